@@ -1,0 +1,1 @@
+"""The dataset cards that come with derainbench, one TOML file each."""

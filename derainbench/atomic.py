@@ -1,0 +1,76 @@
+"""Files that are either whole or not there: written beside their final name, synced, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from derainbench.errors import StorageError, UserError
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a kill at any moment leaves the old file or the new one, never a part.
+
+    Folders are made as needed. Raises :class:`StorageError` with the path and the remedy when the disk refuses.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise storage_error(path, error) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """``value`` as indented JSON, atomically. Keys keep their order, floats their full precision."""
+    write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The JSON at ``path``; :class:`UserError` if it cannot be read or is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise storage_error(path, error) from error
+    except ValueError as error:
+        raise UserError(f"{path} is not readable as JSON ({error}); delete it and run the same command again") from error
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The operating system's refusal as one line with a remedy."""
+    remedy = {
+        errno.ENOSPC: "the disk is full: free some space and run the same command again, what is finished is kept",
+        errno.EDQUOT: "your quota is used up: free some space and run the same command again, what is finished is kept",
+        errno.EROFS: "the file system is read-only: choose another folder",
+        errno.EACCES: "permission denied: choose a folder you may write to",
+        errno.EPERM: "not permitted: choose a folder you may write to",
+        errno.ENOENT: "no such file or folder: check the path",
+        errno.ENOTDIR: "a part of this path is a file, not a folder: choose another folder",
+        errno.EISDIR: "this is a folder, not a file: check the path",
+        errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
+    }.get(error.errno or 0, f"{error.strerror or error}: check the disk and run the same command again")
+    return StorageError(f"{path}: {remedy}")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system lets a folder be synced (Windows does not)."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

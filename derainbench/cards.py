@@ -1,0 +1,128 @@
+"""What a dataset is: the card's schema, and the cards there are."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from derainbench.embedded import Generation
+from derainbench.errors import UserError
+from derainbench.patterns import Pattern
+from derainbench.rain import RainModel
+
+SplitName = Literal["train", "test"]
+
+#: Words that ``--datasets`` reads as something other than a card's name.
+RESERVED = ("all", "demo", "streak", "drop", "mist")
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitPatterns(_Data):
+    """Where a split's files lie below the dataset's folder; fields in braces do the pairing (:mod:`.patterns`).
+
+    ``layers`` are further images for each rainy one, such as ``depth``.
+    """
+
+    rainy: str
+    clean: str
+    layers: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _patterns_pair(self) -> Self:
+        rainy = Pattern(self.rainy)
+        for name, text in {"clean": self.clean, **self.layers}.items():
+            if not set(Pattern(text).fields) & set(rainy.fields):
+                raise ValueError(f"the {name} pattern {text!r} shares no {{field}} with the rainy pattern {self.rainy!r}")
+        return self
+
+
+class Layout(_Data):
+    """One packaging of the dataset. Several circulate; a card lists them and the first that matches wins."""
+
+    name: str
+    train: SplitPatterns | None = None
+    test: SplitPatterns | None = None
+
+
+class Counts(_Data):
+    """How many pairs each split should have, or None where that is not settled."""
+
+    train: Annotated[int, Field(ge=0)] | None = None
+    test: Annotated[int, Field(ge=0)] | None = None
+
+
+class Card(_Data):
+    """A dataset's description.
+
+    ``folders`` are the names its folder goes by below the data root (its own name is always tried); ``root`` fixes the
+    folder instead, relative to the card's file. ``generate`` makes it an embedded dataset, synthesised on first use.
+    ``revision`` goes up when the files behind the name change, so that old scores are not mistaken for new ones.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    title: str
+    rain_model: RainModel
+    kind: Literal["real", "synthetic"]
+    revision: Annotated[int, Field(ge=1)] = 1
+    counts: Counts = Counts()
+    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
+    folders: tuple[str, ...] = ()
+    root: Path | None = None
+    source: str = ""
+    licence: str = ""
+    bibtex: str = ""
+    defects: tuple[str, ...] = ()
+    generate: Generation | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in RESERVED:
+            raise ValueError(f"a dataset cannot be called {name!r}: --datasets gives that word another meaning")
+        return name
+
+    @property
+    def embedded(self) -> bool:
+        """Whether derainbench makes the files itself."""
+        return self.generate is not None
+
+
+def read_card(path: Path) -> Card:
+    """The card in a TOML file. :class:`UserError` says what is wrong with it, in the file's own words."""
+    try:
+        card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UserError(f"card {path} cannot be read ({error.strerror}); check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"card {path} is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "card"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise UserError(f"card {path}: {where}: {first['msg'].removeprefix('Value error, ')}{more}") from error
+    if card.root is not None and not card.root.is_absolute():
+        card = card.model_copy(update={"root": (path.parent / card.root).resolve()})
+    return card
+
+
+def all_cards(extra: Iterable[Path] = ()) -> dict[str, Card]:
+    """The cards that come with derainbench and those given with ``--card``, by name. A name that is taken raises."""
+    cards: dict[str, Card] = {}
+    origins: dict[str, str] = {}
+    shipped = sorted(
+        (Path(str(f)) for f in files("derainbench.datasets").iterdir() if f.name.endswith(".toml")), key=lambda p: p.name
+    )
+    for path in [*shipped, *extra]:
+        card = read_card(path)
+        if card.name in cards:
+            raise UserError(f"two cards are called {card.name!r}: {origins[card.name]} and {path}; rename one")
+        cards[card.name], origins[card.name] = card, str(path)
+    return cards

@@ -1,0 +1,129 @@
+"""The units of a run: one training or one evaluation each, with all that its result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+from derainbench.locate import Dataset
+from derainbench.metrics import PROTOCOLS
+from derainbench.recipe import Recipe
+from derainbench.results import UNTRAINED, evaluation_folder, training_folder
+from derainbench.variant import Variant
+
+#: Goes up when the harness itself changes what a training or a score is; then every cell is done again.
+HARNESS_REVISION = 1
+
+_HERE = PurePosixPath()
+
+#: Recipe fields that change how often a training is looked at, not what comes out of it.
+_NOT_IN_RESULT = {"validate_every", "checkpoint_every"}
+
+
+@dataclass(frozen=True)
+class TrainCell:
+    """Train a variant on a dataset's training split."""
+
+    variant: Variant
+    recipe: Recipe
+    dataset: Dataset
+    seed: int
+    precision: str
+
+    @property
+    def name(self) -> str:
+        """Where it lies, relative to the run folder."""
+        return training_folder(_HERE, self.variant.name, self.dataset.name, self.seed).as_posix()
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """All that the weights depend on, as plain data."""
+        return {
+            "harness": HARNESS_REVISION,
+            "method": self.variant.name,
+            "source": self.variant.source_digest(),
+            "recipe": self.recipe.model_dump(mode="json", exclude=_NOT_IN_RESULT),
+            "data": self.dataset.digest("train"),
+            "precision": self.precision,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class EvalCell:
+    """Score a variant, trained by ``training`` if it trains at all, on a dataset's test split."""
+
+    variant: Variant
+    training: TrainCell | None
+    dataset: Dataset
+    seed: int
+    precision: str
+    protocols: tuple[str, ...]
+
+    @property
+    def trained_on(self) -> str:
+        """The dataset whose training split the weights saw, or ``untrained``."""
+        if self.training is not None:
+            return self.training.dataset.name
+        return self.variant.weights.trained_on if self.variant.weights else UNTRAINED
+
+    @property
+    def name(self) -> str:
+        """Where it lies, relative to the run folder."""
+        folder = evaluation_folder(_HERE, self.variant.name, self.trained_on, self.seed, self.dataset.name)
+        return folder.as_posix()
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """All that the scores depend on, as plain data."""
+        return {
+            "harness": HARNESS_REVISION,
+            "method": self.variant.name,
+            "source": self.variant.source_digest(),
+            "training": key_of(self.training) if self.training else None,
+            "weights": self.variant.weights.sha256 if self.variant.weights else None,
+            "data": self.dataset.digest("test"),
+            "protocols": {name: PROTOCOLS[name].revision for name in self.protocols},
+            "precision": self.precision,
+        }
+
+
+Cell = TrainCell | EvalCell
+
+
+def key_of(cell: Cell) -> str:
+    """Hash of everything the cell's result depends on."""
+    return hashlib.sha256(json.dumps(cell.inputs, sort_keys=True).encode()).hexdigest()
+
+
+def make_plan(
+    variants: Sequence[Variant],
+    datasets: Sequence[Dataset],
+    recipes: dict[str, Recipe],
+    seeds: Sequence[int],
+    protocols: Sequence[str],
+    precision: str,
+    cross: bool,
+) -> list[Cell]:
+    """Every cell of the grid, each training before the evaluations that need it.
+
+    A trained variant is tested on the dataset it was trained on, or with ``cross`` on all of them. One that does not
+    train is evaluated once, whatever the seeds. ``recipes`` are by variant name.
+    """
+    plan: list[Cell] = []
+    for variant in variants:
+        if not variant.trainable:
+            plan += [EvalCell(variant, None, test, seeds[0], precision, tuple(protocols)) for test in datasets]
+            continue
+        for dataset in datasets:
+            for seed in seeds:
+                training = TrainCell(variant, recipes[variant.name], dataset, seed, precision)
+                plan.append(training)
+                for test in datasets if cross else [dataset]:
+                    plan.append(EvalCell(variant, training, test, seed, precision, tuple(protocols)))
+    return plan

@@ -1,0 +1,22 @@
+"""The errors a user can mend: one line that names the thing, the place and the remedy."""
+
+
+class UserError(Exception):
+    """Something the user gave or has is wrong. The message is one line: what, where, and what to do.
+
+    The command line prints it without a traceback (with one under ``--debug``) and exits with status 2.
+    """
+
+
+class StorageError(UserError):
+    """The disk refuses: full, read-only, gone. Nothing after it can be stored, so a run stops here."""
+
+
+def did_you_mean(wrong: str, known: list[str]) -> str:
+    """``"; did you mean 'nasnet'?"`` if a known name is close, otherwise the list of the known ones."""
+    import difflib
+
+    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "known: " + ", ".join(sorted(known)) if known else "none is known"

@@ -1,0 +1,97 @@
+"""Image files to arrays and back: 8-bit RGB whatever the file holds, and one clear line where it is broken."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from derainbench.errors import UserError
+
+Array = np.ndarray
+
+
+def open_image(path: Path) -> Image.Image:
+    """The decoded image, turned as its EXIF orientation says; :class:`UserError` where it cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                return ImageOps.exif_transpose(image)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such image; check the path") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(f"{path} has more pixels than is plausible for a photograph; remove it") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{path} cannot be read as an image ({_reason(error)}); restore it") from error
+
+
+def read_rgb(path: Path) -> Array:
+    """(H, W, 3) uint8. Grey is repeated, palettes are resolved, alpha is dropped, 16 bits are scaled to 8."""
+    return to_rgb(open_image(path))
+
+
+def to_rgb(image: Image.Image) -> Array:
+    """(H, W, 3) uint8 of a decoded image of any mode."""
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = np.asarray(image, dtype=np.float64)
+        # Pillow's 32-bit "I" is how it opens many 16-bit files; plain conversion to RGB would clip them at 255.
+        peak = 65535.0 if grey.max(initial=0) > 255 or image.mode.startswith("I;16") else 255.0
+        image = Image.fromarray(np.rint(np.clip(grey / peak, 0, 1) * 255).astype(np.uint8))
+    return np.asarray(image.convert("RGB"))
+
+
+def read_layer(path: Path) -> Array:
+    """(H, W) float32 in [0, 1] of a single-channel layer such as depth, 8 or 16 bits."""
+    image = open_image(path)
+    if image.mode.startswith("I"):
+        return (np.asarray(image, dtype=np.float32) / 65535).clip(0, 1)
+    return np.asarray(image.convert("L"), dtype=np.float32) / 255
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) of the decoded image, from the file's header."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{path} cannot be read as an image ({_reason(error)}); restore it") from error
+    return (width, height) if turned else (height, width)
+
+
+def read_pair(rainy: Path, clean: Path) -> tuple[Array, Array]:
+    """Both images of a pair, (H, W, 3) uint8; :class:`UserError` naming both where their sizes differ."""
+    first, second = read_rgb(rainy), read_rgb(clean)
+    if first.shape != second.shape:
+        sizes = [f"{a.shape[1]}x{a.shape[0]}" for a in (first, second)]
+        raise UserError(f"{rainy} is {sizes[0]} but its partner {clean} is {sizes[1]}; restore the right pair")
+    return first, second
+
+
+def to_tensor(image: Array) -> Tensor:
+    """(H, W, 3) uint8 to (3, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+
+
+def to_array(image: Tensor) -> Array:
+    """(3, H, W) in [0, 1] to (H, W, 3) uint8, rounded."""
+    scaled = image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return scaled.permute(1, 2, 0).cpu().numpy()
+
+
+def png_bytes(image: Array) -> bytes:
+    """(H, W, 3) uint8 as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def _reason(error: Exception) -> str:
+    return str(error).split(" <_io")[0].split(": '")[0].split(" '")[0] or type(error).__name__

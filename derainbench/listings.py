@@ -1,0 +1,111 @@
+"""What there is, as text for a person or JSON for a script: methods, datasets, conformance checks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from derainbench.cards import Card
+from derainbench.errors import UserError
+from derainbench.locate import locate
+from derainbench.method import Method
+from derainbench.options import option_defaults, option_types, spell
+from derainbench.registry import Registry
+from derainbench.variant import Variant
+
+
+def list_methods(registry: Registry, as_json: bool) -> str:
+    """Every registered method, broken ones with their error."""
+    entries, broken = [], []
+    for name in registry.names():
+        try:
+            entries.append(_method(registry.get(name), registry.origin(name)))
+        except UserError as error:
+            broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
+    if as_json:
+        return json.dumps({"methods": entries, "broken": broken}, indent=2)
+    rows = []
+    for entry in entries:
+        options = " ".join(f"{option['name']}={option['default']}" for option in entry["options"])
+        rows.append([entry["name"], f"{entry['parameters']:,}", textwrap.fill(options, 60), entry["from"]])
+        rows += [[f"  {v['name']}", f"{v['parameters']:,}", v["title"], ""] for v in entry["variants"]]
+    headers = ["method", "parameters", "options and defaults", "from"]
+    lines = [tabulate(rows, headers, disable_numparse=True, colalign=("left", "right", "left", "left"))]
+    lines += [f"\nbroken: {entry['error']}" for entry in broken]
+    return "\n".join(lines)
+
+
+def _method(method: Method, origin: str) -> dict[str, Any]:
+    defaults, types = option_defaults(method.network), option_types(method.network)
+    options = [{"name": n, "default": spell(v), "type": _type_name(types[n])} for n, v in defaults.items()]
+    return {
+        "name": method.name,
+        "title": method.title,
+        "parameters": Variant(method).parameters(),
+        "options": options,
+        "trains": method.recipe is not None,
+        "variants": [_variant(Variant(method, options)) for options in method.variants.values()],
+        "weights": [
+            {"name": Variant(method, w.options, w).name, "source": w.source, "licence": w.licence, "sha256": w.sha256}
+            for w in method.weights
+        ],
+        "paper": dataclasses.asdict(method.paper) if method.paper else None,
+        "from": origin,
+    }
+
+
+def _variant(variant: Variant) -> dict[str, Any]:
+    return {"name": variant.name, "title": variant.title, "parameters": variant.parameters()}
+
+
+def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bool) -> str:
+    """Every card, and where its files are on this machine."""
+    entries = []
+    for card in cards.values():
+        here = "embedded" if card.embedded else _place(card, data_root)
+        entries.append(
+            {
+                "name": card.name,
+                "title": card.title,
+                "rain_model": card.rain_model,
+                "kind": card.kind,
+                "train": card.counts.train,
+                "test": card.counts.test,
+                "here": here,
+                "source": card.source,
+            }
+        )
+    if as_json:
+        return json.dumps({"datasets": entries}, indent=2)
+    rows = [
+        [e["name"], e["rain_model"], e["kind"], e["train"], e["test"], e["here"] or f"no: fetch from {e['source']}"]
+        for e in entries
+    ]
+    return tabulate(rows, ["dataset", "rain", "kind", "train", "test", "here"], missingval="?")
+
+
+def list_checks(results: Mapping[str, Mapping[str, str]], as_json: bool) -> str:
+    """What the conformance kit found: an empty problem is a pass."""
+    if as_json:
+        return json.dumps(results, indent=2)
+    rows = [
+        [name, check, f"FAILS: {problem}" if problem else "ok"]
+        for name, checks in results.items()
+        for check, problem in checks.items()
+    ]
+    return tabulate(rows, ["method", "check", "result"])
+
+
+def _place(card: Card, data_root: Path | None) -> str:
+    dataset = locate(card, data_root)
+    return str(dataset.root) if dataset is not None else ""
+
+
+def _type_name(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")

@@ -1,0 +1,204 @@
+"""PSNR and SSIM under named protocols: a score without its protocol is meaningless.
+
+Published tables differ in colour space, rounding, window and border, which moves PSNR by 1 to 5 dB between them.
+Every way of measuring therefore has a name here, and :data:`PROTOCOLS` holds them all. They run on any torch device
+in the precision of their inputs: float64 is the reference, float32 the fast path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import NamedTuple, SupportsFloat
+
+import torch
+from torch import Tensor
+
+from derainbench.errors import UserError, did_you_mean
+from derainbench.ssim import GAUSSIAN_11, GAUSSIAN_11_FLOAT32, UNIFORM_7, downsampled, mean_ssim
+
+
+class Scores(NamedTuple):
+    """One value an image: ``psnr`` (B,) in dB, ``inf`` if identical; ``ssim`` (B,), at most 1, NaN if undefined."""
+
+    psnr: Tensor
+    ssim: Tensor
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way of measuring. ``revision`` goes up whenever its numbers change: older stored scores are then stale."""
+
+    name: str
+    title: str
+    description: str
+    used_by: str
+    revision: int
+    measure: Callable[[_Pair], Scores]
+
+    def __call__(self, restored: Tensor, clean: Tensor) -> Scores:
+        """Score a batch; see :func:`score`."""
+        return score(restored, clean, self)
+
+
+def get_protocol(name: str) -> Protocol:
+    """The protocol of that name; :class:`UserError` listing all of them if there is none."""
+    if name not in PROTOCOLS:
+        hint, known = did_you_mean(name, list(PROTOCOLS)), "known: " + ", ".join(sorted(PROTOCOLS))
+        raise UserError(f"unknown metric protocol {name!r}: " + (hint if hint == known else f"{hint} ({known})"))
+    return PROTOCOLS[name]
+
+
+def score(restored: Tensor, clean: Tensor, protocol: str | Protocol) -> Scores:
+    """Score a batch of restored images against the clean ones under one protocol.
+
+    Both are (B, 3, H, W) floating-point RGB, nominally in [0, 1]; values outside are clamped, NaN stays and makes the
+    scores of its image NaN. Computed on their device in their precision (float32 at least); no gradient, no
+    synchronisation. Sides too short for the protocol's SSIM window give NaN and a warning. :class:`UserError` if the
+    shapes do not fit.
+    """
+    return score_all(restored, clean, (protocol,))[protocol if isinstance(protocol, str) else protocol.name]
+
+
+@torch.no_grad()
+def score_all(restored: Tensor, clean: Tensor, protocols: Iterable[str | Protocol]) -> dict[str, Scores]:
+    """Scores by protocol name: as :func:`score` for each, sharing the work that the protocols have in common."""
+    chosen = [get_protocol(p) if isinstance(p, str) else p for p in protocols]
+    pair = _Pair(restored, clean)
+    return {p.name: p.measure(pair) for p in chosen}
+
+
+def finite_mean(values: Iterable[SupportsFloat]) -> tuple[float, int]:
+    """The mean of the finite values and how many were infinite (identical images under PSNR), for a table to say so.
+
+    (``inf``, n) if all n are infinite; (``nan``, 0) for no value at all. A NaN among them makes the mean NaN: leaving
+    out the images on which a method failed would flatter it.
+    """
+    listed = [float(v) for v in values]
+    finite = [v for v in listed if not math.isinf(v)]
+    infinite = len(listed) - len(finite)
+    if not finite:
+        return (math.inf if infinite else math.nan), infinite
+    return math.fsum(finite) / len(finite), infinite
+
+
+class _Pair:
+    """Two batches, checked and clamped, with what several protocols need of them computed at most once."""
+
+    def __init__(self, restored: Tensor, clean: Tensor) -> None:
+        shapes = f"restored {tuple(restored.shape)}, clean {tuple(clean.shape)}"
+        if restored.shape != clean.shape:
+            raise UserError(f"a score needs two images of one size, got {shapes}: crop or re-pair them")
+        if restored.ndim != 4 or restored.shape[1] != 3 or 0 in restored.shape[2:]:
+            raise UserError(f"a score needs batches of RGB images (B, 3, H, W), got {shapes}: reshape them")
+        if not (restored.is_floating_point() and clean.is_floating_point()):
+            raise UserError(f"a score needs floats in [0, 1], got {restored.dtype} and {clean.dtype}: divide by 255")
+        # Half precision cannot hold a metric: 8 bits of mantissa end at 48 dB.
+        dtype = torch.promote_types(torch.promote_types(restored.dtype, clean.dtype), torch.float32)
+        self.restored, self.clean = restored.to(dtype).clamp(0, 1), clean.to(dtype).clamp(0, 1)
+
+    @cached_property
+    def eight_bit(self) -> tuple[Tensor, Tensor]:
+        """Both rounded to whole grey levels, 0 to 255, as saving them to PNG would."""
+        return self.restored.mul(255).round_(), self.clean.mul(255).round_()
+
+
+def _psnr(x: Tensor, y: Tensor, peak: float) -> Tensor:
+    """(B,) dB: 10 log10(peak^2 / MSE) with the MSE over all of an image's values."""
+    mse = (x - y).square_().mean(dim=(1, 2, 3))
+    return 20 * math.log10(peak) - 10 * mse.log10()
+
+
+def _luma(x: Tensor) -> Tensor:
+    """(B, 1, H, W) unrounded limited-range luma of BT.601, 16 to 235, from RGB in 0 to 255.
+
+    Every operation apart, none fused: where Y falls on a half, its last bit decides which level ``y-u8`` rounds to.
+    """
+    red, green, blue = x[:, 0:1], x[:, 1:2], x[:, 2:3]
+    return (red * 65.481 + green * 128.553 + blue * 24.966) / 255 + 16
+
+
+def _measure_y(pair: _Pair) -> Scores:
+    x, y = (_luma(image) for image in pair.eight_bit)
+    return Scores(_psnr(x, y, 255), mean_ssim(downsampled(x), downsampled(y), GAUSSIAN_11, 255))
+
+
+def _measure_y_u8(pair: _Pair) -> Scores:
+    x, y = (_luma(image).add_(0.5).floor_() for image in pair.eight_bit)
+    return Scores(_psnr(x, y, 255), mean_ssim(x, y, GAUSSIAN_11, 255))
+
+
+def _measure_rgb(pair: _Pair) -> Scores:
+    x, y = pair.eight_bit
+    return Scores(_psnr(x, y, 255), mean_ssim(x, y, GAUSSIAN_11, 255))
+
+
+def _measure_uniform(pair: _Pair, data_range: float) -> Scores:
+    x, y = pair.restored, pair.clean
+    sample = 49 / 48  # scikit-image's default is the sample covariance
+    return Scores(_psnr(x, y, 1), mean_ssim(x, y, UNIFORM_7, data_range, covariance_scale=sample))
+
+
+def _measure_zeropad(pair: _Pair) -> Scores:
+    # The authors' code sees float32 tensors; a float64 reference must start from those to agree with it to 1e-6 dB.
+    x, y = (image.float().to(image.dtype) for image in (pair.restored, pair.clean))
+    psnr = _psnr(x, y, 1)
+    ssim = mean_ssim(x, y, GAUSSIAN_11_FLOAT32, 1, zero_padding=5)
+    return Scores(psnr.masked_fill(psnr == math.inf, 100), ssim)
+
+
+_ALL = (
+    Protocol(
+        name="y",
+        title="Y of BT.601, SSIM Gaussian 11x11 with automatic downsampling",
+        description="8-bit RGB to unrounded luma; PSNR with peak 1; SSIM of Wang's ssim.m, valid windows.",
+        used_by="PReNet's MATLAB scripts, JORDER, RCDNet and most later papers on rain streaks",
+        revision=1,
+        measure=_measure_y,
+    ),
+    Protocol(
+        name="y-u8",
+        title="Y of BT.601 in whole levels, SSIM Gaussian 11x11",
+        description="8-bit RGB to luma rounded to 8 bit; PSNR with peak 255; SSIM of Wang's version 1.0.",
+        used_by="JORDER's release, MPRNet, Restormer, DRSformer",
+        revision=1,
+        measure=_measure_y_u8,
+    ),
+    Protocol(
+        name="rgb",
+        title="RGB in 8 bit, SSIM Gaussian 11x11",
+        description="Rounded to 8 bit; PSNR with peak 255; SSIM a channel, valid windows, mean of the channels.",
+        used_by="derain-toolbox and most Python code",
+        revision=1,
+        measure=_measure_rgb,
+    ),
+    Protocol(
+        name="rgb-float-u7",
+        title="RGB in float, SSIM uniform 7x7",
+        description="Clamped, not rounded; PSNR with peak 1; scikit-image's default SSIM with data range 1.",
+        used_by="NASNet's authors",
+        revision=1,
+        measure=partial(_measure_uniform, data_range=1.0),
+    ),
+    Protocol(
+        name="rgb-float-u7-range2",
+        title="RGB in float, SSIM uniform 7x7 with data range 2",
+        description="As rgb-float-u7, with old scikit-image's range for floats: SSIM .02 to .19 too high.",
+        used_by="SPANet's code",
+        revision=1,
+        measure=partial(_measure_uniform, data_range=2.0),
+    ),
+    Protocol(
+        name="rgb-zeropad",
+        title="RGB in float, SSIM Gaussian 11x11 over zero padding",
+        description="Clamped, not rounded; PSNR with peak 1, 100 if identical; SSIM at every pixel, zeros outside.",
+        used_by="FFA-Net, RESCAN's and SPANet's cal_ssim, PReNet's training loss",
+        revision=1,
+        measure=_measure_zeropad,
+    ),
+)
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})
+DEFAULT_PROTOCOLS = ("y", "rgb", "rgb-float-u7")

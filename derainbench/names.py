@@ -1,0 +1,41 @@
+"""The grammar of method names: ``prenet``, ``nasnet[attention=se,stages=2]``, ``prenet[shared=true]@rain100l``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from derainbench.errors import UserError
+
+_NAME = re.compile(r"(?P<base>[A-Za-z0-9][\w.+-]*)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<tag>[\w.+-]+))?")
+
+
+@dataclass(frozen=True)
+class ParsedName:
+    """A method name taken apart: nothing is looked up yet."""
+
+    base: str
+    options: dict[str, str] = field(default_factory=dict)
+    tag: str | None = None
+
+
+def parse_name(text: str) -> ParsedName:
+    """``base[option=value,...]@tag`` taken apart; :class:`UserError` where it does not follow that form."""
+    match = _NAME.fullmatch(text.strip())
+    if match is None:
+        raise UserError(f"{text!r} is not a method name: write NAME, NAME[option=value,...] or NAME@weights-tag")
+    options: dict[str, str] = {}
+    for item in filter(None, (match["options"] or "").split(",")):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or not name or not value:
+            raise UserError(f"{text!r}: {item!r} is not an option; write option=value")
+        if name in options:
+            raise UserError(f"{text!r} gives option {name!r} twice; keep one")
+        options[name] = value
+    return ParsedName(match["base"], options, match["tag"])
+
+
+def split_list(text: str) -> list[str]:
+    """A comma-separated list, where commas inside square brackets do not separate; empty items and repeats drop out."""
+    items = [item.strip() for item in re.split(r",(?![^\[]*\])", text)]
+    return list(dict.fromkeys(filter(None, items)))

@@ -1,0 +1,133 @@
+"""What ``run.json`` says: how a run was made, on what, and which cells belong to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from derainbench import __version__
+from derainbench.cells import Cell, TrainCell
+from derainbench.errors import UserError
+from derainbench.locate import Dataset
+from derainbench.recipes import RecipeBook
+from derainbench.variant import Variant
+
+_RECORDED = ("torch", "lightning-fabric", "pytorch-msssim", "numpy", "pillow", "scikit-image", "scipy")
+
+
+def describe_run(
+    plan: Sequence[Cell],
+    variants: Sequence[Variant],
+    datasets: Sequence[Dataset],
+    book: RecipeBook,
+    seeds: Sequence[int],
+    protocols: Sequence[str],
+    precision: str,
+    machine: dict[str, Any],
+    command: str,
+) -> dict[str, Any]:
+    """A run's description as plain data, for :meth:`Store.write_info`."""
+    changes = [change for variant in _first_of_each_method(variants) for change in book.changes(variant.method)]
+    return {
+        "derainbench": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "recipe": {"name": book.name, "comparable": not changes, "changes": changes},
+        "protocols": list(protocols),
+        "seeds": list(seeds),
+        "precision": precision,
+        "machine": machine,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _RECORDED}},
+        "notices": _notices(datasets),
+        "methods": [_method(variant) for variant in variants],
+        "datasets": [_dataset(dataset) for dataset in datasets],
+        "cells": [_cell(cell) for cell in plan],
+    }
+
+
+def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
+    """The description of a run that is asked for more: what was in it stays, what is asked again is replaced.
+
+    :class:`UserError` where the recipes differ by name: their scores do not belong in one table.
+    """
+    if previous is None:
+        return now
+    before, after = previous["recipe"]["name"], now["recipe"]["name"]
+    if before != after:
+        raise UserError(f"this run was made with recipe {before!r}, not {after!r}; give another --out for {after!r}")
+    merged = {**now, "created": previous["created"]}
+    for name, identity in (("methods", "name"), ("datasets", "name"), ("cells", "folder")):
+        merged[name] = list({entry[identity]: entry for entry in [*previous[name], *now[name]]}.values())
+    for name in ("protocols", "seeds", "notices"):
+        merged[name] = list(dict.fromkeys([*previous[name], *now[name]]))
+    asked = {change["method"] for change in now["recipe"]["changes"]} | {m["base"] for m in now["methods"]}
+    kept = [change for change in previous["recipe"]["changes"] if change["method"] not in asked]
+    changes = kept + now["recipe"]["changes"]
+    merged["recipe"] = {"name": after, "comparable": not changes, "changes": changes}
+    return merged
+
+
+def _first_of_each_method(variants: Sequence[Variant]) -> list[Variant]:
+    return list({v.method.name: v for v in variants if v.trainable}.values())
+
+
+def _method(variant: Variant) -> dict[str, Any]:
+    paper = variant.method.paper
+    return {
+        "name": variant.name,
+        "base": variant.method.name,
+        "title": variant.title,
+        "parameters": variant.parameters(),
+        "paper": dataclasses.asdict(paper) if paper else None,
+    }
+
+
+def _dataset(dataset: Dataset) -> dict[str, Any]:
+    card, root = dataset.card, dataset.root
+    return {
+        "name": card.name,
+        "title": card.title,
+        "rain_model": card.rain_model,
+        "kind": card.kind,
+        "revision": card.revision,
+        "layout": dataset.layout.name,
+        "root": str(root),
+        "test_digest": dataset.digest("test"),
+        "test": [
+            {
+                "image": pair.image,
+                "scene": pair.scene,
+                "rainy": pair.rainy.relative_to(root).as_posix(),
+                "clean": pair.clean.relative_to(root).as_posix(),
+            }
+            for pair in dataset.pairs("test")
+        ],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    common = {"folder": cell.name, "method": cell.variant.name, "seed": cell.seed, "dataset": cell.dataset.name}
+    if isinstance(cell, TrainCell):
+        return {"kind": "train", **common}
+    return {"kind": "eval", **common, "trained_on": cell.trained_on}
+
+
+def _notices(datasets: Sequence[Dataset]) -> list[str]:
+    notices = []
+    if any(dataset.card.embedded for dataset in datasets):
+        notices.append(
+            "Embedded datasets are small synthetic sets for trying derainbench out; "
+            "scores on them say nothing about a method's place in the literature."
+        )
+    for dataset in datasets:
+        expected = dataset.card.counts.test
+        found = len(dataset.pairs("test"))
+        if expected is not None and expected != found:
+            notices.append(f"{dataset.name} has {found} test pairs here; its card says {expected}.")
+    return notices
+
+

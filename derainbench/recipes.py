@@ -1,0 +1,95 @@
+"""Which recipe a run uses: ``paper`` as published, ``quick`` for a laptop, or a TOML file that changes either."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from derainbench.errors import UserError, did_you_mean
+from derainbench.method import Method
+from derainbench.recipe import Recipe
+
+#: What ``quick`` does to a recipe whose method does not say better.
+QUICK: Mapping[str, Any] = {
+    "steps": 200,
+    "batch": 4,
+    "patch": 48,
+    "stride": None,
+    "validate_every": 50,
+    "checkpoint_every": 25,
+}
+
+
+@dataclass(frozen=True)
+class RecipeBook:
+    """A named set of changes to the published recipes: ``common`` for every method, ``by_method`` for some."""
+
+    name: str
+    quick: bool
+    common: Mapping[str, Any] = field(default_factory=dict)
+    by_method: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def recipe(self, method: Method) -> Recipe:
+        """The recipe a method is trained with; :class:`UserError` where a change does not fit."""
+        if method.recipe is None:
+            raise UserError(f"method {method.name!r} has no recipe: there is nothing to train")
+        changes: dict[str, Any] = {**QUICK, **method.quick} if self.quick else {}
+        changes |= self.common
+        changes |= self.by_method.get(method.name, {})
+        try:
+            return method.recipe.changed(changes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "recipe"
+            known = f"; {did_you_mean(where, list(Recipe.model_fields))}" if first["type"] == "extra_forbidden" else ""
+            message = first["msg"].removeprefix("Value error, ")
+            raise UserError(f"recipe {self.name!r} for {method.name!r}: {where}: {message}{known}") from error
+
+    def changes(self, method: Method) -> list[dict[str, Any]]:
+        """What differs from the published recipe, a row a field: what makes scores not comparable with the paper's."""
+        if method.recipe is None:
+            return []
+        published, used = method.recipe.model_dump(mode="json"), self.recipe(method).model_dump(mode="json")
+        return [
+            {"method": method.name, "field": name, "paper": published[name], "here": used[name]}
+            for name in published
+            if published[name] != used[name] and name not in ("validate_every", "checkpoint_every")
+        ]
+
+
+PAPER_RECIPE = RecipeBook("paper", quick=False)
+QUICK_RECIPE = RecipeBook("quick", quick=True)
+
+
+def recipe_book(name: str) -> RecipeBook:
+    """``paper``, ``quick``, or the path of a TOML file.
+
+    The file has ``base = "paper"`` or ``"quick"``, recipe fields for every method, and ``[methods.NAME]`` tables for
+    single ones.
+    """
+    built_in = {book.name: book for book in (PAPER_RECIPE, QUICK_RECIPE)}
+    if name in built_in:
+        return built_in[name]
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise UserError(f"no recipe is called {name!r}; give paper, quick or the path of a TOML file")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"recipe {path} cannot be read ({error.strerror}); check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"recipe {path} is not TOML: {error}") from error
+    base, by_method = content.pop("base", "paper"), content.pop("methods", {})
+    if base not in built_in:
+        raise UserError(f"recipe {path}: base is {base!r}; it must be 'paper' or 'quick'")
+    if not isinstance(by_method, dict) or not all(isinstance(table, dict) for table in by_method.values()):
+        raise UserError(f"recipe {path}: methods must be tables, one [methods.NAME] each")
+    for field_name in {key for table in (content, *by_method.values()) for key in table}:
+        if field_name not in Recipe.model_fields:
+            raise UserError(f"recipe {path}: no field {field_name!r}; {did_you_mean(field_name, list(Recipe.model_fields))}")
+    return RecipeBook(path.stem, base == "quick", content, by_method)

@@ -1,0 +1,94 @@
+"""What a run produced, as plain data: all that a report needs to know, and nothing of how it came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+#: The score table, one row an image and protocol. ``psnr`` is in dB and may be ``inf``; ``ssim`` may be NaN.
+SCORE_COLUMNS: dict[str, str] = {
+    "method": "string",
+    "trained_on": "string",
+    "seed": "int64",
+    "dataset": "string",
+    "image": "string",
+    "scene": "string",
+    "height": "int64",
+    "width": "int64",
+    "protocol": "string",
+    "psnr": "float64",
+    "ssim": "float64",
+}
+
+#: Stands in ``trained_on`` for a method that has nothing to train.
+UNTRAINED = "untrained"
+
+
+@dataclass(frozen=True)
+class TestPair:
+    """One test image of a dataset, where its files lay when the run was made."""
+
+    __test__ = False  # not a pytest class
+
+    image: str
+    scene: str
+    rainy: Path
+    clean: Path
+
+
+@dataclass(frozen=True)
+class DatasetInRun:
+    """A dataset as this run used it. ``rain_model`` is streak, drop or mist; ``kind`` is real or synthetic."""
+
+    name: str
+    title: str
+    rain_model: str
+    kind: str
+    test: tuple[TestPair, ...]
+
+
+@dataclass(frozen=True)
+class MethodInRun:
+    """A method as this run used it. ``name`` is canonical, such as ``nasnet[attention=se]``."""
+
+    name: str
+    title: str
+    parameters: int
+    paper: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that did not finish: where it belongs in the run folder, and the error's one line."""
+
+    cell: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run: ``info`` is ``run.json`` as read, ``scores`` has the columns of :data:`SCORE_COLUMNS`."""
+
+    folder: Path
+    info: dict[str, Any]
+    methods: tuple[MethodInRun, ...]
+    datasets: tuple[DatasetInRun, ...]
+    scores: pd.DataFrame
+    failures: tuple[Failure, ...]
+
+    def restored(self, method: str, trained_on: str, seed: int, dataset: str, image: str) -> Path:
+        """Where the restored image lies (it may be absent: a run can be asked to keep no images)."""
+        return evaluation_folder(self.folder, method, trained_on, seed, dataset) / "images" / f"{image}.png"
+
+
+def training_folder(run: Path, method: str, dataset: str, seed: int) -> Path:
+    """``RUN/train/METHOD/DATASET/seedN``."""
+    return run / "train" / method / dataset / f"seed{seed}"
+
+
+def evaluation_folder(run: Path, method: str, trained_on: str, seed: int, dataset: str) -> Path:
+    """``RUN/eval/METHOD/TRAINED-ON/seedN/DATASET``."""
+    return run / "eval" / method / trained_on / f"seed{seed}" / dataset

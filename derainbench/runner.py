@@ -1,0 +1,106 @@
+"""How a plan of cells is executed: what is missing is done, a failure is a row, everything else goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lightning_fabric import Fabric
+
+from derainbench.cells import Cell, EvalCell, TrainCell, key_of
+from derainbench.errors import StorageError, UserError
+from derainbench.evaluate import evaluate
+from derainbench.store import Status, Store
+from derainbench.train import train
+from derainbench.weights import load_into, published_file
+
+
+class Watcher(Protocol):
+    """Told what a run is doing; shows it to whoever waits."""
+
+    def planned(self, cells: int, to_do: int) -> None:
+        """The plan is known."""
+
+    def started(self, cell: Cell, why: Status) -> None:
+        """A cell begins, because it is missing or because what it depends on changed."""
+
+    def progress(self, done: int, total: int, loss: float | None) -> None:
+        """So many steps or images of the current cell are done."""
+
+    def finished(self, cell: Cell, seconds: float) -> None:
+        """The current cell is done."""
+
+    def failed(self, cell: Cell, error: str, crash: Exception | None) -> None:
+        """The current cell cannot be done; ``crash`` is the exception where it was no mistake of the user's."""
+
+
+@dataclass
+class Outcome:
+    """How a run ended. ``failed`` maps cells to their error; ``crashed`` tells that one was no mistake of the user's."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    crashed: bool = False
+
+
+def execute(plan: Sequence[Cell], store: Store, fabric: Fabric, watcher: Watcher, workers: int = 0) -> Outcome:
+    """Do every cell whose result is missing or out of date, in order.
+
+    A cell that fails is recorded and the rest goes on; evaluations that need a failed training fail with it. Only a
+    disk that refuses (:class:`StorageError`) ends the run.
+    """
+    outcome = Outcome()
+    statuses = {cell.name: store.status(cell) for cell in plan}
+    watcher.planned(len(plan), sum(status.state != "done" for status in statuses.values()))
+    for cell in plan:
+        status = statuses[cell.name]
+        if status.state == "done":
+            outcome.skipped += 1
+            continue
+        if status.state == "changed":
+            store.supersede(cell)
+        watcher.started(cell, status)
+        begun = time.monotonic()
+        crash: Exception | None = None
+        try:
+            _do(cell, store, fabric, watcher, workers, outcome.failed)
+        except StorageError:
+            raise
+        except UserError as mistake:
+            error = str(mistake)
+        except Exception as exception:  # a method's own code may raise anything; the other cells still run
+            crash, error = exception, f"{type(exception).__name__}: {' '.join(str(exception).split())}"
+        else:
+            outcome.done += 1
+            store.finish(cell, time.monotonic() - begun)
+            watcher.finished(cell, time.monotonic() - begun)
+            continue
+        outcome.failed[cell.name] = error
+        outcome.crashed |= crash is not None
+        store.fail(cell, error)
+        watcher.failed(cell, error, crash)
+    return outcome
+
+
+def _do(
+    cell: Cell, store: Store, fabric: Fabric, watcher: Watcher, workers: int, failed: Mapping[str, str]
+) -> None:
+    folder = store.begin(cell)
+    if isinstance(cell, TrainCell):
+        pairs = cell.dataset.pairs("train")
+        train(
+            cell.variant, cell.recipe, pairs, cell.seed, folder, key_of(cell), fabric, watcher.progress, workers
+        )
+        return
+    network = cell.variant.build()
+    if cell.training is not None and cell.training.name in failed:
+        raise UserError(f"not evaluated, because its training failed: {failed[cell.training.name]}")
+    if cell.training is not None:
+        load_into(network, cell.variant, store.folder / cell.training.name / "weights.safetensors")
+    elif cell.variant.weights is not None:
+        load_into(network, cell.variant, published_file(cell.variant))
+    pairs = cell.dataset.pairs("test")
+    evaluate(network, pairs, cell.protocols, folder, fabric, lambda done, total: watcher.progress(done, total, None))

@@ -1,0 +1,178 @@
+"""The run folder: what is done, what is not, and why; see docs/run-folder.md for the layout."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import pandas as pd
+from pyarrow import ArrowException
+
+from derainbench.atomic import read_json, storage_error, write_json
+from derainbench.cells import Cell, TrainCell, key_of
+from derainbench.errors import UserError
+from derainbench.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair
+
+#: The version of everything in a run folder. Goes up when an older reader could misread a newer folder.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether a cell's result is there: ``done``, ``missing``, or ``changed`` with the reason."""
+
+    state: Literal["done", "missing", "changed"]
+    reason: str = ""
+
+
+class Store:
+    """A run folder opened for writing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run folder: two processes that write into it at once would undo each other's work."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / ".lock", timeout=0)
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise UserError(f"{self.folder} is in use by another process; wait for it or give another --out") from error
+        except OSError as error:
+            raise storage_error(self.folder, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def status(self, cell: Cell) -> Status:
+        """Compare what the cell's result would depend on now with what it did depend on."""
+        done = self.folder / cell.name / "done.json"
+        result = "weights.safetensors" if isinstance(cell, TrainCell) else "scores.parquet"
+        if not done.exists() or not done.with_name(result).exists():
+            return Status("missing")
+        stored = read_json(done)
+        if stored["key"] == key_of(cell):
+            return Status("done")
+        return Status("changed", _difference(stored["inputs"], cell.inputs))
+
+    def begin(self, cell: Cell) -> Path:
+        """The cell's folder, ready for a new result: what said the old one was done, or had failed, is taken away."""
+        folder = self.folder / cell.name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in ("done.json", "failed.json"):
+                (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(folder, error) from error
+        write_json(folder / "config.json", {"key": key_of(cell), "inputs": cell.inputs})
+        return folder
+
+    def finish(self, cell: Cell, seconds: float) -> None:
+        """Mark a cell as done; its checkpoint has served."""
+        folder = self.folder / cell.name
+        record = {"key": key_of(cell), "inputs": cell.inputs, "finished": _now(), "seconds": round(seconds, 3)}
+        write_json(folder / "done.json", record)
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+
+    def fail(self, cell: Cell, error: str) -> None:
+        """Record why a cell did not finish. What it has, such as a checkpoint, stays."""
+        write_json(self.folder / cell.name / "failed.json", {"error": error, "failed": _now()})
+
+    def supersede(self, cell: Cell) -> Path:
+        """Move a result that no longer counts out of the way, into ``superseded/``: days of training are not deleted."""
+        source = self.folder / cell.name
+        target = next(
+            place for n in itertools.count(1) if not (place := self.folder / "superseded" / str(n) / cell.name).exists()
+        )
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+        except OSError as error:
+            raise storage_error(target, error) from error
+        return target
+
+    def read_info(self) -> dict[str, Any] | None:
+        """``run.json``, or None in a new folder. :class:`UserError` where another version wrote it."""
+        path = self.folder / "run.json"
+        return _checked_info(path) if path.exists() else None
+
+    def write_info(self, info: dict[str, Any]) -> None:
+        """Replace ``run.json``."""
+        write_json(self.folder / "run.json", {"schema": SCHEMA, **info})
+
+
+def load_results(folder: Path) -> Results:
+    """A run as plain data. :class:`UserError` where the folder is no run, or of another version, or damaged."""
+    if not (folder / "run.json").is_file():
+        raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
+    info = _checked_info(folder / "run.json")
+    frames, failures = [], []
+    for cell in info["cells"]:
+        place = folder / cell["folder"]
+        if (place / "failed.json").exists():
+            failures.append(Failure(cell["folder"], str(read_json(place / "failed.json")["error"])))
+        elif cell["kind"] == "eval" and (place / "done.json").exists():
+            frames.append(_cell_scores(place, cell))
+    empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
+    scores = pd.concat(frames, ignore_index=True).astype(SCORE_COLUMNS)[list(SCORE_COLUMNS)] if frames else empty
+    return Results(
+        folder=folder,
+        info=info,
+        methods=tuple(MethodInRun(m["name"], m["title"], m["parameters"], m["paper"]) for m in info["methods"]),
+        datasets=tuple(_dataset(dataset) for dataset in info["datasets"]),
+        scores=scores,
+        failures=tuple(failures),
+    )
+
+
+def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(place / "scores.parquet")
+    except (OSError, ArrowException, ValueError) as error:
+        raise UserError(f"{place / 'scores.parquet'} cannot be read; delete {place} and run the same command again") from error
+    return frame.assign(**{name: cell[name] for name in ("method", "trained_on", "seed", "dataset")})
+
+
+def _dataset(entry: dict[str, Any]) -> DatasetInRun:
+    root = Path(entry["root"])
+    test = tuple(
+        TestPair(pair["image"], pair["scene"], root / pair["rainy"], root / pair["clean"]) for pair in entry["test"]
+    )
+    return DatasetInRun(entry["name"], entry["title"], entry["rain_model"], entry["kind"], test)
+
+
+def _checked_info(path: Path) -> dict[str, Any]:
+    info = read_json(path)
+    schema = info.get("schema") if isinstance(info, dict) else None
+    if schema != SCHEMA:
+        by = f"derainbench {info['derainbench']}" if isinstance(info, dict) and "derainbench" in info else "something else"
+        raise UserError(
+            f"{path.parent} was written by {by} (schema {schema}, this one reads {SCHEMA}); "
+            "use that version for it, or give another --out"
+        )
+    return info
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
+    parts = []
+    for name in dict.fromkeys([*before, *now]):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            parts.append(_difference(old, new, f"{prefix}{name}."))
+        elif old != new:
+            hashed = name in ("source", "data", "training", "weights")
+            parts.append(f"{prefix}{name} changed" if hashed else f"{prefix}{name} {old} -> {new}")
+    return ", ".join(filter(None, parts))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,174 @@
+"""The training loop: from a fresh network or the last checkpoint to the final weights of one cell."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch.utils.data import DataLoader
+
+from derainbench.atomic import write_atomic
+from derainbench.errors import UserError
+from derainbench.images import read_pair, to_tensor
+from derainbench.method import Batch
+from derainbench.metrics import finite_mean, score
+from derainbench.pairing import Pair
+from derainbench.pairs import Patches, hold_out, rainy_statistics
+from derainbench.recipe import Recipe
+from derainbench.restore import restore
+from derainbench.trainer import Trainer
+from derainbench.variant import Variant
+from derainbench.weights import save_weights
+
+#: Called after every step with (steps done, steps in all, loss of the step).
+OnStep = Callable[[int, int, float], None]
+
+#: The log has about this many lines, so that it stays small for 300,000 steps.
+LOG_LINES = 1000
+
+
+def train(
+    variant: Variant,
+    recipe: Recipe,
+    pairs: Sequence[Pair],
+    seed: int,
+    folder: Path,
+    key: str,
+    fabric: Fabric,
+    on_step: OnStep,
+    workers: int = 0,
+) -> None:
+    """Train one cell and leave ``weights.safetensors`` and ``log.jsonl`` in its folder.
+
+    ``key`` identifies what is trained; a checkpoint of another key is ignored. On the way, ``checkpoint.pt`` holds the
+    state after some step, so that training goes on from there after an interruption. Raises :class:`UserError` on
+    a loss that is not finite or on a checkpoint that cannot be read.
+    """
+    torch.manual_seed(seed)
+    network = variant.build()
+    pairs, held_out = hold_out(pairs, recipe.validation)
+    patches = Patches(pairs, recipe, seed)
+    network.on_training_data(*rainy_statistics(pairs))
+    trainer = variant.method.trainer()(fabric, network, recipe, patches.steps)
+    checkpoint = Checkpoint(folder / "checkpoint.pt", key)
+    start = checkpoint.load(trainer, fabric)
+    log = Log(folder / "log.jsonl", start)
+    log_every = max(1, patches.steps // LOG_LINES)
+    network.train()
+    for step, batch in enumerate(_batches(patches, start, workers, fabric), start):
+        loss = float(trainer.step(step, batch))
+        done = step + 1
+        if not math.isfinite(loss):
+            last = f"the checkpoint after step {checkpoint.step}" if checkpoint.step else "no checkpoint yet"
+            raise UserError(
+                f"{variant.name}: the loss is {loss} at step {done} of {patches.steps}; last good state: {last} "
+                f"({checkpoint.path}); lower lr or set clip in a recipe file"
+            )
+        if done % log_every == 0 or done == patches.steps:
+            log.add({"step": done, "loss": loss})
+        if held_out and (done % recipe.validate_every == 0 or done == patches.steps):
+            log.add({"step": done, "validation_psnr_y": _validate(trainer, network.size_multiple, held_out, fabric)})
+        if done % recipe.checkpoint_every == 0 and done < patches.steps:
+            checkpoint.save(trainer, fabric, done)
+        on_step(done, patches.steps, loss)
+    log.write()
+    save_weights(folder / "weights.safetensors", network)
+
+
+class Checkpoint:
+    """The state after some step: network, optimiser and random state (the data's position is the step itself)."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path, self.key, self.step = path, key, 0
+
+    def save(self, trainer: Trainer, fabric: Fabric, step: int) -> None:
+        """Replace the checkpoint, atomically."""
+        buffer = io.BytesIO()
+        state = {"key": self.key, "step": step, "trainer": trainer.state_dict(), "random": _random_state(fabric)}
+        torch.save(state, buffer)
+        write_atomic(self.path, buffer.getvalue())
+        self.step = step
+
+    def load(self, trainer: Trainer, fabric: Fabric) -> int:
+        """The step to go on from: 0 without a checkpoint, or with one of another key."""
+        if not self.path.exists():
+            return 0
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            if state["key"] != self.key:
+                return 0
+            trainer.load_state_dict(state["trainer"])
+            _set_random_state(state["random"], fabric)
+            self.step = int(state["step"])
+        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise UserError(
+                f"checkpoint {self.path} cannot be read ({reason}); delete it to train this cell from the start"
+            ) from error
+        return self.step
+
+
+class Log:
+    """``log.jsonl``: what was measured at which step. Lines past the checkpoint are dropped when training goes on."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self._path = path
+        self._lines: list[str] = []
+        if start and path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                if json.loads(line)["step"] <= start:
+                    self._lines.append(line)
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Add a line; the file follows at once, so that a training can be watched."""
+        self._lines.append(json.dumps(values))
+        self.write()
+
+    def write(self) -> None:
+        """Write all lines, atomically."""
+        write_atomic(self._path, "".join(line + "\n" for line in self._lines).encode())
+
+
+def _batches(patches: Patches, start: int, workers: int, fabric: Fabric) -> DataLoader[Batch]:
+    loader = DataLoader(
+        patches,
+        batch_size=None,  # an item is a batch
+        sampler=range(start, patches.steps),
+        num_workers=workers,
+        # A generator of its own: the loader draws a number when it starts, which would shift the global state.
+        generator=torch.Generator(),
+        pin_memory=fabric.device.type == "cuda",
+        persistent_workers=False,
+    )
+    return fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[return-value]
+
+
+def _validate(trainer: Trainer, size_multiple: int, pairs: Sequence[Pair], fabric: Fabric) -> float:
+    """Mean PSNR (``y``) over held-out training images, in evaluation mode."""
+    trainer.network.eval()
+    psnr = []
+    for pair in pairs:
+        rainy, clean = (to_tensor(image).unsqueeze(0).to(fabric.device) for image in read_pair(pair.rainy, pair.clean))
+        psnr.append(float(score(restore(trainer.network, rainy, size_multiple), clean, "y").psnr))
+    trainer.network.train()
+    return finite_mean(psnr)[0]
+
+
+def _random_state(fabric: Fabric) -> dict[str, Any]:
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if fabric.device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(fabric.device)
+    return state
+
+
+def _set_random_state(state: dict[str, Any], fabric: Fabric) -> None:
+    torch.set_rng_state(state["cpu"])
+    if fabric.device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], fabric.device)

@@ -1,0 +1,78 @@
+"""One optimisation step of a network, and the state that a checkpoint must keep of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from derainbench.losses import get_loss
+from derainbench.method import Batch, Derainer
+from derainbench.recipe import Recipe
+
+_OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "radam": torch.optim.RAdam,
+    "sgd": torch.optim.SGD,
+}
+
+
+class Trainer:
+    """Minimises ``network.training_loss`` with one optimiser, as the recipe says.
+
+    A method that needs more (a GAN's two optimisers, a classifier trained first) brings a subclass, or a class with
+    the same four methods; the loop around it does not change.
+    """
+
+    def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
+        self.fabric, self.recipe, self.steps = fabric, recipe, steps
+        self.loss = get_loss(recipe.loss)
+        self.network, self.optimiser = fabric.setup(network, make_optimiser(network, recipe))
+        self.network.mark_forward_method("training_loss")
+
+    def step(self, step: int, batch: Batch) -> Tensor:
+        """One step, 0 to ``steps - 1``: returns the loss, detached. A loss that is not finite changes no weight."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, step, self.steps)
+        loss: Tensor = self.network.training_loss(batch, self.loss)
+        if torch.isfinite(loss):
+            self.fabric.backward(loss)
+            if self.recipe.clip is not None:
+                self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.recipe.clip)
+            self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what :meth:`state_dict` gave."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def make_optimiser(network: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over the parameters that take a gradient."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    settings: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
+    if recipe.optimiser == "sgd":
+        settings["momentum"] = recipe.betas[0]
+    else:
+        settings |= {"betas": recipe.betas, "eps": recipe.eps}
+    return _OPTIMISERS[recipe.optimiser](parameters, **settings)
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate of a step: a function of the step alone, so that nothing needs restoring."""
+    done = step / steps
+    if recipe.schedule == "cosine":
+        return recipe.lr * (1 + math.cos(math.pi * done)) / 2
+    if recipe.schedule == "multistep":
+        return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
+    return recipe.lr

@@ -1,0 +1,81 @@
+"""What a person sees of a run: the plan, a progress bar a cell, and a line for each that ends."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from derainbench.cells import Cell
+from derainbench.store import Status
+
+
+class ConsoleWatcher:
+    """Shows a run on standard error: a live bar on a terminal, plain lines in a log."""
+
+    def __init__(self, debug: bool = False) -> None:
+        self._console, self._debug = Console(stderr=True, highlight=False), debug
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._cell, self._count, self._to_do = "", 0, 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def planned(self, cells: int, to_do: int) -> None:
+        self._to_do = to_do
+        self._say(f"{cells} cells, {to_do} to do" if to_do else f"{cells} cells, all done: nothing to compute")
+
+    def started(self, cell: Cell, why: Status) -> None:
+        self._cell, self._count = cell.name, self._count + 1
+        if why.state == "changed":
+            self._say(f"{cell.name}: done again, because {why.reason}; the old result is in superseded/")
+        self._task = self._bar.add_task(escape(cell.name), total=None, loss="")
+
+    def progress(self, done: int, total: int, loss: float | None) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, total=total, loss="" if loss is None else f"loss {loss:.4f}")
+
+    def finished(self, cell: Cell, seconds: float) -> None:
+        self._end()
+        self._say(f"[{self._count}/{self._to_do}] {cell.name} ({seconds:.1f} s)")
+
+    def failed(self, cell: Cell, error: str, crash: Exception | None) -> None:
+        self._end()
+        self._say(f"[{self._count}/{self._to_do}] {cell.name} FAILED: {error}")
+        if crash is not None and self._debug:
+            self._say("".join(traceback.format_exception(crash)))
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+            self._task = None
+
+    def _say(self, text: str) -> None:
+        # No wrapping: an error that names a file must stay one line that can be copied.
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
+def print_plan(plan: Sequence[Cell], statuses: Mapping[str, Status]) -> None:
+    """A line a cell: what would be done, and why."""
+    for cell in plan:
+        status = statuses[cell.name]
+        print(f"{status.state:8} {cell.name}" + (f" ({status.reason})" if status.reason else ""))
+    print(f"{len(plan)} cells, {sum(status.state != 'done' for status in statuses.values())} to do")

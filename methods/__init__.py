@@ -1,0 +1,1 @@
+"""The methods that come with derainbench, one file each. They register through entry points, as anybody's do."""

@@ -1,0 +1,244 @@
+"""PReNet and its family: PReNet_r, PRN, PRN_r, GRU, x-only and the real-rain generator (Ren et al., CVPR 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from derainbench.method import Derainer, Method, Paper, Weights
+from derainbench.recipe import Recipe
+
+WIDTH = 32
+RESIDUAL_UNITS = 5
+
+
+def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
+    """3x3 convolution with bias that keeps the image's size (zero padding)."""
+    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+
+
+class ResidualUnit(nn.Module):
+    """ReLU(ReLU(conv(ReLU(conv(x)))) + x): a ReLU before the sum as well as after it, as published."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = conv3x3(WIDTH, WIDTH)
+        self.second = conv3x3(WIDTH, WIDTH)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(torch.relu(self.second(torch.relu(self.first(x)))) + x)
+
+
+class ConvLSTM(nn.Module):
+    """Convolutional LSTM across stages. The four gates are one convolution, in the order input, forget, cell, output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = conv3x3(2 * WIDTH, 4 * WIDTH)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        hidden, cell = state
+        i, f, g, o = self.gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
+        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+        hidden = torch.sigmoid(o) * torch.tanh(cell)
+        return hidden, (hidden, cell)
+
+
+class ConvGRU(nn.Module):
+    """Convolutional GRU across stages; the candidate sees cat[reset * hidden, x]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gates = conv3x3(2 * WIDTH, 2 * WIDTH)
+        self.candidate = conv3x3(2 * WIDTH, WIDTH)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        hidden, unused = state
+        update, reset = torch.sigmoid(self.gates(torch.cat([x, hidden], dim=1))).chunk(2, dim=1)
+        candidate = torch.tanh(self.candidate(torch.cat([reset * hidden, x], dim=1)))
+        hidden = (1 - update) * hidden + update * candidate
+        return hidden, (hidden, unused)
+
+
+class PReNet(Derainer):
+    """Progressive recurrent network: the same small residual network applied ``stages`` times to its own output.
+
+    Each stage sees the rainy image beside the previous estimate, carries a recurrent state, and adds the rainy image to
+    what it predicts. Defaults are PReNet, 168,963 parameters. The family, as options:
+
+    * ``recurrence=none`` is PRN (95,107), ``recurrence=gru`` the paper's GRU ablation (150,499);
+    * ``shared=true`` uses one residual unit five times: PReNet_r (94,979) and, without recurrence, PRN_r (21,123);
+    * ``sees=estimate`` feeds the previous estimate alone (PReNet_x, 168,099);
+    * ``residual=false`` predicts the clean image itself instead of adding the rainy one: all of the authors' ablation
+      weights (LSTM of 5, 6, 7 stages, GRU, PReNet_x) were trained like that, the final models with the addition;
+    * ``stages=4,recurrence_at=end,residual=false`` is the generator of the authors' real-rain weights: its recurrence
+      comes after the residual units.
+
+    Where the code differs from the paper's text, this follows the code, which is what the published weights need.
+    """
+
+    def __init__(
+        self,
+        stages: Annotated[int, Ge(1)] = 6,
+        recurrence: Literal["lstm", "gru", "none"] = "lstm",
+        shared: bool = False,
+        sees: Literal["both", "estimate"] = "both",
+        recurrence_at: Literal["start", "end"] = "start",
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        self.stages = stages
+        self.residual = residual
+        self.sees = sees
+        self.recurrence_at = recurrence_at
+        self.head = conv3x3(6 if sees == "both" else 3, WIDTH)
+        self.recurrence = {"lstm": ConvLSTM, "gru": ConvGRU, "none": lambda: None}[recurrence]()
+        self.units = nn.ModuleList(ResidualUnit() for _ in range(1 if shared else RESIDUAL_UNITS))
+        self.tail = conv3x3(WIDTH, 3)
+
+    def forward(self, rainy: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 1] to the last stage's estimate, same shape."""
+        return self.estimates(rainy)[-1]
+
+    def estimates(self, rainy: Tensor) -> list[Tensor]:
+        """Every stage's estimate, first to last."""
+        batch, _, height, width = rainy.shape
+        state = (rainy.new_zeros(batch, WIDTH, height, width),) * 2
+        estimate, estimates = rainy, []
+        for _ in range(self.stages):
+            seen = torch.cat([rainy, estimate], dim=1) if self.sees == "both" else estimate
+            x = torch.relu(self.head(seen))
+            if self.recurrence is not None and self.recurrence_at == "start":
+                x, state = self.recurrence(x, state)
+            for unit in self._unrolled_units():
+                x = unit(x)
+            if self.recurrence is not None and self.recurrence_at == "end":
+                x, state = self.recurrence(x, state)
+            estimate = self.tail(x) + rainy if self.residual else self.tail(x)
+            estimates.append(estimate)
+        return estimates
+
+    def _unrolled_units(self) -> list[nn.Module]:
+        return list(self.units) * (RESIDUAL_UNITS // len(self.units))
+
+
+def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict of the authors' code under this file's names, with the gates of a recurrence merged."""
+    converted = {}
+    for part in ("weight", "bias"):
+        converted[f"head.{part}"] = state[f"conv0.0.{part}"]
+        converted[f"tail.{part}"] = state[f"conv.0.{part}"]
+        for unit in range(RESIDUAL_UNITS):
+            if f"res_conv{unit + 1}.0.{part}" in state:
+                converted[f"units.{unit}.first.{part}"] = state[f"res_conv{unit + 1}.0.{part}"]
+                converted[f"units.{unit}.second.{part}"] = state[f"res_conv{unit + 1}.2.{part}"]
+        if f"conv_i.0.{part}" in state:
+            converted[f"recurrence.gates.{part}"] = torch.cat([state[f"conv_{g}.0.{part}"] for g in "ifgo"])
+        elif f"conv_z.0.{part}" in state:
+            converted[f"recurrence.gates.{part}"] = torch.cat([state[f"conv_{g}.0.{part}"] for g in "zb"])
+            converted[f"recurrence.candidate.{part}"] = state[f"conv_g.0.{part}"]
+    return converted
+
+
+#: The files in the authors' repository: tag, training set, file, options, sha256. The repository does not say what the
+#: ablations and the real-rain generators were trained on.
+_PUBLISHED: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
+    ("rain100h", "rain100h", "Rain100H_PReNet6.pth", {},
+     "127c0098787c5272f1f8583f6c5202e7ef674f750cd145a1691912a6d9e96210"),
+    ("rain100h", "rain100h", "Rain100H_PReNet6_r.pth", {"shared": True},
+     "ece8127c651cf49026d998fa36857cb9d462c92cf535b640a377fc025f765b5f"),
+    ("rain100h", "rain100h", "Rain100H_PRN6.pth", {"recurrence": "none"},
+     "f1d56a7df0851eb087652663781d3f34c4c37a4c7ddd9a3f0802abbede1a06c2"),
+    ("rain100h", "rain100h", "Rain100H_PRN6_r.pth", {"recurrence": "none", "shared": True},
+     "99242ce096c9c617bd529a5e189797e8955a4b8611d355974c7c1c64a18b9074"),
+    ("rain100l", "rain100l", "Rain100L_PReNet6.pth", {},
+     "cb9b743bb33cf6e5c56ba45f8ade93add46266dea9fa582e1934dc5eed942333"),
+    ("rain100l", "rain100l", "Rain100L_PReNet6_r.pth", {"shared": True},
+     "31dd4419cdb0f4da623d974747113d60e2c22803598c39dcf03d789f86a7f62b"),
+    ("rain100l", "rain100l", "Rain100L_PRN6.pth", {"recurrence": "none"},
+     "ed4be5b78f76dcec5c781e1655dee48c2a90b56993de555945d72e31848aea99"),
+    ("rain100l", "rain100l", "Rain100L_PRN6_r.pth", {"recurrence": "none", "shared": True},
+     "87ee3b1c027b33e7e532a4881c3b077d100cf40c65dd2843690600e3023acee0"),
+    ("rain1400", "rain1400", "Rain1400_PReNet6.pth", {},
+     "d5744dc2e35d73187a3f34936b3413884d293277073ffb78b961a78e65337879"),
+    ("rain1400", "rain1400", "Rain1400_PReNet6_r.pth", {"shared": True},
+     "c639c19b342d6ae977b7ff8a4b2fbeb24179510a6e57b8bf5ef32d6b071fc8d5"),
+    ("rain1400", "rain1400", "Rain1400_PRN6.pth", {"recurrence": "none"},
+     "c6620860a51b54afec0c1eebe412f0f1ca00128100f5b23c13758605206a0bf2"),
+    ("rain1400", "rain1400", "Rain1400_PRN6_r.pth", {"recurrence": "none", "shared": True},
+     "c0f7f18f3d33e26f50af8c693494a03c2776c627140a1d8e0514edd53e9398fb"),
+    ("ablation-lstm5", "unstated", "Ablation_PReNet5_LSTM.pth", {"residual": False, "stages": 5},
+     "02a0a1c184a87bf816e341a092756666f52277b5d34d9e224ba6ae904d2e991e"),
+    ("ablation-lstm6", "unstated", "Ablation_PReNet6_LSTM.pth", {"residual": False},
+     "b32541dfad6aa173c537dada8597475227e920fc9c8e1bbb80061363462bc14c"),
+    ("ablation-lstm7", "unstated", "Ablation_PReNet7_LSTM.pth", {"residual": False, "stages": 7},
+     "c5971708f06fefcbd467588321958160806225bccb4415e9ca56073d68b8f812"),
+    ("ablation-recssim", "unstated", "Ablation_PReNet6_RecSSIM.pth", {"residual": False},
+     "04ee235b6fed1798d48fbfd8b31f853d782fa6fdcae172f533979264a96ed7a4"),
+    ("ablation-gru", "unstated", "Ablation_PReNet6_GRU.pth", {"recurrence": "gru", "residual": False},
+     "2c0ed5ec96fe54c83a474c597741843ae4e98f1aac019470ce51235ac3bf66ff"),
+    ("ablation-x", "unstated", "Ablation_PReNet6_x.pth", {"sees": "estimate", "residual": False},
+     "ae76d3dce017c181f6c541c4884d606315b4a09ca1d29757ca44c8688e845bfe"),
+    ("real1", "unstated", "PReNet1.pth", {"stages": 4, "recurrence_at": "end", "residual": False},
+     "eba0c0ed941565abce9c61ceb8b36ff5e1532320c20efc11843f5f7fc810f7bb"),
+    ("real2", "unstated", "PReNet2.pth", {"stages": 4, "recurrence_at": "end", "residual": False},
+     "cbf6068474e64bf81ea8597fe1473cda19e7d0afadb3c81beb41f8dcc3751269"),
+)
+
+PRENET = Method(
+    name="prenet",
+    title="PReNet",
+    network=PReNet,
+    # 100 epochs over 100x100 patches on a grid 80 pixels apart (100 for Rain12600). The authors doubled RainTrainL, and
+    # only that, by flips.
+    recipe=Recipe(
+        optimiser="adam",
+        lr=1e-3,
+        schedule="multistep",
+        milestones=(0.3, 0.5, 0.8),
+        gamma=0.2,
+        epochs=100,
+        batch=18,
+        patch=100,
+        stride=80,
+        loss="-ssim",
+    ),
+    quick={"lr": 1e-3, "batch": 4, "patch": 48, "steps": 250, "augment": ("hflip", "rot90")},
+    paper=Paper(
+        title="Progressive Image Deraining Networks: A Better and Simpler Baseline",
+        authors="Dongwei Ren, Wangmeng Zuo, Qinghua Hu, Pengfei Zhu and Deyu Meng",
+        venue="CVPR",
+        year=2019,
+        url="https://arxiv.org/abs/1901.09221",
+        bibtex="""@inproceedings{ren2019progressive,
+  title     = {Progressive Image Deraining Networks: A Better and Simpler Baseline},
+  author    = {Ren, Dongwei and Zuo, Wangmeng and Hu, Qinghua and Zhu, Pengfei and Meng, Deyu},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition (CVPR)},
+  pages     = {3937--3946},
+  year      = {2019}
+}""",
+    ),
+    weights=tuple(
+        Weights(
+            tag=tag,
+            trained_on=trained_on,
+            source=f"https://github.com/csdwren/PReNet (logs/, {file})",
+            sha256=sha256,
+            licence="none stated",
+            options=options,
+            convert=from_authors,
+        )
+        for tag, trained_on, file, options, sha256 in _PUBLISHED
+    ),
+    variants={
+        "PReNet_r": {"shared": True},
+        "PRN": {"recurrence": "none"},
+        "PRN_r": {"recurrence": "none", "shared": True},
+        "PReNet (GRU)": {"recurrence": "gru"},
+        "PReNet_x": {"sees": "estimate"},
+    },
+)

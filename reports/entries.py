@@ -1,0 +1,105 @@
+"""Which rows a comparison has, and where the scores and pictures of each row lie in a run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from derainbench.results import UNTRAINED, MethodInRun, Results, evaluation_folder, training_folder
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: a method, trained on each dataset it is tested on (``trained_on`` is None), or on one and tested on
+    others. ``label`` names the method uniquely for readers."""
+
+    method: MethodInRun
+    label: str
+    trained_on: str | None
+
+    @property
+    def full_label(self) -> str:
+        """The label, with the training set where it differs from the test set."""
+        return self.label if self.trained_on is None else f"{self.label} (trained on {self.trained_on})"
+
+    def sources(self, dataset: str) -> tuple[str, ...]:
+        """The values of ``trained_on`` whose scores belong to this row in the columns of ``dataset``."""
+        return (dataset, UNTRAINED) if self.trained_on is None else (self.trained_on,)
+
+
+def entries(results: Results) -> tuple[Entry, ...]:
+    """The rows of a run, in the order of its methods; a method's tests on foreign datasets follow its own row.
+
+    A row with a training set of its own appears where the run holds a score, or a failure, of a test elsewhere.
+    """
+    labels = method_labels(results.methods)
+    pairs = results.scores[["method", "trained_on", "dataset"]].drop_duplicates()
+    foreign: dict[str, list[str]] = {}
+    native = set()
+    for name, trained_on, dataset in pairs.itertuples(index=False):
+        if trained_on in (dataset, UNTRAINED):
+            native.add(name)
+        elif trained_on not in foreign.setdefault(name, []):
+            foreign[name].append(trained_on)
+    rows = []
+    for method in results.methods:
+        for trained_on in sorted(_failed_elsewhere(results, method.name) - set(foreign.get(method.name, ()))):
+            foreign.setdefault(method.name, []).append(trained_on)
+        if method.name in native or method.name not in foreign:
+            rows.append(Entry(method, labels[method.name], None))
+        rows += [Entry(method, labels[method.name], source) for source in foreign.get(method.name, ())]
+    return tuple(rows)
+
+
+def method_labels(methods: Iterable[MethodInRun]) -> dict[str, str]:
+    """A unique label for each method: its title; with the options of its name where several share the title."""
+    methods = tuple(methods)
+    titles = Counter(method.title for method in methods)
+    labels = {}
+    for method in methods:
+        options = re.search(r"[\[@].*", method.name)
+        alone = titles[method.title] == 1
+        labels[method.name] = method.title if alone or not options else f"{method.title} {options[0]}"
+    repeated = Counter(labels.values())
+    return {name: label if repeated[label] == 1 else f"{label} ({name})" for name, label in labels.items()}
+
+
+def seeds(results: Results) -> tuple[int, ...]:
+    """The seeds the run was planned with, and any other that has scores."""
+    planned = [int(seed) for seed in results.info.get("seeds", ())]
+    return tuple(dict.fromkeys([*planned, *sorted(int(seed) for seed in results.scores["seed"].unique())]))
+
+
+def failed_seeds(results: Results, entry: Entry, dataset: str) -> tuple[int, ...]:
+    """The seeds whose evaluation of ``entry`` on ``dataset``, or the training before it, ended in an error."""
+    failed = {failure.cell for failure in results.failures}
+    here = Path()
+    return tuple(
+        seed
+        for seed in seeds(results)
+        if any(
+            folder.as_posix() in failed
+            for source in entry.sources(dataset)
+            for folder in (
+                training_folder(here, entry.method.name, source, seed),
+                evaluation_folder(here, entry.method.name, source, seed, dataset),
+            )
+        )
+    )
+
+
+def _failed_elsewhere(results: Results, method: str) -> set[str]:
+    """Training sets of ``method`` whose test on another dataset failed, so that a row without scores is not lost."""
+    names = [dataset.name for dataset in results.datasets]
+    failed = {failure.cell for failure in results.failures}
+    return {
+        source
+        for source in names
+        for dataset in names
+        for seed in seeds(results)
+        if source != dataset
+        and evaluation_folder(Path(), method, source, seed, dataset).as_posix() in failed
+    }

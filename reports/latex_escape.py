@@ -1,0 +1,99 @@
+"""Text of any origin as plain-ASCII LaTeX that compiles with every engine and shows the text, never runs it."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\char34{}",
+    "`": r"\textasciigrave{}",
+    # after a row's \\ these would be read as its optional argument and its star
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+}
+LETTERS = {
+    "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ø": r"\o{}", "Ø": r"\O{}",
+    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}", "–": "--", "—": "---", "‘": "{`}", "’": "{'}", "“": "{``}", "”": "{''}",
+    "…": r"\ldots{}", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "→": r"$\rightarrow$", "∞": r"$\infty$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "−": "$-$", "°": r"$^\circ$", "µ": r"$\mu$", "§": r"\S{}", "©": r"\copyright{}",
+}  # fmt: skip
+#: Combining marks that follow a base letter after canonical decomposition, and the accent command of each.
+ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
+    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c", "\u0331": "b",
+}  # fmt: skip
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "η": "eta", "θ": "theta", "κ": "kappa",
+    "λ": "lambda", "μ": "mu", "ν": "nu", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi", "χ": "chi",
+    "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Σ": "Sigma", "Φ": "Phi",
+    "Ω": "Omega",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    """``text`` for running text or a table cell. What LaTeX has no sign for becomes its code point, such as [U+4E2D]."""
+    return _without_ligatures("".join(_character(character) for character in _one_line(text)))
+
+
+def breakable(text: str) -> str:
+    """Like :func:`escape`, for commands, paths and names: lines may break after punctuation and within long words."""
+    pieces = []
+    run = 0
+    for character in _one_line(text):
+        run = run + 1 if character.isalnum() or character in "- " else 0
+        pieces.append(_character(character) + (r"\allowbreak{}" if run % 10 == 0 else ""))
+    return _without_ligatures("".join(pieces))
+
+
+def stacked(text: str, width: int, position: str, align: str) -> str:
+    """``text`` broken into lines of at most ``width`` characters, stacked in one table cell.
+
+    ``position`` is ``t`` or ``b`` (which line is level with the row), ``align`` is ``l`` or ``c``.
+    """
+    lines = textwrap.wrap(text, width) or [""]
+    if len(lines) == 1:
+        return escape(lines[0])
+    body = r" \\ ".join(escape(line) for line in lines)
+    return rf"\begin{{tabular}}[{position}]{{@{{}}{align}@{{}}}}{body}\end{{tabular}}"
+
+
+def _one_line(text: str) -> str:
+    """Line ends and other blanks as single spaces: an empty line would end a paragraph, or a table's argument."""
+    return re.sub(r"\s+", " ", text)
+
+
+def _character(character: str) -> str:
+    if character in SPECIAL:
+        return SPECIAL[character]
+    if " " <= character <= "~":
+        return character
+    if character in LETTERS:
+        return LETTERS[character]
+    if character in GREEK:
+        return rf"$\{GREEK[character]}$"
+    base, *marks = unicodedata.normalize("NFD", character)
+    if len(marks) == 1 and marks[0] in ACCENTS and base.isascii() and base.isalpha():
+        letter = {"i": r"\i", "j": r"\j"}.get(base, base)
+        return rf"\{ACCENTS[marks[0]]}{{{letter}}}"
+    return f"{{[}}U+{ord(character):04X}{{]}}"
+
+
+def _without_ligatures(text: str) -> str:
+    """Two hyphens would join into a dash, two apostrophes or commas into a quotation mark."""
+    return re.sub(r"([-',])(?=\1)", r"\1{}", text)

@@ -1,0 +1,112 @@
+"""Where the numbers of a report come from, as plain data: recipe, machine, versions, command, notices, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from derainbench.reports.entries import seeds
+from derainbench.reports.table import protocol_title, protocols
+from derainbench.results import Results
+
+#: Changes named in the one-line warning; the provenance section lists them all.
+SHOWN_CHANGES = 3
+
+
+@dataclass(frozen=True)
+class Change:
+    """A recipe setting that differs from the publication."""
+
+    method: str
+    field: str
+    paper: str
+    here: str
+
+    @property
+    def line(self) -> str:
+        """The change in a few words."""
+        return f"{self.method}: {self.field} {self.here} instead of {self.paper}"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """All that stands beside the numbers. ``facts`` are (name, value) pairs in reading order."""
+
+    run: str
+    created: str
+    recipe: str
+    comparable: bool
+    changes: tuple[Change, ...]
+    facts: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...]
+
+    @property
+    def summary_of_changes(self) -> str:
+        """One line: the first few changes and how many more there are; empty if none is recorded."""
+        shown = "; ".join(change.line for change in self.changes[:SHOWN_CHANGES])
+        more = len(self.changes) - SHOWN_CHANGES
+        return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def provenance(results: Results) -> Provenance:
+    """What ``run.json`` says about the run. Anything it leaves out is left out here too."""
+    info = results.info
+    recipe: Mapping[str, Any] = info.get("recipe", {})
+    changes = tuple(
+        Change(str(change["method"]), str(change["field"]), _value(change.get("paper")), _value(change.get("here")))
+        for change in recipe.get("changes", ())
+    )
+    return Provenance(
+        run=results.folder.resolve().name,
+        created=_moment(str(info.get("created", ""))),
+        recipe=str(recipe.get("name", "unknown")),
+        comparable=bool(recipe.get("comparable", False)),
+        changes=changes,
+        facts=_facts(results),
+        notices=tuple(str(notice) for notice in info.get("notices", ())),
+    )
+
+
+def warning_words(recipe: str) -> tuple[str, str, str]:
+    """The warning in three parts, so that a renderer can set the recipe's name in its own way."""
+    return "Recipe ", recipe, ": not comparable with published numbers"
+
+
+def _facts(results: Results) -> tuple[tuple[str, str], ...]:
+    info = results.info
+    facts = [("Created", _moment(str(info.get("created", "")))), ("Command", str(info.get("command", "")))]
+    facts += [("Recipe", str(info.get("recipe", {}).get("name", "")))]
+    facts += [("Seeds", ", ".join(map(str, seeds(results))))]
+    facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols(results)))]
+    for dataset in results.datasets:
+        facts.append((f"Dataset {dataset.name}", f"{dataset.kind}, {dataset.rain_model}, {len(dataset.test)} test images"))
+    facts += [(f"Machine: {name}", _value(value)) for name, value in info.get("machine", {}).items()]
+    facts += [("derainbench", str(info.get("derainbench", "")))]
+    facts += [(f"Version of {name}", _value(value)) for name, value in info.get("versions", {}).items()]
+    return tuple((name, value) for name, value in facts if value)
+
+
+def _moment(text: str) -> str:
+    """An ISO time to the minute, such as ``2026-01-02 03:04 UTC``; anything else as it is."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{moment:%Y-%m-%d %H:%M} {moment.tzname() or ''}".strip()
+
+
+def _value(value: Any) -> str:
+    """A value of ``run.json`` for readers: whole numbers with thousands marks, lists with commas."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_value(part)}" for name, part in value.items())
+    return str(value)

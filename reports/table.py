@@ -1,0 +1,186 @@
+"""The comparison as plain data: a table for each metric protocol, methods down, datasets and metrics across."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from derainbench.errors import UserError, did_you_mean
+from derainbench.metrics import PROTOCOLS, finite_mean
+from derainbench.reports.entries import Entry, entries, failed_seeds
+from derainbench.results import DatasetInRun, Results
+
+Metric = Literal["psnr", "ssim"]
+METRICS: tuple[Metric, ...] = ("psnr", "ssim")
+#: Decimal places that the field prints.
+DIGITS: dict[Metric, int] = {"psnr": 2, "ssim": 4}
+MISSING = "–"
+FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table: ``value`` is exact (NaN unless finished), ``text`` is what is printed.
+
+    ``deviation`` is the sample standard deviation over seeds (None below two seeds), ``infinite`` the number of
+    images with an infinite score, which the mean leaves out, ``seeds`` how many seeds the mean covers.
+    """
+
+    state: Literal["finished", "failed", "missing"]
+    value: float
+    text: str
+    deviation: float | None = None
+    deviation_text: str = ""
+    infinite: int = 0
+    seeds: int = 0
+    rank: Literal["best", "second"] | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """The scores of one metric on one dataset; both metrics are better when higher."""
+
+    dataset: DatasetInRun
+    metric: Metric
+
+
+@dataclass(frozen=True)
+class Row:
+    """An entry of the comparison and its cells, one a column."""
+
+    entry: Entry
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class ComparisonTable:
+    """All methods on all datasets under one protocol. ``notes`` are sentences that belong under the table."""
+
+    protocol: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def protocols(results: Results) -> tuple[str, ...]:
+    """The protocols of the run in the order of its plan, then any other that has scores."""
+    planned = [str(name) for name in results.info.get("protocols", ())]
+    return tuple(dict.fromkeys([*planned, *(str(name) for name in results.scores["protocol"].unique())]))
+
+
+def protocol_title(name: str) -> str:
+    """What readers call the protocol: its title, or its name where a newer version wrote the run."""
+    return PROTOCOLS[name].title if name in PROTOCOLS else name
+
+
+def comparison_tables(results: Results) -> tuple[ComparisonTable, ...]:
+    """One table for each protocol of the run, never two protocols in one."""
+    return tuple(comparison_table(results, name) for name in protocols(results))
+
+
+def comparison_table(results: Results, protocol: str) -> ComparisonTable:
+    """The comparison under ``protocol``: a mean over images, then over seeds. UserError if the run has no such scores."""
+    known = protocols(results)
+    if protocol not in known:
+        raise UserError(f"no scores under protocol {protocol!r} in {results.folder}: {did_you_mean(protocol, [*known])}")
+    columns = tuple(Column(dataset, metric) for dataset in results.datasets for metric in METRICS)
+    means = _means_by_seed(results.scores[results.scores["protocol"] == protocol])
+    lines = entries(results)
+    grid = [[_cell(results, means, entry, column) for column in columns] for entry in lines]
+    by_column = [ranked(cells) for cells in zip(*grid, strict=True)] if grid else []
+    rows = tuple(
+        Row(entry, tuple(cells[number] for cells in by_column)) for number, entry in enumerate(lines)
+    )
+    return ComparisonTable(protocol, protocol_title(protocol), columns, rows, _notes(results, rows, columns))
+
+
+def printed(value: float, metric: Metric) -> str:
+    """``value`` rounded half to even to the digits of ``metric``; ``∞`` for an identical image, ``–`` for NaN."""
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    # repr gives the shortest decimal that is this float: 0.125 is a tie, and so is the 2.675 a reader sees
+    return str(Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-DIGITS[metric]), rounding=ROUND_HALF_EVEN))
+
+
+def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """``cells`` of one column with the best and the second best marked.
+
+    What is printed decides, so two cells that look equal share a rank. Only finished cells with a number take part.
+    """
+    cells = tuple(cells)
+
+    def height(cell: Cell) -> float:
+        return float(cell.text.replace("∞", "inf"))
+
+    contenders = [height(cell) for cell in cells if cell.state == "finished" and not math.isnan(cell.value)]
+    order = sorted(set(contenders), reverse=True)
+    ranks: dict[float, Literal["best", "second"]] = dict(zip(order, ("best", "second"), strict=False))
+    return tuple(
+        replace(cell, rank=ranks.get(height(cell)))
+        if cell.state == "finished" and not math.isnan(cell.value)
+        else cell
+        for cell in cells
+    )
+
+
+def pooled(values: Sequence[float], metric: Metric, infinite: int = 0) -> Cell:
+    """The finished cell of one mean a seed: their mean, and their deviation where two or more are finite."""
+    value, _ = finite_mean(values)
+    finite = [each for each in values if math.isfinite(each)]
+    deviation = float(np.std(finite, ddof=1)) if len(finite) > 1 and math.isfinite(value) else None
+    text = "" if deviation is None else printed(deviation, metric)
+    return Cell("finished", value, printed(value, metric), deviation, text, infinite, len(values))
+
+
+def _means_by_seed(scores: pd.DataFrame) -> dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]]:
+    """For each (method, training set, dataset) and metric: a mean over images and its infinite ones, for each seed."""
+    means: dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]] = {}
+    for (method, trained_on, dataset, _), group in scores.groupby(["method", "trained_on", "dataset", "seed"]):
+        cell = means.setdefault((method, trained_on, dataset), {metric: [] for metric in METRICS})
+        for metric in METRICS:
+            cell[metric].append(finite_mean(group[metric]))
+    return means
+
+
+def _cell(
+    results: Results, means: dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]], entry: Entry, column: Column
+) -> Cell:
+    name = column.dataset.name
+    for source in entry.sources(name):
+        by_metric = means.get((entry.method.name, source, name))
+        if by_metric is not None:
+            of_seeds = by_metric[column.metric]
+            return pooled([mean for mean, _ in of_seeds], column.metric, sum(count for _, count in of_seeds))
+    if failed_seeds(results, entry, name):
+        return Cell("failed", math.nan, FAILED)
+    return Cell("missing", math.nan, MISSING)
+
+
+def _notes(results: Results, rows: tuple[Row, ...], columns: tuple[Column, ...]) -> tuple[str, ...]:
+    notes = []
+    if any(cell.deviation is not None for row in rows for cell in row.cells):
+        notes.append("± is the sample standard deviation over seeds.")
+    for row in rows:
+        for column, cell in zip(columns, row.cells, strict=True):
+            if cell.state != "finished":
+                continue
+            where = f"{row.entry.full_label} on {column.dataset.title}"
+            metric = column.metric.upper()
+            if cell.infinite:
+                noun = "image has" if cell.infinite == 1 else "images have"
+                notes.append(f"{where}: {cell.infinite} {noun} infinite {metric}, left out of the mean.")
+            if math.isnan(cell.value):
+                notes.append(f"{where}: no mean {metric}, because it is undefined for an image.")
+            failed = failed_seeds(results, row.entry, column.dataset.name) if column.metric == METRICS[0] else ()
+            if failed:
+                notes.append(f"{where}: {cell.seeds} of {cell.seeds + len(failed)} seeds finished.")
+    return tuple(notes)
