@@ -81,7 +81,7 @@ def gradients(variant: Variant) -> None:
     network = variant.build().train()
     loss = network.training_loss(_batch(), get_loss(variant.method.recipe.loss))
     _require(loss.shape == (), f"the loss has shape {tuple(loss.shape)}, not ()")
-    _require(bool(torch.isfinite(loss)), f"the loss is {float(loss)}")
+    _require(bool(torch.isfinite(loss)), f"the loss is {loss.item()}")
     loss.backward()
     for name, parameter in network.named_parameters():
         _require(parameter.grad is not None, f"{name} gets no gradient")

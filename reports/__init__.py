@@ -1,1 +1,1 @@
-"""What a comparison looks like: tables as data, and their rendering for the terminal, Markdown, LaTeX and a web page."""
+"""What a comparison looks like: tables as data, rendered for the terminal, Markdown, LaTeX and a web page."""

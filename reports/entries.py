@@ -100,6 +100,5 @@ def _failed_elsewhere(results: Results, method: str) -> set[str]:
         for source in names
         for dataset in names
         for seed in seeds(results)
-        if source != dataset
-        and evaluation_folder(Path(), method, source, seed, dataset).as_posix() in failed
+        if source != dataset and evaluation_folder(Path(), method, source, seed, dataset).as_posix() in failed
     }

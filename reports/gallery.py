@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from derainbench.reports.entries import Entry, entries, failed_seeds, seeds
-from derainbench.reports.pictures import Pictures
-from derainbench.reports.table import (
+from derainbench.results import DatasetInRun, Results
+
+from .entries import Entry, entries, failed_seeds, seeds
+from .pictures import Pictures
+from .table import (
     FAILED,
     METRICS,
     MISSING,
@@ -21,7 +23,6 @@ from derainbench.reports.table import (
     protocols,
     ranked,
 )
-from derainbench.results import DatasetInRun, Results
 
 #: The method whose scores are those of the unprocessed input.
 UNPROCESSED = "identity"
@@ -87,7 +88,9 @@ def _image_table(
 ) -> ImageTable:
     found = _by_image(scores[scores["protocol"] == protocol], lines, dataset.name)
     absent = [
-        Cell("failed", math.nan, FAILED) if failed_seeds(results, entry, dataset.name) else Cell("missing", math.nan, MISSING)
+        Cell("failed", math.nan, FAILED)
+        if failed_seeds(results, entry, dataset.name)
+        else Cell("missing", math.nan, MISSING)
         for entry in lines
     ]
     rows = []
@@ -99,8 +102,8 @@ def _image_table(
                 for number in range(len(lines))
             ]
             by_metric[metric] = ranked(cells)
-        cells = tuple(by_metric[metric][number] for number in range(len(lines)) for metric in METRICS)
-        rows.append(ImageRow(pair.image, cells))
+        row = tuple(by_metric[metric][number] for number in range(len(lines)) for metric in METRICS)
+        rows.append(ImageRow(pair.image, row))
     return ImageTable(protocol, protocol_title(protocol), lines, tuple(rows))
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import jinja2
 
-from derainbench.reports.entries import seeds
-from derainbench.reports.gallery import Gallery, gallery
-from derainbench.reports.pictures import LONGEST_SIDE, QUALITY, Pictures
-from derainbench.reports.provenance import provenance, warning_words
-from derainbench.reports.table import comparison_tables
 from derainbench.results import Results
+
+from .entries import seeds
+from .gallery import Gallery, gallery
+from .pictures import LONGEST_SIDE, QUALITY, Pictures
+from .provenance import provenance, warning_words
+from .table import comparison_tables
 
 
 def html(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""The comparison for a paper: ``tables.tex`` to ``\\input`` (needs booktabs only) and ``report.tex``, which compiles."""
+"""The comparison for a paper: ``tables.tex`` to ``\\input`` (needs booktabs) and ``report.tex``, which compiles."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import jinja2
 
-from derainbench.reports.latex_escape import breakable, escape, stacked
-from derainbench.reports.panels import cell_text, panels
-from derainbench.reports.provenance import provenance, warning_words
-from derainbench.reports.table import Cell, ComparisonTable, comparison_tables
 from derainbench.results import Results
+
+from .latex_escape import breakable, escape, stacked
+from .panels import cell_text, panels
+from .provenance import provenance, warning_words
+from .table import Cell, ComparisonTable, comparison_tables
 
 #: Characters of \small text on a line 16 cm wide, with room for the space between columns.
 LINE = 84
@@ -24,7 +25,7 @@ def tables_tex(results: Results) -> str:
 
 
 def report_tex(results: Results) -> str:
-    """A standalone document that inputs ``tables.tex`` and adds failures and provenance; any LaTeX engine compiles it."""
+    """A standalone document that inputs ``tables.tex`` and adds failures and provenance."""
     return _environment().get_template("report.tex.j2").render(**_content(results))
 
 

@@ -47,7 +47,7 @@ GREEK = {
 
 
 def escape(text: str) -> str:
-    """``text`` for running text or a table cell. What LaTeX has no sign for becomes its code point, such as [U+4E2D]."""
+    """``text`` for prose or a table cell. What LaTeX has no sign for becomes its code point, as in [U+4E2D]."""
     return _without_ligatures("".join(_character(character) for character in _one_line(text)))
 
 
@@ -87,7 +87,7 @@ def _character(character: str) -> str:
         return LETTERS[character]
     if character in GREEK:
         return rf"$\{GREEK[character]}$"
-    base, *marks = unicodedata.normalize("NFD", character)
+    base, *marks = list(unicodedata.normalize("NFD", character))
     if len(marks) == 1 and marks[0] in ACCENTS and base.isascii() and base.isalpha():
         letter = {"i": r"\i", "j": r"\j"}.get(base, base)
         return rf"\{ACCENTS[marks[0]]}{{{letter}}}"

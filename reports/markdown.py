@@ -7,10 +7,11 @@ import re
 
 from tabulate import tabulate
 
-from derainbench.reports.panels import cell_text
-from derainbench.reports.provenance import Provenance, provenance, warning_words
-from derainbench.reports.table import Cell, ComparisonTable, comparison_tables
 from derainbench.results import Results
+
+from .panels import cell_text
+from .provenance import Provenance, provenance, warning_words
+from .table import Cell, ComparisonTable, comparison_tables
 
 
 def markdown(results: Results) -> str:
@@ -18,8 +19,13 @@ def markdown(results: Results) -> str:
     source = provenance(results)
     parts = [f"# {escape(source.run)}", *_warning(source)]
     for table in comparison_tables(results):
-        parts += [f"## {escape(table.title)}", f"Protocol `{_code(table.protocol)}`; mean over test images; higher is "
-                  "better; **best** and <u>second</u> of each column.", *_warning(source), _table(table)]
+        parts += [
+            f"## {escape(table.title)}",
+            f"Protocol `{_code(table.protocol)}`; mean over test images; higher is "
+            "better; **best** and <u>second</u> of each column.",
+            *_warning(source),
+            _table(table),
+        ]
         parts += ["\n".join(f"- {escape(note)}" for note in table.notes)] if table.notes else []
     if results.failures:
         lines = [f"- {escape(failure.cell)}: {escape(failure.error)}" for failure in results.failures]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import groupby
 
-from derainbench.reports.table import Cell, ComparisonTable
+from .table import Cell, ComparisonTable
 
 #: Blank characters between two columns.
 GAP = 2

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from derainbench.reports.entries import seeds
-from derainbench.reports.table import protocol_title, protocols
 from derainbench.results import Results
+
+from .entries import seeds
+from .table import protocol_title, protocols
 
 #: Changes named in the one-line warning; the provenance section lists them all.
 SHOWN_CHANGES = 3
@@ -81,7 +82,9 @@ def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     facts += [("Seeds", ", ".join(map(str, seeds(results))))]
     facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols(results)))]
     for dataset in results.datasets:
-        facts.append((f"Dataset {dataset.name}", f"{dataset.kind}, {dataset.rain_model}, {len(dataset.test)} test images"))
+        facts.append(
+            (f"Dataset {dataset.name}", f"{dataset.kind}, {dataset.rain_model}, {len(dataset.test)} test images")
+        )
     facts += [(f"Machine: {name}", _value(value)) for name, value in info.get("machine", {}).items()]
     facts += [("derainbench", str(info.get("derainbench", "")))]
     facts += [(f"Version of {name}", _value(value)) for name, value in info.get("versions", {}).items()]

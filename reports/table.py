@@ -13,8 +13,9 @@ import pandas as pd
 
 from derainbench.errors import UserError, did_you_mean
 from derainbench.metrics import PROTOCOLS, finite_mean
-from derainbench.reports.entries import Entry, entries, failed_seeds
 from derainbench.results import DatasetInRun, Results
+
+from .entries import Entry, entries, failed_seeds
 
 Metric = Literal["psnr", "ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ssim")
@@ -86,18 +87,18 @@ def comparison_tables(results: Results) -> tuple[ComparisonTable, ...]:
 
 
 def comparison_table(results: Results, protocol: str) -> ComparisonTable:
-    """The comparison under ``protocol``: a mean over images, then over seeds. UserError if the run has no such scores."""
+    """The comparison under ``protocol``: a mean over images, then seeds. UserError if the run has no such scores."""
     known = protocols(results)
     if protocol not in known:
-        raise UserError(f"no scores under protocol {protocol!r} in {results.folder}: {did_you_mean(protocol, [*known])}")
+        raise UserError(
+            f"no scores under protocol {protocol!r} in {results.folder}: {did_you_mean(protocol, [*known])}"
+        )
     columns = tuple(Column(dataset, metric) for dataset in results.datasets for metric in METRICS)
     means = _means_by_seed(results.scores[results.scores["protocol"] == protocol])
     lines = entries(results)
     grid = [[_cell(results, means, entry, column) for column in columns] for entry in lines]
     by_column = [ranked(cells) for cells in zip(*grid, strict=True)] if grid else []
-    rows = tuple(
-        Row(entry, tuple(cells[number] for cells in by_column)) for number, entry in enumerate(lines)
-    )
+    rows = tuple(Row(entry, tuple(cells[number] for cells in by_column)) for number, entry in enumerate(lines))
     return ComparisonTable(protocol, protocol_title(protocol), columns, rows, _notes(results, rows, columns))
 
 
@@ -108,7 +109,8 @@ def printed(value: float, metric: Metric) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     # repr gives the shortest decimal that is this float: 0.125 is a tie, and so is the 2.675 a reader sees
-    return str(Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-DIGITS[metric]), rounding=ROUND_HALF_EVEN))
+    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-DIGITS[metric]), rounding=ROUND_HALF_EVEN)
+    return str(rounded + 0)  # no minus sign before a zero
 
 
 def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
@@ -125,9 +127,7 @@ def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     order = sorted(set(contenders), reverse=True)
     ranks: dict[float, Literal["best", "second"]] = dict(zip(order, ("best", "second"), strict=False))
     return tuple(
-        replace(cell, rank=ranks.get(height(cell)))
-        if cell.state == "finished" and not math.isnan(cell.value)
-        else cell
+        replace(cell, rank=ranks.get(height(cell))) if cell.state == "finished" and not math.isnan(cell.value) else cell
         for cell in cells
     )
 
@@ -145,14 +145,17 @@ def _means_by_seed(scores: pd.DataFrame) -> dict[tuple[str, str, str], dict[Metr
     """For each (method, training set, dataset) and metric: a mean over images and its infinite ones, for each seed."""
     means: dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]] = {}
     for (method, trained_on, dataset, _), group in scores.groupby(["method", "trained_on", "dataset", "seed"]):
-        cell = means.setdefault((method, trained_on, dataset), {metric: [] for metric in METRICS})
+        cell = means.setdefault((str(method), str(trained_on), str(dataset)), {metric: [] for metric in METRICS})
         for metric in METRICS:
             cell[metric].append(finite_mean(group[metric]))
     return means
 
 
 def _cell(
-    results: Results, means: dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]], entry: Entry, column: Column
+    results: Results,
+    means: dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]],
+    entry: Entry,
+    column: Column,
 ) -> Cell:
     name = column.dataset.name
     for source in entry.sources(name):

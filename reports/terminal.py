@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from derainbench.reports.panels import cell_text, panels
-from derainbench.reports.provenance import provenance, warning_words
-from derainbench.reports.table import Cell, ComparisonTable, comparison_table, protocols
 from derainbench.results import Results
+
+from .panels import cell_text, panels
+from .provenance import provenance, warning_words
+from .table import Cell, ComparisonTable, comparison_table, protocols
 
 #: A mark keeps its place when it is blank, so that the numbers stay in line.
 MARKS = {"best": "*", "second": "+", None: " "}

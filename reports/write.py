@@ -8,11 +8,12 @@ from types import MappingProxyType
 
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError, did_you_mean
-from derainbench.reports.html import html
-from derainbench.reports.latex import report_tex, tables_tex
-from derainbench.reports.markdown import markdown
-from derainbench.reports.scores import scores_csv
 from derainbench.results import Results
+
+from .html import html
+from .latex import report_tex, tables_tex
+from .markdown import markdown
+from .scores import scores_csv
 
 #: What each format consists of: file name and what renders it. The first file is the one to open.
 FORMATS: Mapping[str, Mapping[str, Callable[[Results], str]]] = MappingProxyType(
@@ -25,9 +26,7 @@ FORMATS: Mapping[str, Mapping[str, Callable[[Results], str]]] = MappingProxyType
 )
 
 
-def write_report(
-    results: Results, folder: Path, formats: Sequence[str] = ("html", "latex", "markdown", "csv")
-) -> Path:
+def write_report(results: Results, folder: Path, formats: Sequence[str] = ("html", "latex", "markdown", "csv")) -> Path:
     """Write the report of ``results`` into ``folder`` and return the file to open: ``index.html`` or the first one.
 
     UserError for a format that does not exist (nothing is written then); StorageError if the disk refuses.
@@ -36,7 +35,9 @@ def write_report(
         raise UserError(f"no report format is given: name one or more of {', '.join(FORMATS)}")
     for name in formats:
         if name not in FORMATS:
-            raise UserError(f"unknown report format {name!r} (there are {', '.join(FORMATS)}): {did_you_mean(name, [*FORMATS])}")
+            raise UserError(
+                f"unknown report format {name!r} (there are {', '.join(FORMATS)}): {did_you_mean(name, [*FORMATS])}"
+            )
     written = []
     for name in dict.fromkeys(formats):
         for file, render in FORMATS[name].items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,12 @@ def results(
     names = ["method", "trained_on", "seed", "dataset", "image", "protocol", "psnr", "ssim"]
     table = pd.DataFrame(scores, columns=names).assign(scene="scene", height=96, width=128)
     return Results(
-        folder, info(**changes), tuple(methods), tuple(datasets), table[[*SCORE_COLUMNS]].astype(SCORE_COLUMNS), failures
+        folder,
+        info(**changes),
+        tuple(methods),
+        tuple(datasets),
+        table[[*SCORE_COLUMNS]].astype(SCORE_COLUMNS),
+        failures,
     )
 
 
@@ -80,7 +85,7 @@ def draw(folder: Path, photograph: str, number: int, strength: float) -> None:
 
 
 def with_pictures(folder: Path, names: Callable[[str], str] = str) -> Results:
-    """A run of two methods on two datasets of two images each; ``names`` changes every name that a user could choose."""
+    """A run of two methods on two datasets of two images each; ``names`` changes every name a user could choose."""
     methods = [method(names("identity"), parameters=0), method(names("prenet"), names("PReNet"), 168963)]
     datasets = []
     scores: list[Score] = []
@@ -90,19 +95,23 @@ def with_pictures(folder: Path, names: Callable[[str], str] = str) -> Results:
         for each, image in enumerate(images):
             draw(folder / name, PHOTOGRAPHS[2 * number + each], each, 60.0)
             for protocol, shift in (("y", 1.25), ("rgb", 0.0)):
-                scores.append((methods[0].name, "untrained", 0, names(name), image, protocol, 25.5 + each + shift, 0.8125))
-                scores.append((methods[1].name, names(name), 0, names(name), image, protocol, 30.5 + each + shift, 0.9375))
+                scores.append(
+                    (methods[0].name, "untrained", 0, names(name), image, protocol, 25.5 + each + shift, 0.8125)
+                )
+                scores.append(
+                    (methods[1].name, names(name), 0, names(name), image, protocol, 30.5 + each + shift, 0.9375)
+                )
     run = results(scores, methods, datasets, folder=folder / "run")
-    for each in datasets:
-        for pair in each.test:
-            for name, source in ((methods[0].name, "untrained"), (methods[1].name, each.name)):
-                path = run.restored(name, source, 0, each.name, pair.image)
+    for tested in datasets:
+        for pair in tested.test:
+            for name, source in ((methods[0].name, "untrained"), (methods[1].name, tested.name)):
+                path = run.restored(name, source, 0, tested.name, pair.image)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes((pair.rainy if source == "untrained" else pair.clean).read_bytes())
     return run
 
 
 @pytest.fixture(scope="session")
-def run_with_pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+def run_with_pictures(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The small run that most rendering tests look at."""
-    yield with_pictures(tmp_path_factory.mktemp("run"))
+    return with_pictures(tmp_path_factory.mktemp("run"))

@@ -1,0 +1,65 @@
+"""A run that is killed, again and again, ends up exactly like one that was not."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+KILLS = 10
+
+
+def _results(run: Path) -> dict[str, bytes]:
+    """Everything that was learnt or measured, by path."""
+    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
+    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(f"*/**/{kind}")}
+
+
+@pytest.mark.slow
+def test_ten_kills(workshop) -> None:
+    """SIGKILL at ten random moments: while it starts, trains, writes a checkpoint, evaluates. Byte for byte the same."""
+    workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 1500"))
+    begun = time.monotonic()
+    assert workshop(workshop.arguments(out="whole", seeds="0,1")).returncode == 0
+    whole = time.monotonic() - begun
+
+    chance = random.Random(20191203)
+    command = workshop.arguments(out="killed", seeds="0,1")
+    killed = workshop.folder / "killed"
+    seen = set()
+    for attempt in range(KILLS):
+        process, started = workshop.popen(command), time.time()
+        if attempt % 2:
+            time.sleep(chance.uniform(0, whole / 2))
+        else:
+            _wait_for_checkpoint(killed, started, process)
+            time.sleep(chance.uniform(0, 0.2))
+        assert process.poll() is None, "the run was over before it could be killed ten times; make it longer"
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        seen |= {path.name for path in killed.glob("train/**/*")}
+    assert "checkpoint.pt" in seen, "no kill came late enough to leave a checkpoint"
+
+    finished = workshop(command)
+    assert finished.returncode == 0, finished.stderr
+    expected, found = _results(workshop.folder / "whole"), _results(killed)
+    assert len(expected) > 10
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+    again = workshop(command)
+    assert "all done: nothing to compute" in again.stderr
+
+
+def _wait_for_checkpoint(run: Path, since: float, process) -> None:
+    """Until a checkpoint newer than ``since`` is there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(path.stat().st_mtime > since for path in list(run.glob("train/**/checkpoint.pt")) if path.exists()):
+            return
+        time.sleep(0.01)
+    pytest.fail("no checkpoint was written")
