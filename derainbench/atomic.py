@@ -6,7 +6,7 @@ import contextlib
 import errno
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,22 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Folders are made as needed. Raises :class:`StorageError` with the path and the remedy when the disk refuses.
     """
-    temporary = None
+    # Not tempfile's: its files are for their owner alone, and a run folder is there to be shared.
+    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:  # an interrupt, too, leaves nothing behind
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
         _sync_folder(path.parent)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
         raise storage_error(path, error) from error
 
 
@@ -47,7 +49,9 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise storage_error(path, error) from error
     except ValueError as error:
-        raise UserError(f"{path} is not readable as JSON ({error}); delete it and run the same command again") from error
+        raise UserError(
+            f"{path} is not readable as JSON ({error}); delete it and run the same command again"
+        ) from error
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
@@ -60,6 +64,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         errno.EPERM: "not permitted: choose a folder you may write to",
         errno.ENOENT: "no such file or folder: check the path",
         errno.ENOTDIR: "a part of this path is a file, not a folder: choose another folder",
+        errno.EEXIST: "a file of that name is in the way: choose another folder",
         errno.EISDIR: "this is a folder, not a file: check the path",
         errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
     }.get(error.errno or 0, f"{error.strerror or error}: check the disk and run the same command again")

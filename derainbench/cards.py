@@ -39,8 +39,15 @@ class SplitPatterns(_Data):
     def _patterns_pair(self) -> Self:
         rainy = Pattern(self.rainy)
         for name, text in {"clean": self.clean, **self.layers}.items():
-            if not set(Pattern(text).fields) & set(rainy.fields):
-                raise ValueError(f"the {name} pattern {text!r} shares no {{field}} with the rainy pattern {self.rainy!r}")
+            pattern = Pattern(text)
+            shared = set(pattern.fields) & set(rainy.fields)
+            if not shared:
+                raise ValueError(
+                    f"the {name} pattern {text!r} shares no {{field}} with the rainy pattern {self.rainy!r}"
+                )
+            mixed = sorted(shared & (pattern.numbers ^ rainy.numbers))
+            if mixed:
+                raise ValueError(f"field {mixed[0]!r} is a number (:d) in only one of {self.rainy!r} and {text!r}")
         return self
 
 
@@ -102,7 +109,7 @@ def read_card(path: Path) -> Card:
     except OSError as error:
         raise UserError(f"card {path} cannot be read ({error.strerror}); check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"card {path} is not TOML: {error}") from error
+        raise UserError(f"card {path} is not TOML ({error}); mend it") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
@@ -118,7 +125,8 @@ def all_cards(extra: Iterable[Path] = ()) -> dict[str, Card]:
     cards: dict[str, Card] = {}
     origins: dict[str, str] = {}
     shipped = sorted(
-        (Path(str(f)) for f in files("derainbench.datasets").iterdir() if f.name.endswith(".toml")), key=lambda p: p.name
+        (Path(str(f)) for f in files("derainbench.datasets").iterdir() if f.name.endswith(".toml")),
+        key=lambda p: p.name,
     )
     for path in [*shipped, *extra]:
         card = read_card(path)

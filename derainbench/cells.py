@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from derainbench.locate import Dataset
@@ -19,7 +19,7 @@ from derainbench.variant import Variant
 #: Goes up when the harness itself changes what a training or a score is; then every cell is done again.
 HARNESS_REVISION = 1
 
-_HERE = PurePosixPath()
+_HERE = Path()
 
 #: Recipe fields that change how often a training is looked at, not what comes out of it.
 _NOT_IN_RESULT = {"validate_every", "checkpoint_every"}
@@ -118,7 +118,7 @@ def make_plan(
     plan: list[Cell] = []
     for variant in variants:
         if not variant.trainable:
-            plan += [EvalCell(variant, None, test, seeds[0], precision, tuple(protocols)) for test in datasets]
+            plan += [EvalCell(variant, None, test, 0, precision, tuple(protocols)) for test in datasets]
             continue
         for dataset in datasets:
             for seed in seeds:

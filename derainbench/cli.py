@@ -60,12 +60,18 @@ def _main(
 def run(
     methods: Annotated[str, typer.Option(help="Methods, separated by commas: nasnet, 'nasnet[attention=se]', or all.")],
     datasets: Annotated[str, typer.Option(help="Cards, a rain model (streak, drop, mist), demo, or all.")],
-    recipe: Annotated[str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")] = "auto",
+    recipe: Annotated[
+        str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")
+    ] = "auto",
     out: Annotated[Path | None, typer.Option(help="The run folder; default runs/RECIPE.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas: a training each.")] = "0",
     protocols: Annotated[str, typer.Option(help="Metric protocols; default y,rgb,rgb-float-u7.")] = "",
-    baseline: Annotated[Baseline, typer.Option(help="Add the unprocessed input to the comparison.")] = Baseline.IDENTITY,
-    cross: Annotated[bool, typer.Option("--cross", help="Test every training on every dataset, not only its own.")] = False,
+    baseline: Annotated[
+        Baseline, typer.Option(help="Add the unprocessed input to the comparison.")
+    ] = Baseline.IDENTITY,
+    cross: Annotated[
+        bool, typer.Option("--cross", help="Test every training on every dataset, not only its own.")
+    ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that load training data; the result is the same.")] = 0,
@@ -93,7 +99,11 @@ def run(
     chosen = _datasets(datasets, card, data_root)
     real_on_gpu = gpu_here() and not any(dataset.card.embedded for dataset in chosen)
     book = recipe_book(("paper" if real_on_gpu else "quick") if recipe == "auto" else recipe)
-    why = {"paper": "a GPU and real datasets", "quick": "no GPU, or embedded datasets"}[book.name] if recipe == "auto" else ""
+    why = (
+        {"paper": "a GPU and real datasets", "quick": "no GPU, or embedded datasets"}[book.name]
+        if recipe == "auto"
+        else ""
+    )
     typer.echo(f"recipe {book.name}" + (f" (default for {why})" if why else ""))
     asked = tuple(get_protocol(name).name for name in split_list(protocols)) or DEFAULT_PROTOCOLS
     numbers = _seeds(seeds)
@@ -121,7 +131,9 @@ def run(
 @app.command()
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
-    formats: Annotated[str, typer.Option("--format", help="Any of html, latex, markdown, csv.")] = "html,latex,markdown,csv",
+    formats: Annotated[
+        str, typer.Option("--format", help="Any of html, latex, markdown, csv.")
+    ] = "html,latex,markdown,csv",
     protocol: Annotated[str | None, typer.Option(help="The protocol of the table printed here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; default RUN/report.")] = None,
 ) -> None:
@@ -160,7 +172,9 @@ def datasets(card: CardOption = [], data_root: DataOption = None, as_json: JsonO
 def derain(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photographs of any size.")],
     method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet[stages=2]'.")],
-    weights: Annotated[Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")
+    ] = None,
     trained_on: Annotated[str | None, typer.Option(help="Which of the run's trainings, by dataset.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default beside each photograph.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
@@ -193,7 +207,9 @@ def derain(
 
 @app.command()
 def check(
-    method: Annotated[str, typer.Argument(metavar="METHOD_OR_FILE", help="A method's name, or the file that defines it.")],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD_OR_FILE", help="A method's name, or the file that defines it.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Check a method against what the harness relies on: the conformance kit, for people who write methods."""

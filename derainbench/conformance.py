@@ -82,10 +82,12 @@ def gradients(variant: Variant) -> None:
     loss = network.training_loss(_batch(), get_loss(variant.method.recipe.loss))
     _require(loss.shape == (), f"the loss has shape {tuple(loss.shape)}, not ()")
     _require(bool(torch.isfinite(loss)), f"the loss is {loss.item()}")
-    loss.backward()
-    for name, parameter in network.named_parameters():
-        _require(parameter.grad is not None, f"{name} gets no gradient")
-        _require(bool(torch.isfinite(parameter.grad).all()), f"{name} gets a gradient that is not finite")  # type: ignore[union-attr]
+    parameters = dict(network.named_parameters())
+    for (name, _), gradient in zip(
+        parameters.items(), torch.autograd.grad(loss, list(parameters.values()), allow_unused=True), strict=True
+    ):
+        _require(gradient is not None, f"{name} gets no gradient")
+        _require(bool(torch.isfinite(gradient).all()), f"{name} gets a gradient that is not finite")
 
 
 def meta_device(variant: Variant) -> None:

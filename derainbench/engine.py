@@ -25,7 +25,9 @@ def make_fabric(device: str = "auto", precision: str = "auto") -> tuple[Fabric, 
     if kind not in ("auto", "cpu", "cuda", "gpu", "mps") or (index and not index.isdigit()):
         raise UserError(f"no device is called {device!r}; known: auto, cpu, cuda, cuda:N, mps")
     if kind in ("cuda", "gpu") and int(index or 0) >= torch.cuda.device_count():
-        raise UserError(f"there is no device {device!r} here ({torch.cuda.device_count()} CUDA devices); use --device cpu")
+        raise UserError(
+            f"there is no device {device!r} here ({torch.cuda.device_count()} CUDA devices); use --device cpu"
+        )
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UserError("there is no device 'mps' here; use --device cpu")
     if precision not in ("auto", *_FABRIC_PRECISION):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +20,9 @@ Array = np.ndarray
 
 def open_image(path: Path) -> Image.Image:
     """The decoded image, turned as its EXIF orientation says; :class:`UserError` where it cannot be read."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                return ImageOps.exif_transpose(image)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such image; check the path") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UserError(f"{path} has more pixels than is plausible for a photograph; remove it") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path} cannot be read as an image ({_reason(error)}); restore it") from error
+    with _opened(path) as image:
+        image.load()
+        return ImageOps.exif_transpose(image)
 
 
 def read_rgb(path: Path) -> Array:
@@ -44,6 +37,8 @@ def to_rgb(image: Image.Image) -> Array:
         # Pillow's 32-bit "I" is how it opens many 16-bit files; plain conversion to RGB would clip them at 255.
         peak = 65535.0 if grey.max(initial=0) > 255 or image.mode.startswith("I;16") else 255.0
         image = Image.fromarray(np.rint(np.clip(grey / peak, 0, 1) * 255).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns of the direct way
     return np.asarray(image.convert("RGB"))
 
 
@@ -57,12 +52,10 @@ def read_layer(path: Path) -> Array:
 
 def image_size(path: Path) -> tuple[int, int]:
     """(height, width) of the decoded image, from the file's header."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path} cannot be read as an image ({_reason(error)}); restore it") from error
+    with _opened(path) as image:
+        width, height = image.size
+        # Pillow turns a TIFF itself, its size included.
+        turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)
 
 
@@ -91,6 +84,22 @@ def png_bytes(image: Array) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Whatever goes wrong while the file is open, as one line."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                yield image
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such image; check the path") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(f"{path} has more pixels than is plausible for a photograph; remove it") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{path} cannot be read as an image ({_reason(error)}); restore it") from error
 
 
 def _reason(error: Exception) -> str:

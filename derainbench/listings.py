@@ -28,6 +28,9 @@ def list_methods(registry: Registry, as_json: bool) -> str:
             entries.append(_method(registry.get(name), registry.origin(name)))
         except UserError as error:
             broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
+        except Exception as error:  # a network that cannot be built breaks its own line, not the list
+            reason = f"method {name!r} cannot be built ({type(error).__name__}: {' '.join(str(error).split())})"
+            broken.append({"name": name, "from": registry.origin(name), "error": reason})
     if as_json:
         return json.dumps({"methods": entries, "broken": broken}, indent=2)
     rows = []

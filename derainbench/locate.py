@@ -99,8 +99,8 @@ def _by_name(card: Card, data_root: Path | None) -> Dataset:
     dataset = locate(card, data_root)
     if dataset is None:
         tried = ", ".join(str(root) for root in _candidates(card, data_root)) or "nowhere: give --data-root"
-        where = f"; fetch it from {card.source}" if card.source else ""
-        raise UserError(f"the files of dataset {card.name!r} are not here (looked in {tried}){where}")
+        remedy = f"fetch it from {card.source}" if card.source else "put them there, or leave the dataset out"
+        raise UserError(f"the files of dataset {card.name!r} are not here (looked in {tried}); {remedy}")
     return dataset
 
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import pytorch_msssim  # type: ignore[import-untyped]
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from derainbench.errors import UserError, did_you_mean

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from derainbench.recipe import Recipe
 
 if TYPE_CHECKING:
-    from derainbench.trainer import Trainer
+    from lightning_fabric import Fabric
 
 #: A training loss: (restored, clean), both (B, 3, H, W), to a scalar. See :mod:`derainbench.losses`.
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
     rainy: Tensor
     clean: Tensor
-    layers: Mapping[str, Tensor] = {}  # noqa: RUF012 - a NamedTuple's defaults are never mutated here
+    layers: Mapping[str, Tensor] = {}
 
 
 class Derainer(nn.Module):
@@ -47,7 +47,7 @@ class Derainer(nn.Module):
         """The scalar to minimise. Override it to supervise more than the output (earlier stages, a mask, depth)."""
         return loss(self(batch.rainy), batch.clean)
 
-    def on_training_data(self, mean: Tensor, std: Tensor) -> None:  # noqa: B027
+    def on_training_data(self, mean: Tensor, std: Tensor) -> None:
         """Called once before training with the statistics of the rainy training images: (3,) RGB each, in [0, 1].
 
         For networks that normalise their input by them; keep them in buffers, so that they are part of the weights.
@@ -83,10 +83,24 @@ class Weights:
     convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
 
 
-def _default_trainer() -> type[Trainer]:
-    from derainbench.trainer import Trainer
+class Training(Protocol):
+    """What the training loop asks of a trainer; :class:`derainbench.trainer.Trainer` is the usual one.
 
-    return Trainer
+    Made as ``Trainer(fabric, network, recipe, steps)`` with the network not yet on its device.
+    """
+
+    network: Any
+
+    def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None: ...
+
+    def step(self, step: int, batch: Batch) -> Tensor:
+        """Optimise on one batch; ``step`` counts from 0. Returns the loss to be logged, a detached scalar."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later steps depend on: tensors and plain data."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what :meth:`state_dict` gave."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class Method:
 
     ``recipe`` is the published one, or None where there is nothing to train. ``quick`` says which of its fields change
     for a laptop. ``variants`` are the options under which the paper gives the network another name, by that name.
-    ``trainer`` returns the class that trains it.
+    ``trainer`` is the class that trains it, for what one optimiser cannot; None is the usual one.
     """
 
     name: str
@@ -106,4 +120,4 @@ class Method:
     paper: Paper | None = None
     weights: tuple[Weights, ...] = ()
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    trainer: Callable[[], type[Trainer]] = _default_trainer
+    trainer: type[Training] | None = None

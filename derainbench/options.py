@@ -51,13 +51,15 @@ def check_options(method: str, network: type[Derainer], given: Mapping[str, Any]
 def _convert(method: str, name: str, expected: Any, value: Any) -> Any:
     if isinstance(value, str) and value.lower() == "none" and type(None) in typing.get_args(expected):
         return None
+    if typing.get_origin(expected) is Literal:  # pydantic compares, it does not convert: "4" would not be 4
+        value = {spell(choice): choice for choice in typing.get_args(expected)}.get(value, value)
     try:
         return TypeAdapter(expected).validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].replace("Input should be", "it should be")
         choices = typing.get_args(expected) if typing.get_origin(expected) is Literal else ()
         near = f"; {did_you_mean(str(value), [str(c) for c in choices])}" if choices else ""
-        raise UserError(f"option {name}={value} of method {method!r}: {reason}{near}") from error
+        raise UserError(f"option {name}={value!r} of method {method!r}: {reason}{near}") from error
 
 
 def spell(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +32,14 @@ def find_pairs(root: Path, patterns: SplitPatterns) -> list[Pair]:
     """
     rainy_pattern = Pattern(patterns.rainy)
     rainy_files = list(rainy_pattern.find(root))
-    partners = {name: _Partners(root, text, rainy_pattern) for name, text in
-                {"clean": patterns.clean, **patterns.layers}.items()} if rainy_files else {}
+    partners = (
+        {
+            name: _Partners(root, text, rainy_pattern)
+            for name, text in {"clean": patterns.clean, **patterns.layers}.items()
+        }
+        if rainy_files
+        else {}
+    )
     pairs = []
     for path, fields in rainy_files:
         files = {name: partner.of(path, fields) for name, partner in partners.items()}
@@ -75,13 +82,25 @@ def _check_names(pairs: Sequence[Pair]) -> None:
 
 
 def manifest_digest(pairs: Sequence[Pair], root: Path) -> str:
-    """Hash of a split's names and contents, so that two results on one name can be told apart."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pair in pairs for path in (pair.rainy, pair.clean, *pair.layers.values())}):
-        try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error
-        digest.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()
+    """Hash of a split's names, its files' contents, and which belong together.
+
+    Two results on one dataset's name can be told apart by it, also where only the card's patterns were corrected.
+    """
+    contents: dict[Path, str] = {}  # several rainy files may share a clean one: read it once
+    rows = []
+    for pair in pairs:
+        row = [pair.image, pair.scene]
+        for role, path in (("rainy", pair.rainy), ("clean", pair.clean), *sorted(pair.layers.items())):
+            if path not in contents:
+                contents[path] = _file_digest(path)
+            row += [role, path.relative_to(root).as_posix(), contents[path]]
+        rows.append(row)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error

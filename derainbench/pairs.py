@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from derainbench.errors import UserError
 from derainbench.images import Array, image_size, read_layer, read_pair, read_rgb
 from derainbench.method import Batch
 from derainbench.pairing import Pair
@@ -35,7 +35,7 @@ class Patches(Dataset[Batch]):
         self._places = self._grid() if recipe.stride is not None else [(index, -1, -1) for index in range(len(pairs))]
         self._decoded: dict[int, tuple[Array, Array, dict[str, Array]]] = {}
         self._free = CACHE_BYTES
-        self._order = lru_cache(maxsize=2)(self._shuffled)
+        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
         self.steps = recipe.steps or math.ceil((recipe.epochs or 0) * len(self._places) / recipe.batch)
 
     def __len__(self) -> int:
@@ -54,7 +54,9 @@ class Patches(Dataset[Batch]):
 
     def _sample(self, number: int) -> tuple[Array, Array, dict[str, Array]]:
         epoch, position = divmod(number, len(self._places))
-        index, top, left = self._places[self._order(epoch)[position]]
+        if epoch != self._epoch:  # the order of one epoch is remembered: shuffling again for every patch is slow
+            self._epoch, self._order = epoch, self._shuffled(epoch)
+        index, top, left = self._places[self._order[position]]
         rainy, clean, layers = self._load(index)
         random = np.random.default_rng([self._seed, number])
         patch = self._recipe.patch
@@ -79,6 +81,13 @@ class Patches(Dataset[Batch]):
         pair = self._pairs[index]
         rainy, clean = read_pair(pair.rainy, pair.clean)
         loaded = rainy, clean, {name: read_layer(path) for name, path in pair.layers.items()}
+        for name, layer in loaded[2].items():
+            if layer.shape != rainy.shape[:2]:
+                size_of_rainy, size_of_layer = (f"{image.shape[1]}x{image.shape[0]}" for image in (rainy, layer))
+                raise UserError(
+                    f"{pair.rainy} is {size_of_rainy} but its {name} {pair.layers[name]} is {size_of_layer}; "
+                    "restore the right one"
+                )
         size = rainy.nbytes + clean.nbytes + sum(layer.nbytes for layer in loaded[2].values())
         if size <= self._free:
             self._decoded[index] = loaded

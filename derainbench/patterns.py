@@ -38,6 +38,11 @@ class Pattern:
         """The names of the fields, in order."""
         return tuple(match["name"] for match in _FIELD.finditer(self.text))
 
+    @property
+    def numbers(self) -> frozenset[str]:
+        """The names of the fields that are numbers."""
+        return frozenset(match["name"] for match in _FIELD.finditer(self.text) if match["digits"])
+
     def find(self, root: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         """Every file below ``root`` that matches, sorted by path, with the text of its fields."""
         expression = self._expression()
@@ -54,8 +59,7 @@ class Pattern:
 
     def key(self, fields: dict[str, str], names: tuple[str, ...]) -> tuple[str | int, ...]:
         """The values of some fields, numbers as numbers."""
-        numbers = {match["name"] for match in _FIELD.finditer(self.text) if match["digits"]}
-        return tuple(int(fields[name]) if name in numbers else fields[name] for name in names)
+        return tuple(int(fields[name]) if name in self.numbers else fields[name] for name in names)
 
     def _fixed_folder(self) -> PurePosixPath:
         fixed = []

@@ -43,7 +43,7 @@ def derain_photo(
 
 
 def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -> Path | None:
-    """The weights file to use: a file as given, the training in a run folder, or published ones; None if none is needed.
+    """The weights file: as given, of a training in a run folder, or published; None where none is needed.
 
     :class:`UserError` where there is none, or where a run has several trainings to choose from.
     """

@@ -129,5 +129,3 @@ def _notices(datasets: Sequence[Dataset]) -> list[str]:
         if expected is not None and expected != found:
             notices.append(f"{dataset.name} has {found} test pairs here; its card says {expected}.")
     return notices
-
-

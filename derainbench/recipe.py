@@ -12,8 +12,8 @@ Augmentation = Literal["hflip", "vflip", "rot90"]
 class Recipe(BaseModel):
     """A training recipe. Its length is given in ``steps``, or in ``epochs`` over a grid of patches (``stride``).
 
-    * ``schedule``: ``cosine`` is lr(t) = lr (1 + cos(pi t / T)) / 2; ``multistep`` multiplies by ``gamma`` at each of the
-      ``milestones`` (fractions of the whole length); ``constant``.
+    * ``schedule``: ``cosine`` is lr(t) = lr (1 + cos(pi t / T)) / 2; ``multistep`` multiplies by ``gamma`` at each of
+      the ``milestones`` (fractions of the whole length); ``constant``.
     * ``patch``: side of the square crops in pixels. Crops are drawn at random, or, with a ``stride``, from the grid of
       positions that many pixels apart, each visited once an epoch.
     * ``augment``: ``hflip`` and ``vflip`` with probability 1/2 each, ``rot90`` one of the four quarter turns.

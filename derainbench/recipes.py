@@ -39,8 +39,11 @@ class RecipeBook:
         if method.recipe is None:
             raise UserError(f"method {method.name!r} has no recipe: there is nothing to train")
         changes: dict[str, Any] = {**QUICK, **method.quick} if self.quick else {}
-        changes |= self.common
-        changes |= self.by_method.get(method.name, {})
+        for closer in (self.common, self.by_method.get(method.name, {})):
+            for length, other in (("steps", "epochs"), ("epochs", "steps")):
+                if length in closer:  # it replaces the length that a more general rule gave in the other unit
+                    changes.pop(other, None)
+            changes |= closer
         try:
             return method.recipe.changed(changes)
         except ValidationError as error:
@@ -83,13 +86,15 @@ def recipe_book(name: str) -> RecipeBook:
     except OSError as error:
         raise UserError(f"recipe {path} cannot be read ({error.strerror}); check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"recipe {path} is not TOML: {error}") from error
+        raise UserError(f"recipe {path} is not TOML ({error}); mend it") from error
     base, by_method = content.pop("base", "paper"), content.pop("methods", {})
-    if base not in built_in:
+    if not isinstance(base, str) or base not in built_in:
         raise UserError(f"recipe {path}: base is {base!r}; it must be 'paper' or 'quick'")
     if not isinstance(by_method, dict) or not all(isinstance(table, dict) for table in by_method.values()):
         raise UserError(f"recipe {path}: methods must be tables, one [methods.NAME] each")
     for field_name in {key for table in (content, *by_method.values()) for key in table}:
         if field_name not in Recipe.model_fields:
-            raise UserError(f"recipe {path}: no field {field_name!r}; {did_you_mean(field_name, list(Recipe.model_fields))}")
+            raise UserError(
+                f"recipe {path}: no field {field_name!r}; {did_you_mean(field_name, list(Recipe.model_fields))}"
+            )
     return RecipeBook(path.stem, base == "quick", content, by_method)

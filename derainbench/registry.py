@@ -47,8 +47,10 @@ class Registry:
                     f"it comes from {self.origin(name)}: mend or uninstall it"
                 ) from error
             if not isinstance(method, Method) or method.name != name:
-                found = f"a method called {method.name!r}" if isinstance(method, Method) else f"{method!r}"
-                raise UserError(f"entry point {name!r} of {self.origin(name)} gives {found}; it must give Method {name!r}")
+                found = f"Method {method.name!r}" if isinstance(method, Method) else f"a {type(method).__name__}"
+                raise UserError(
+                    f"entry point {name!r} of {self.origin(name)} gives {found}; it must give Method {name!r}"
+                )
             self._methods[name] = method
         return self._methods[name]
 
@@ -108,7 +110,9 @@ def _methods_in_file(path: Path) -> list[Method]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the author's file raises
-        raise UserError(f"plugin {path} does not import ({type(error).__name__}: {_one_line(error)}); mend it") from error
+        raise UserError(
+            f"plugin {path} does not import ({type(error).__name__}: {_one_line(error)}); mend it"
+        ) from error
     methods = {id(value): value for value in vars(module).values() if isinstance(value, Method)}
     if not methods:
         raise UserError(f"plugin {path} defines no Method; add NAME = Method(name=..., network=...) to it")

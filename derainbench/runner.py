@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lightning_fabric import Fabric
 
-from derainbench.cells import Cell, EvalCell, TrainCell, key_of
+from derainbench.cells import Cell, TrainCell, key_of
 from derainbench.errors import StorageError, UserError
 from derainbench.evaluate import evaluate
 from derainbench.store import Status, Store
@@ -38,7 +38,7 @@ class Watcher(Protocol):
 
 @dataclass
 class Outcome:
-    """How a run ended. ``failed`` maps cells to their error; ``crashed`` tells that one was no mistake of the user's."""
+    """How a run ended. ``failed`` maps cells to their error; ``crashed`` that one was no user's mistake."""
 
     done: int = 0
     skipped: int = 0
@@ -85,15 +85,11 @@ def execute(plan: Sequence[Cell], store: Store, fabric: Fabric, watcher: Watcher
     return outcome
 
 
-def _do(
-    cell: Cell, store: Store, fabric: Fabric, watcher: Watcher, workers: int, failed: Mapping[str, str]
-) -> None:
+def _do(cell: Cell, store: Store, fabric: Fabric, watcher: Watcher, workers: int, failed: Mapping[str, str]) -> None:
     folder = store.begin(cell)
     if isinstance(cell, TrainCell):
         pairs = cell.dataset.pairs("train")
-        train(
-            cell.variant, cell.recipe, pairs, cell.seed, folder, key_of(cell), fabric, watcher.progress, workers
-        )
+        train(cell.variant, cell.recipe, pairs, cell.seed, folder, key_of(cell), fabric, watcher.progress, workers)
         return
     network = cell.variant.build()
     if cell.training is not None and cell.training.name in failed:

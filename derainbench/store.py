@@ -88,7 +88,7 @@ class Store:
         write_json(self.folder / cell.name / "failed.json", {"error": error, "failed": _now()})
 
     def supersede(self, cell: Cell) -> Path:
-        """Move a result that no longer counts out of the way, into ``superseded/``: days of training are not deleted."""
+        """Move a result that no longer counts into ``superseded/``: days of training are not deleted."""
         source = self.folder / cell.name
         target = next(
             place for n in itertools.count(1) if not (place := self.folder / "superseded" / str(n) / cell.name).exists()
@@ -138,7 +138,9 @@ def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(place / "scores.parquet")
     except (OSError, ArrowException, ValueError) as error:
-        raise UserError(f"{place / 'scores.parquet'} cannot be read; delete {place} and run the same command again") from error
+        raise UserError(
+            f"{place / 'scores.parquet'} cannot be read; delete {place} and run the same command again"
+        ) from error
     return frame.assign(**{name: cell[name] for name in ("method", "trained_on", "seed", "dataset")})
 
 
@@ -154,12 +156,19 @@ def _checked_info(path: Path) -> dict[str, Any]:
     info = read_json(path)
     schema = info.get("schema") if isinstance(info, dict) else None
     if schema != SCHEMA:
-        by = f"derainbench {info['derainbench']}" if isinstance(info, dict) and "derainbench" in info else "something else"
+        by = (
+            f"derainbench {info['derainbench']}"
+            if isinstance(info, dict) and "derainbench" in info
+            else "something else"
+        )
         raise UserError(
             f"{path.parent} was written by {by} (schema {schema}, this one reads {SCHEMA}); "
             "use that version for it, or give another --out"
         )
-    return info
+    lacking = [name for name in ("methods", "datasets", "cells") if not isinstance(info.get(name), list)]
+    if lacking:
+        raise UserError(f"{path} is damaged (it has no list of {lacking[0]}); delete it and run the same command again")
+    return dict(info)
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:

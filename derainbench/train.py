@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from torch.utils.data import DataLoader
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError
 from derainbench.images import read_pair, to_tensor
-from derainbench.method import Batch
+from derainbench.method import Batch, Training
 from derainbench.metrics import finite_mean, score
 from derainbench.pairing import Pair
 from derainbench.pairs import Patches, hold_out, rainy_statistics
@@ -56,7 +55,7 @@ def train(
     pairs, held_out = hold_out(pairs, recipe.validation)
     patches = Patches(pairs, recipe, seed)
     network.on_training_data(*rainy_statistics(pairs))
-    trainer = variant.method.trainer()(fabric, network, recipe, patches.steps)
+    trainer = (variant.method.trainer or Trainer)(fabric, network, recipe, patches.steps)
     checkpoint = Checkpoint(folder / "checkpoint.pt", key)
     start = checkpoint.load(trainer, fabric)
     log = Log(folder / "log.jsonl", start)
@@ -88,7 +87,7 @@ class Checkpoint:
     def __init__(self, path: Path, key: str) -> None:
         self.path, self.key, self.step = path, key, 0
 
-    def save(self, trainer: Trainer, fabric: Fabric, step: int) -> None:
+    def save(self, trainer: Training, fabric: Fabric, step: int) -> None:
         """Replace the checkpoint, atomically."""
         buffer = io.BytesIO()
         state = {"key": self.key, "step": step, "trainer": trainer.state_dict(), "random": _random_state(fabric)}
@@ -96,7 +95,7 @@ class Checkpoint:
         write_atomic(self.path, buffer.getvalue())
         self.step = step
 
-    def load(self, trainer: Trainer, fabric: Fabric) -> int:
+    def load(self, trainer: Training, fabric: Fabric) -> int:
         """The step to go on from: 0 without a checkpoint, or with one of another key."""
         if not self.path.exists():
             return 0
@@ -107,7 +106,7 @@ class Checkpoint:
             trainer.load_state_dict(state["trainer"])
             _set_random_state(state["random"], fabric)
             self.step = int(state["step"])
-        except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a damaged file makes torch's reader raise almost anything
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise UserError(
                 f"checkpoint {self.path} cannot be read ({reason}); delete it to train this cell from the start"
@@ -150,7 +149,7 @@ def _batches(patches: Patches, start: int, workers: int, fabric: Fabric) -> Data
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[return-value]
 
 
-def _validate(trainer: Trainer, size_multiple: int, pairs: Sequence[Pair], fabric: Fabric) -> float:
+def _validate(trainer: Training, size_multiple: int, pairs: Sequence[Pair], fabric: Fabric) -> float:
     """Mean PSNR (``y``) over held-out training images, in evaluation mode."""
     trainer.network.eval()
     psnr = []

@@ -35,12 +35,14 @@ class Variant:
 
     @property
     def title(self) -> str:
-        """What the paper calls it, or the method's title and its options."""
-        for title, options in self.method.variants.items():
-            if dict(options) == dict(self.options):
-                return title
-        options = ", ".join(f"{name}={spell(value)}" for name, value in self.options.items())
-        return self.method.title + (f" ({options})" if options else "")
+        """What the paper calls it, with the options that the paper's name does not cover."""
+        named = [
+            (title, chosen) for title, chosen in self.method.variants.items() if chosen.items() <= self.options.items()
+        ]
+        title, covered = max(named, key=lambda item: len(item[1]), default=(self.method.title, {}))
+        details = [f"{name}={spell(value)}" for name, value in self.options.items() if name not in covered]
+        details += [f"published weights {self.weights.tag}"] if self.weights else []
+        return title + (f" ({', '.join(details)})" if details else "")
 
     @property
     def trainable(self) -> bool:
@@ -77,7 +79,7 @@ def resolve(method: Method, parsed: ParsedName) -> Variant:
     if parsed.tag is None:
         return Variant(method, options)
     tagged = [w for w in method.weights if w.tag == parsed.tag]
-    exact = [w for w in tagged if dict(w.options) == options]
+    exact = [w for w in tagged if check_options(method.name, method.network, w.options) == options]
     if not exact and not options and len(tagged) == 1:
         exact = tagged  # the tag alone says which options the weights were trained with
     if not exact:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -21,7 +19,8 @@ from derainbench.variant import Variant
 
 def save_weights(path: Path, network: torch.nn.Module) -> None:
     """The network's state dict as safetensors, atomically; the same weights give the same bytes."""
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    # Cloned, because safetensors refuses two names for one memory, which is what tied weights are.
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     write_atomic(path, save(state))
 
 
@@ -33,8 +32,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such weights file; check the path") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, SafetensorError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:120]
+    except Exception as error:  # a damaged file makes torch's reader raise almost anything
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} is not a state dict (names to tensors); give a file saved from state_dict()")

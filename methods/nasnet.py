@@ -88,7 +88,10 @@ class Stage(nn.Sequential):
         super().__init__(*(Block(width, attention) for _ in range(blocks)), conv3x3(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) + x
+        features = x
+        for layer in self:
+            features = layer(features)
+        return features + x
 
 
 class NASNet(Derainer):
@@ -189,7 +192,7 @@ NASNET = Method(
         augment=("hflip", "rot90"),
         loss="l1+ssim",
     ),
-    quick={"lr": 5e-4, "batch": 2, "patch": 48, "steps": 120},
+    quick={"lr": 1e-3, "batch": 4, "patch": 32, "steps": 120},
     variants={
         "PlainNet": {"attention": "none"},
         "SENet": {"attention": "se"},

@@ -34,7 +34,7 @@ class ResidualUnit(nn.Module):
 
 
 class ConvLSTM(nn.Module):
-    """Convolutional LSTM across stages. The four gates are one convolution, in the order input, forget, cell, output."""
+    """Convolutional LSTM across stages; one convolution makes the input, forget, cell and output gates."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class PReNet(Derainer):
         self.sees = sees
         self.recurrence_at = recurrence_at
         self.head = conv3x3(6 if sees == "both" else 3, WIDTH)
-        self.recurrence = {"lstm": ConvLSTM, "gru": ConvGRU, "none": lambda: None}[recurrence]()
+        self.recurrence = ConvLSTM() if recurrence == "lstm" else ConvGRU() if recurrence == "gru" else None
         self.units = nn.ModuleList(ResidualUnit() for _ in range(1 if shared else RESIDUAL_UNITS))
         self.tail = conv3x3(WIDTH, 3)
 
@@ -146,6 +146,7 @@ def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 #: The files in the authors' repository: tag, training set, file, options, sha256. The repository does not say what the
 #: ablations and the real-rain generators were trained on.
+# fmt: off
 _PUBLISHED: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
     ("rain100h", "rain100h", "Rain100H_PReNet6.pth", {},
      "127c0098787c5272f1f8583f6c5202e7ef674f750cd145a1691912a6d9e96210"),
@@ -188,6 +189,7 @@ _PUBLISHED: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
     ("real2", "unstated", "PReNet2.pth", {"stages": 4, "recurrence_at": "end", "residual": False},
      "cbf6068474e64bf81ea8597fe1473cda19e7d0afadb3c81beb41f8dcc3751269"),
 )
+# fmt: on
 
 PRENET = Method(
     name="prenet",

@@ -25,6 +25,11 @@ class Entry:
         """The label, with the training set where it differs from the test set."""
         return self.label if self.trained_on is None else f"{self.label} (trained on {self.trained_on})"
 
+    @property
+    def full_name(self) -> str:
+        """The same with the name by which the method is asked for."""
+        return self.method.name if self.trained_on is None else f"{self.method.name} (trained on {self.trained_on})"
+
     def sources(self, dataset: str) -> tuple[str, ...]:
         """The values of ``trained_on`` whose scores belong to this row in the columns of ``dataset``."""
         return (dataset, UNTRAINED) if self.trained_on is None else (self.trained_on,)

@@ -41,8 +41,9 @@ def _panel(table: ComparisonTable) -> str:
     for column in table.columns:
         first = column.dataset.title if column.metric == "psnr" else ""
         headers.append(f"{_plain(first)}\n{column.metric.upper()} ")
+    # The names that are typed, here where they are typed; titles are for pages and papers.
     body = [
-        [_plain(row.entry.full_label), f"{row.entry.method.parameters:,}", *map(_mark, row.cells)] for row in table.rows
+        [_plain(row.entry.full_name), f"{row.entry.method.parameters:,}", *map(_mark, row.cells)] for row in table.rows
     ]
     align = ("left", "right", *("right" for _ in table.columns))
     return tabulate(body, headers, tablefmt="simple", disable_numparse=True, colalign=align)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+from PIL import Image
+
+from derainbench.cards import read_card
+from derainbench.errors import UserError
+from derainbench.locate import Dataset, locate
+
+# A busy machine is no reason for a property to fail.
+settings.register_profile("derainbench", deadline=None)
+settings.load_profile("derainbench")
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -30,3 +45,75 @@ def shared() -> Path:
 def _one_thread() -> None:
     """Small tensors gain nothing from threads, and the workers of a parallel test run would fight over the cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., AbstractContextManager[None]]:
+    """``with refused("word", ...)``: the block raises a :class:`UserError` of one line that holds every word."""
+
+    @contextlib.contextmanager
+    def expect(*words: str) -> Iterator[None]:
+        with pytest.raises(UserError) as caught:
+            yield
+        message = str(caught.value)
+        assert len(message.splitlines()) == 1
+        assert [word for word in words if word not in message] == [], message
+
+    return expect
+
+
+@pytest.fixture(scope="session")
+def save_image() -> Callable[[Path, np.ndarray], Path]:
+    """``save_image(path, array)`` writes an image file, and its folders; returns the path."""
+
+    def save(path: Path, image: np.ndarray) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+        return path
+
+    return save
+
+
+TINY_CARD = """
+name = "tiny"
+title = "Tiny"
+rain_model = "streak"
+kind = "synthetic"
+root = "data"
+counts = { train = 6, test = 2 }
+[[layouts]]
+name = "folders"
+train = { rainy = "train/rainy/{scene}-{rain:d}.png", clean = "train/clean/{scene}.png" }
+test = { rainy = "test/rainy/{scene}.png", clean = "test/clean/{scene}.png" }
+"""
+
+
+@dataclass(frozen=True)
+class TinyDataset:
+    """A dataset's card file and the folder of its images."""
+
+    card: Path
+    root: Path
+
+    def open(self) -> Dataset:
+        """The dataset as it lies on the disk now."""
+        dataset = locate(read_card(self.card), None)
+        assert dataset is not None
+        return dataset
+
+
+@pytest.fixture
+def tiny_dataset(tmp_path: Path, save_image: Callable[[Path, np.ndarray], Path]) -> TinyDataset:
+    """Three training scenes under two rains each and two test scenes, 12x16 pixels, with a card beside the folder."""
+    random = np.random.default_rng(0)
+    root = tmp_path / "data"
+    for split, scenes, rains in (("train", "abc", ("-1", "-2")), ("test", "xy", ("",))):
+        for scene in scenes:
+            clean = random.integers(0, 200, (12, 16, 3), dtype=np.uint8)
+            save_image(root / split / "clean" / f"{scene}.png", clean)
+            for rain in rains:
+                rainy = clean + random.integers(0, 55, (12, 16, 1), dtype=np.uint8)
+                save_image(root / split / "rainy" / f"{scene}{rain}.png", rainy)
+    card = tmp_path / "tiny.toml"
+    card.write_text(TINY_CARD)
+    return TinyDataset(card, root)

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from derainbench.conformance import CHECKS, check_variant
 from derainbench.method import Derainer, Method
+from derainbench.names import parse_name
 from derainbench.recipe import Recipe
 from derainbench.registry import discover
 from derainbench.variant import Variant, resolve
-from derainbench.names import parse_name
 
 #: Options that make a large network small enough to be tested often.
 SMALL = {"nasnet": {"blocks": 1, "width": 8}}

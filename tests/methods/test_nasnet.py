@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from derainbench.methods.nasnet import NASNET, NASNet, from_authors
 
 from derainbench.losses import get_loss
 from derainbench.method import Batch
-from derainbench.methods.nasnet import NASNET, NASNet, from_authors
 from derainbench.registry import discover
 from derainbench.trainer import make_optimiser
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from derainbench.methods.prenet import PRENET, PReNet, from_authors
 
 from derainbench.losses import get_loss
 from derainbench.method import Batch
-from derainbench.methods.prenet import PRENET, PReNet, from_authors
 from derainbench.registry import discover
 from derainbench.trainer import make_optimiser
 from derainbench.variant import Variant
 from derainbench.weights import file_hash, load_into
+
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
@@ -93,7 +94,9 @@ def test_three_training_steps(shared: Path) -> None:
 
 def test_merged_gates_are_the_four_gates() -> None:
     """Loading separate gates into the merged convolution keeps their order: input, forget, cell, output."""
-    parts = {f"conv_{gate}.0.{part}": torch.full((32,), float(i)) for i, gate in enumerate("ifgo") for part in ("bias",)}
+    parts = {
+        f"conv_{gate}.0.{part}": torch.full((32,), float(i)) for i, gate in enumerate("ifgo") for part in ("bias",)
+    }
     parts |= {f"conv_{gate}.0.weight": torch.full((32, 64, 3, 3), float(i)) for i, gate in enumerate("ifgo")}
     parts |= {f"{name}.0.{part}": torch.zeros(1) for name in ("conv0", "conv") for part in ("weight", "bias")}
     merged = from_authors(parts)
@@ -106,7 +109,10 @@ def test_shared_unit_is_applied_five_times() -> None:
     shared_network, full = PReNet(shared=True, stages=1), PReNet(stages=1)
     state = shared_network.state_dict()
     full.load_state_dict(
-        {name: state[name if not name.startswith("units.") else "units.0." + name.split(".", 2)[2]] for name in full.state_dict()}
+        {
+            name: state[name if not name.startswith("units.") else "units.0." + name.split(".", 2)[2]]
+            for name in full.state_dict()
+        }
     )
     rainy = torch.rand(1, 3, 9, 8)
     torch.testing.assert_close(shared_network(rainy), full(rainy))

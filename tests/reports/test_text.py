@@ -31,7 +31,7 @@ def test_the_terminal_shows_protocol_recipe_and_marks(run_with_pictures: Results
     text = terminal(run_with_pictures)
     assert "(protocol y)" in text.splitlines()[0]
     assert "Recipe `quick`: not comparable with published numbers" in text
-    assert re.search(r"PReNet +168,963 +32\.25\* +0\.9375\*", text)
+    assert re.search(r"prenet +168,963 +32\.25\* +0\.9375\*", text)
     assert re.search(r"identity +0 +27\.25\+ +0\.8125\+", text)
     assert "31.00*" in terminal(run_with_pictures, "rgb")
 

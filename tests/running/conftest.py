@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -67,11 +69,24 @@ class Workshop:
         """One thread, and a cache of its own."""
         return {**os.environ, "OMP_NUM_THREADS": "1", "DERAINBENCH_CACHE": str(self.folder / "cache")}
 
-    def __call__(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run derainbench in this folder to its end."""
+    def process(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run derainbench in this folder, in a process of its own, to its end."""
         process = self.popen(arguments)
         out, err = process.communicate(timeout=300)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def __call__(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """The same within this process, which saves importing torch each time."""
+        from derainbench.cli import main
+
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["derainbench", *arguments])
+            patch.setenv("DERAINBENCH_CACHE", self.environment["DERAINBENCH_CACHE"])
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
+                main()
+        return subprocess.CompletedProcess(arguments, int(stop.value.code or 0), out.getvalue(), err.getvalue())
 
     def edit(self, name: str, change: Callable[[str], str]) -> None:
         """Change a text file."""
@@ -92,7 +107,9 @@ def workshop(tmp_path: Path) -> Workshop:
     data = tmp_path / "data"
 
     def pair(split: str, scene: str, rains: Sequence[str], shape: tuple[int, int]) -> None:
-        clean = np.kron(random.integers(30, 200, (shape[0] // 4, shape[1] // 4, 3)), np.ones((4, 4, 1))).astype(np.uint8)
+        clean = np.kron(random.integers(30, 200, (shape[0] // 4, shape[1] // 4, 3)), np.ones((4, 4, 1))).astype(
+            np.uint8
+        )
         save(data / split / "clean" / f"{scene}.png", clean)
         for rain in rains:
             streaks = 50 * (random.random((*clean.shape[:2], 1)) > 0.9)

@@ -1,0 +1,242 @@
+"""``derainbench run`` from the outside: what it does, what it keeps, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+
+def one_line(result: subprocess.CompletedProcess[str], *words: str) -> str:
+    """The single error line of a command that failed on a mistake, checked for its essential words."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in lines[0]
+    return lines[0]
+
+
+def scores(run: Path) -> dict[str, bytes]:
+    return {path.relative_to(run).as_posix(): path.read_bytes() for path in run.glob("eval/**/scores.parquet")}
+
+
+def test_the_whole_way(workshop) -> None:
+    """Train, evaluate, report; then nothing is left to do; then a changed recipe is done again and says why."""
+    result = workshop.process(workshop.arguments())
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("recipe tiny")
+    assert "not comparable with published numbers" in result.stdout
+    run = workshop.folder / "run"
+    cell = run / "eval" / "tinycnn[dropout=0.1]" / "tiny" / "seed0" / "tiny"
+    table = pd.read_parquet(cell / "scores.parquet")
+    assert sorted(table["image"].unique()) == ["x", "y"]
+    assert sorted(table["protocol"].unique()) == ["rgb", "rgb-float-u7", "y"]
+    with Image.open(cell / "images" / "x.png") as image:
+        assert image.size == (24, 20)
+    log = [
+        json.loads(line) for line in (run / "train/tinycnn[dropout=0.1]/tiny/seed0/log.jsonl").read_text().splitlines()
+    ]
+    assert [line["step"] for line in log if "loss" in line] == list(range(1, 41))
+    assert [line["step"] for line in log if "validation_psnr_y" in line] == [20, 40]
+    info = json.loads((run / "run.json").read_text())
+    assert [method["name"] for method in info["methods"]] == ["identity", "tinycnn[dropout=0.1]"]
+    assert {"method": "tinycnn", "field": "steps", "paper": 1000, "here": 40} in info["recipe"]["changes"]
+
+    report = workshop(["report", "run"])
+    assert report.returncode == 0, report.stderr
+    assert report.stdout.splitlines()[-1] == "run/report/index.html"
+    assert (workshop.folder / "run/report/index.html").is_file()
+
+    before = scores(run)
+    again = workshop(workshop.arguments())
+    assert "all done: nothing to compute" in again.stderr
+    assert scores(run) == before
+
+    workshop.edit("tiny.toml", lambda text: text.replace("lr = 5e-3", "lr = 1e-3"))
+    changed = workshop(workshop.arguments())
+    assert changed.returncode == 0, changed.stderr
+    assert "recipe.lr 0.005 -> 0.001" in changed.stderr
+    assert "training changed" in changed.stderr
+    assert scores(run) != before
+    assert list((run / "superseded").glob("1/train/*/tiny/seed0/weights.safetensors"))
+
+
+def test_two_workers_give_the_same_bytes(workshop) -> None:
+    for name, workers in (("none", "0"), ("two", "2")):
+        result = workshop(workshop.arguments(out=name, workers=workers))
+        assert result.returncode == 0, result.stderr
+    assert scores(workshop.folder / "none") == scores(workshop.folder / "two")
+
+
+def test_cross_evaluation_and_seeds(workshop) -> None:
+    """With ``--cross`` a training on one dataset is tested on the other; the report shows where it was trained."""
+    workshop.edit("card.toml", lambda text: text)
+    other = (workshop.folder / "card.toml").read_text().replace('"tiny"', '"other"')
+    (workshop.folder / "other.toml").write_text(other)
+    arguments = workshop.arguments("tinycnn", datasets="tiny,other", seeds="0,1")
+    result = workshop([*arguments, "--card", "other.toml", "--cross", "--dry-run"])
+    assert result.returncode == 0, result.stderr
+    assert "eval/tinycnn/tiny/seed1/other" in result.stdout
+    assert result.stdout.splitlines()[-1] == "14 cells, 14 to do"
+    assert not (workshop.folder / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"methods": "tincnn"}, ("tincnn", "did you mean 'tinycnn'")),
+        ({"methods": "tinycnn[widht=4]"}, ("widht", "did you mean 'width'")),
+        ({"methods": "tinycnn[width=wide]"}, ("width", "wide", "tinycnn")),
+        ({"methods": "prenet[recurrence=lstn]"}, ("recurrence", "lstn", "did you mean 'lstm'")),
+        ({"methods": "prenet[stages=0]"}, ("stages", "greater than or equal to 1")),
+        ({"methods": "tinycnn["}, ("tinycnn[", "NAME[option=value,...]")),
+        ({"methods": "prenet@rain200h"}, ("rain200h", "prenet@rain100h")),
+        ({"methods": ","}, ("no method is chosen",)),
+        ({"datasets": "tinny"}, ("tinny", "did you mean 'tiny'")),
+        ({"protocols": "psnr"}, ("psnr", "rgb-zeropad")),
+        ({"recipe": "papre"}, ("papre", "paper, quick")),
+        ({"recipe": "missing.toml"}, ("missing.toml", "check the path")),
+        ({"device": "gpux"}, ("gpux", "auto, cpu, cuda")),
+        ({"device": "cuda:9"}, ("cuda:9", "--device cpu")),
+        ({"precision": "fp8"}, ("fp8", "bf16")),
+        ({"seeds": "one"}, ("--seeds", "one")),
+        ({"card": "nowhere.toml"}, ("nowhere.toml", "check the path")),
+        ({"data_root": "nowhere"}, ("nowhere",)),
+        ({"out": "tiny.toml/run"}, ("tiny.toml/run", "another folder")),
+        ({"plugin": "nowhere.py"}, ("nowhere.py", "no such file")),
+    ],
+    ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+)
+def test_mistakes(workshop, change: dict[str, str], words: tuple[str, ...]) -> None:
+    arguments = workshop.arguments(**change)
+    one_line(workshop(arguments), *words)
+    assert not (workshop.folder / "run").exists()
+
+
+def test_missing_partner(workshop) -> None:
+    (workshop.folder / "data/test/clean/y.png").unlink()
+    one_line(workshop(workshop.arguments()), "test/rainy/y.png", "no partner", "scene=y")
+
+
+def test_unreadable_image_fails_its_cells_and_no_other(workshop) -> None:
+    broken = workshop.folder / "data/train/rainy/a-1.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    result = workshop(workshop.arguments())
+    assert result.returncode == 2
+    assert "a-1.png cannot be read as an image" in result.stderr
+    assert "not evaluated, because its training failed" in result.stderr
+    assert (workshop.folder / "run/eval/identity/untrained/seed0/tiny/done.json").exists()
+    report = workshop(["report", "run"])
+    assert report.returncode == 0
+    assert "failed" in report.stdout
+
+    good = workshop.folder / "data/train/rainy/a-2.png"
+    broken.write_bytes(good.read_bytes())
+    mended = workshop(workshop.arguments())
+    assert mended.returncode == 0, mended.stderr
+    assert "FAILED" not in mended.stderr
+
+
+def test_pair_of_two_sizes(workshop) -> None:
+    Image.new("RGB", (9, 9)).save(workshop.folder / "data/test/clean/y.png")
+    result = workshop(workshop.arguments(methods="identity"))
+    assert result.returncode == 2
+    assert "y.png is 24x20 but its partner" in result.stderr
+    assert "9x9" in result.stderr
+
+
+def test_loss_that_is_not_finite(workshop) -> None:
+    workshop.edit("tiny.toml", lambda text: text.replace("lr = 5e-3", "lr = 1e18"))
+    result = workshop(workshop.arguments())
+    assert result.returncode == 2
+    line = next(line for line in result.stderr.splitlines() if "FAILED: tinycnn" in line)
+    assert "at step" in line
+    assert "checkpoint" in line
+    assert not list((workshop.folder / "run").glob("train/**/weights.safetensors"))
+
+
+def test_corrupt_checkpoint(workshop) -> None:
+    """A damaged checkpoint is named with the remedy; deleting it is enough."""
+    from derainbench.store import Store
+
+    workshop.edit("tiny.toml", lambda text: text.replace("lr = 5e-3", "lr = 1e18"))
+    workshop(workshop.arguments())  # leaves a cell without a result
+    checkpoint = workshop.folder / "run/train/tinycnn[dropout=0.1]/tiny/seed0/checkpoint.pt"
+    checkpoint.write_bytes(b"PK\x03\x04 not a checkpoint")
+    result = workshop(workshop.arguments())
+    assert result.returncode == 2
+    assert f"{checkpoint.name} cannot be read" in result.stderr
+    assert "delete it" in result.stderr
+    checkpoint.unlink()
+    workshop.edit("tiny.toml", lambda text: text.replace("lr = 1e18", "lr = 5e-3"))
+    assert workshop(workshop.arguments()).returncode == 0
+    assert Store(workshop.folder / "run").read_info() is not None
+
+
+def test_run_of_another_version(workshop) -> None:
+    workshop(workshop.arguments(methods="identity"))
+    path = workshop.folder / "run/run.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
+    before = path.read_bytes()
+    one_line(workshop(workshop.arguments(methods="identity")), "schema 99", "another --out")
+    one_line(workshop(["report", "run"]), "schema 99")
+    assert path.read_bytes() == before
+
+
+def test_another_recipe_does_not_mix(workshop) -> None:
+    workshop(workshop.arguments(methods="identity"))
+    one_line(workshop(workshop.arguments(methods="identity", recipe="quick")), "recipe 'tiny'", "--out")
+
+
+def test_folder_in_use(workshop) -> None:
+    from derainbench.store import Store
+
+    with Store(workshop.folder / "run").locked():
+        one_line(workshop(workshop.arguments(methods="identity")), "run", "another process")
+
+
+def test_report_of_no_run(workshop) -> None:
+    one_line(workshop(["report", "data"]), "data", "not a run folder")
+    workshop(workshop.arguments(methods="identity"))
+    one_line(workshop(["report", "run", "--format", "htm"]), "htm", "did you mean 'html'")
+
+
+def test_crash_in_a_method_is_a_row(workshop) -> None:
+    """An exception in an author's code fails that method, exit status 1, and leaves the others alone."""
+    (workshop.folder / "crash.py").write_text(
+        "from derainbench.method import Derainer, Method\n"
+        "class Crash(Derainer):\n"
+        "    def forward(self, rainy):\n"
+        "        raise IndexError('three\\nlines\\nlong')\n"
+        "CRASH = Method(name='crash', title='Crash', network=Crash)\n"
+    )
+    result = workshop([*workshop.arguments(methods="crash"), "--plugin", "crash.py"])
+    assert result.returncode == 1
+    assert "IndexError: three lines long" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (workshop.folder / "run/eval/identity/untrained/seed0/tiny/done.json").exists()
+    debug = workshop(["--debug", *workshop.arguments(methods="crash"), "--plugin", "crash.py"])
+    assert "Traceback" in debug.stderr
+
+
+def test_help_is_fast_and_imports_no_torch(workshop) -> None:
+    import sys
+    import time
+
+    code = (
+        "import sys, derainbench.cli as c; c.app(['--help'], standalone_mode=False); assert 'torch' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        workshop.process(["--help"])
+        times.append(time.perf_counter() - begun)
+    assert min(times) < 2.0, "the promise is 0.5 s; the bound is wide because the tests share the machine"

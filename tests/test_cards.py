@@ -1,0 +1,100 @@
+"""Dataset cards: what they hold, and what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from derainbench.cards import RESERVED, all_cards, read_card
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+CARD = """
+name = "mine"
+title = "My rain"
+rain_model = "streak"
+kind = "real"
+root = "photos"
+counts = { test = 4 }
+[[layouts]]
+name = "as shot"
+test = { rainy = "wet/{id:d}.png", clean = "dry/{id:d}.png", layers = { depth = "depth/{id:d}.png" } }
+"""
+
+
+def write(folder: Path, text: str = CARD) -> Path:
+    """A card's file."""
+    path = folder / "card.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_card_is_read(tmp_path: Path) -> None:
+    card = read_card(write(tmp_path))
+    assert (card.name, card.rain_model, card.kind, card.revision, card.embedded) == ("mine", "streak", "real", 1, False)
+    assert card.root == tmp_path / "photos"
+    assert (card.counts.train, card.counts.test) == (None, 4)
+    assert card.layouts[0].train is None
+    assert card.layouts[0].test is not None
+    assert card.layouts[0].test.layers == {"depth": "depth/{id:d}.png"}
+
+
+def test_a_full_root_stays_as_it_is(tmp_path: Path) -> None:
+    text = CARD.replace('"photos"', f'"{(tmp_path / "elsewhere").as_posix()}"')
+    assert read_card(write(tmp_path, text)).root == tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('kind = "real"', "", ["kind", "Field required"]),
+        ('kind = "real"', 'kind = "fake"', ["kind", "'real' or 'synthetic'"]),
+        ('"streak"', '"snow"', ["rain_model", "'streak'"]),
+        ("title", "titel", ["title", "(and 1 more)"]),
+        ('name = "mine"', 'name = "my/rain"', ["name"]),
+        ("test = 4", "test = -4", ["counts.test", "greater than or equal to 0"]),
+        ("wet/{id:d}", "wet/{n:d}", ["layouts.0.test", "shares no {field}", "dry/{id:d}.png"]),
+        ("dry/{id:d}", "dry/{id}", ["layouts.0.test", "'id' is a number (:d) in only one of"]),
+        ("depth/{id:d}", "depth/{n}", ["layouts.0.test", "the depth pattern", "shares no {field}"]),
+        ("wet/{id:d}", "../wet/{id:d}", ["layouts.0.test", "leaves the dataset's folder"]),
+    ],
+)
+def test_a_mistake_in_a_card(tmp_path: Path, before: str, after: str, words: list[str], refused: Refused) -> None:
+    assert before in CARD
+    path = write(tmp_path, CARD.replace(before, after))
+    with refused(f"card {path}", *words):
+        read_card(path)
+
+
+@pytest.mark.parametrize("word", RESERVED)
+def test_a_card_cannot_take_a_word_of_the_command_line(tmp_path: Path, word: str, refused: Refused) -> None:
+    with refused("name", repr(word), "another meaning"):
+        read_card(write(tmp_path, CARD.replace('"mine"', f'"{word}"')))
+
+
+def test_what_is_no_card(tmp_path: Path, refused: Refused) -> None:
+    with refused(str(tmp_path / "no.toml"), "No such file", "check the path"):
+        read_card(tmp_path / "no.toml")
+    with refused(str(tmp_path), "cannot be read"):
+        read_card(tmp_path)
+    with refused("not TOML", "line 1", "mend it"):
+        read_card(write(tmp_path, "name = \n"))
+    (tmp_path / "card.toml").write_bytes(b"name = '\xff'")
+    with refused("not TOML", "utf-8"):
+        read_card(tmp_path / "card.toml")
+
+
+def test_cards_are_found_by_name(tmp_path: Path) -> None:
+    cards = all_cards([write(tmp_path)])
+    assert {"demo-streak", "demo-drop", "demo-mist"} <= {name for name, card in cards.items() if card.embedded}
+    assert cards["mine"].title == "My rain"
+    assert [name for name, card in cards.items() if card.name != name] == []
+
+
+def test_a_name_that_is_taken_names_both_files(tmp_path: Path, refused: Refused) -> None:
+    path = write(tmp_path, CARD.replace('"mine"', '"demo-mist"'))
+    with refused("two cards are called 'demo-mist'", "demo-mist.toml", str(path), "rename one"):
+        all_cards([path])

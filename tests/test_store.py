@@ -1,0 +1,330 @@
+"""The run folder: what is done, what changed and why, and reading a run back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import pytest
+from torch import Tensor, nn
+
+from derainbench import cells
+from derainbench.cells import Cell, EvalCell, TrainCell
+from derainbench.errors import StorageError, UserError
+from derainbench.locate import Dataset
+from derainbench.method import Derainer, Method
+from derainbench.names import parse_name
+from derainbench.recipe import Recipe
+from derainbench.results import SCORE_COLUMNS, Failure
+from derainbench.store import SCHEMA, Status, Store, load_results
+from derainbench.variant import resolve
+
+Refused = Callable[..., AbstractContextManager[None]]
+SaveImage = Callable[[Path, np.ndarray], Path]
+
+
+class TinyDataset(Protocol):
+    """The fixture of tests/conftest.py."""
+
+    root: Path
+
+    def open(self) -> Dataset: ...
+
+
+class Net(Derainer):
+    """One convolution."""
+
+    def __init__(self, kernel: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, kernel, padding="same")
+
+    def forward(self, rainy: Tensor) -> Tensor:
+        restored: Tensor = self.conv(rainy)
+        return restored
+
+
+RECIPE = Recipe(lr=1e-3, steps=5, batch=1, patch=8, loss="l1")
+NET = Method(name="net", title="Net", network=Net, recipe=RECIPE)
+
+
+@pytest.fixture
+def training(tiny_dataset: TinyDataset) -> TrainCell:
+    """A training cell."""
+    return TrainCell(resolve(NET, parse_name("net")), RECIPE, tiny_dataset.open(), 0, "fp32")
+
+
+@pytest.fixture
+def evaluation(training: TrainCell) -> EvalCell:
+    """Its evaluation."""
+    return EvalCell(training.variant, training, training.dataset, 0, "fp32", ("y", "rgb"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A run folder that is not there yet."""
+    return Store(tmp_path / "run")
+
+
+def complete(store: Store, cell: Cell) -> Path:
+    """Do as if a cell had been done."""
+    folder = store.begin(cell)
+    if isinstance(cell, TrainCell):
+        (folder / "weights.safetensors").write_text("weights")
+    else:
+        rows = [(image, image, 12, 16, "y", psnr, 0.9) for image, psnr in (("x", 30.0), ("y", float("inf")))]
+        columns = ["image", "scene", "height", "width", "protocol", "psnr", "ssim"]
+        pd.DataFrame(rows, columns=columns).to_parquet(folder / "scores.parquet")
+    store.finish(cell, 1.5)
+    return folder
+
+
+def contents(folder: Path) -> set[str]:
+    """The files below a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_cell_from_missing_to_done(store: Store, training: TrainCell) -> None:
+    assert store.status(training) == Status("missing")
+    assert not store.folder.exists(), "looking leaves nothing behind"
+    folder = store.begin(training)
+    (folder / "checkpoint.pt").write_text("state")
+    assert store.status(training) == Status("missing")
+    (folder / "weights.safetensors").write_text("weights")
+    assert store.status(training) == Status("missing"), "weights alone do not say that the cell is done"
+    store.finish(training, 1.23456)
+    assert store.status(training) == Status("done")
+    assert contents(folder) == {"config.json", "done.json", "weights.safetensors"}
+    done = json.loads((folder / "done.json").read_text())
+    assert done["inputs"] == json.loads(json.dumps(training.inputs))
+    assert done["seconds"] == 1.235
+
+
+@pytest.mark.parametrize("which", ["training", "evaluation"])
+def test_a_cell_whose_result_was_deleted_is_missing(store: Store, which: str, request: pytest.FixtureRequest) -> None:
+    cell: Cell = request.getfixturevalue(which)
+    folder = complete(store, cell)
+    assert store.status(cell) == Status("done")
+    (folder / {"training": "weights.safetensors", "evaluation": "scores.parquet"}[which]).unlink()
+    assert store.status(cell) == Status("missing")
+
+
+def test_a_new_start_takes_away_what_said_the_old_one_had_ended(store: Store, training: TrainCell) -> None:
+    folder = complete(store, training)
+    store.fail(training, "no luck")
+    (folder / "checkpoint.pt").write_text("state")
+    store.begin(training)
+    assert contents(folder) == {"config.json", "weights.safetensors", "checkpoint.pt"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"recipe": RECIPE.changed({"steps": 6, "lr": 0.5})}, "recipe.lr 0.001 -> 0.5, recipe.steps 5 -> 6"),
+        ({"recipe": RECIPE.changed({"augment": ("hflip",)})}, "recipe.augment [] -> ['hflip']"),
+        ({"precision": "bf16"}, "precision fp32 -> bf16"),
+    ],
+)
+def test_a_changed_cell_says_why(store: Store, training: TrainCell, change: dict[str, Any], reason: str) -> None:
+    complete(store, training)
+    assert store.status(dataclasses.replace(training, **change)) == Status("changed", reason)
+
+
+def test_changed_code_data_training_and_protocols(
+    store: Store,
+    training: TrainCell,
+    evaluation: EvalCell,
+    tiny_dataset: TinyDataset,
+    save_image: SaveImage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    complete(store, training)
+    complete(store, evaluation)
+    other = dataclasses.replace(NET, network=type("Net", (Derainer,), {}))
+    recoded = dataclasses.replace(training, variant=resolve(other, parse_name("net")))
+    monkeypatch.setattr(type(other), "__hash__", lambda _: 0, raising=False)
+    retrained = dataclasses.replace(training, recipe=RECIPE.changed({"steps": 6}))
+    assert store.status(dataclasses.replace(evaluation, training=retrained)).reason == "training changed"
+    assert store.status(dataclasses.replace(evaluation, protocols=("y",))).reason == "protocols.rgb 1 -> None"
+    assert store.status(recoded).state in ("done", "changed")
+    save_image(tiny_dataset.root / "test/clean/x.png", np.zeros((12, 16, 3), np.uint8))
+    assert store.status(dataclasses.replace(evaluation, dataset=tiny_dataset.open())).reason == "data changed"
+    monkeypatch.setattr(cells, "HARNESS_REVISION", 99)
+    assert store.status(dataclasses.replace(training)) == Status("changed", "harness 1 -> 99")
+
+
+def test_superseded_results_are_kept_each_time(store: Store, training: TrainCell, evaluation: EvalCell) -> None:
+    complete(store, evaluation)
+    for number in (1, 2):
+        folder = complete(store, training)
+        (folder / "weights.safetensors").write_text(f"weights {number}")
+        moved = store.supersede(training)
+        assert moved == store.folder / "superseded" / str(number) / training.name
+        assert (moved / "weights.safetensors").read_text() == f"weights {number}"
+        assert not folder.exists()
+        assert store.status(training) == Status("missing")
+    assert store.status(evaluation) == Status("done"), "its neighbours stay"
+
+
+def test_a_done_file_that_is_damaged(store: Store, training: TrainCell, refused: Refused) -> None:
+    folder = complete(store, training)
+    (folder / "done.json").write_text("{")
+    with refused(str(folder / "done.json"), "delete it and run the same command again"):
+        store.status(training)
+
+
+def test_a_run_folder_that_cannot_be_made(tmp_path: Path, training: TrainCell, refused: Refused) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file/run"):
+        with refused(str(folder), "choose another folder"), Store(folder).locked():
+            pass
+        with pytest.raises(StorageError, match="choose another folder"):
+            Store(folder).begin(training)
+
+
+def test_a_run_folder_is_one_process_s(store: Store, refused: Refused) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from derainbench.errors import UserError\n"
+        "from derainbench.store import Store\n"
+        "try:\n"
+        "    with Store(pathlib.Path(sys.argv[1])).locked(): print('open')\n"
+        "except UserError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", program, str(store.folder)]
+    with store.locked():
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert said == f"{store.folder} is in use by another process; wait for it or give another --out\n"
+        with refused("in use by another process"), Store(store.folder).locked():
+            pass
+    with Store(store.folder).locked():
+        assert store.folder.is_dir()
+
+
+def test_the_lock_is_given_back_when_a_run_fails(store: Store) -> None:
+    with pytest.raises(UserError, match="stop"), store.locked():
+        raise UserError("stop")
+    with store.locked():
+        assert store.folder.is_dir()
+
+
+def describe(store: Store, *planned: Cell) -> dict[str, Any]:
+    """A ``run.json`` for some cells."""
+    described = []
+    for cell in planned:
+        kind = {"kind": "train"} if isinstance(cell, TrainCell) else {"kind": "eval", "trained_on": cell.trained_on}
+        place = {"folder": cell.name, "method": cell.variant.name, "seed": cell.seed, "dataset": cell.dataset.name}
+        described.append({**kind, **place})
+    dataset = planned[0].dataset
+    info = {
+        "derainbench": "0.1.0",
+        "methods": [{"name": "net", "title": "Net", "parameters": 84, "paper": None}],
+        "datasets": [
+            {
+                "name": "tiny",
+                "title": "Tiny",
+                "rain_model": "streak",
+                "kind": "synthetic",
+                "root": str(dataset.root),
+                "test": [{"image": "x", "scene": "x", "rainy": "test/rainy/x.png", "clean": "test/clean/x.png"}],
+            }
+        ],
+        "cells": described,
+    }
+    store.write_info(info)
+    return info
+
+
+def test_a_run_is_read_back(store: Store, training: TrainCell, evaluation: EvalCell, tiny_dataset: TinyDataset) -> None:
+    info = describe(store, training, evaluation)
+    complete(store, training)
+    complete(store, evaluation)
+    assert store.read_info() == {"schema": SCHEMA, **info}
+    results = load_results(store.folder)
+    assert results.info == store.read_info()
+    assert [method.name for method in results.methods] == ["net"]
+    assert results.datasets[0].test[0].rainy == tiny_dataset.root / "test/rainy/x.png"
+    assert results.failures == ()
+    assert dict(results.scores.dtypes.astype(str)) == SCORE_COLUMNS
+    assert results.scores[["method", "trained_on", "seed", "dataset", "image", "psnr"]].to_numpy().tolist() == [
+        ["net", "tiny", 0, "tiny", "x", 30.0],
+        ["net", "tiny", 0, "tiny", "y", float("inf")],
+    ]
+    place = store.folder / "eval/net/tiny/seed0/tiny/images/x.png"
+    assert results.restored("net", "tiny", 0, "tiny", "x") == place
+
+
+def test_a_run_that_has_not_begun_has_an_empty_table(store: Store, training: TrainCell, evaluation: EvalCell) -> None:
+    describe(store, training, evaluation)
+    scores = load_results(store.folder).scores
+    assert len(scores) == 0
+    assert dict(scores.dtypes.astype(str)) == SCORE_COLUMNS
+
+
+def test_failures_are_read_and_their_scores_are_not(store: Store, training: TrainCell, evaluation: EvalCell) -> None:
+    describe(store, training, evaluation)
+    complete(store, evaluation)
+    store.fail(training, "the loss is nan")
+    store.fail(evaluation, "not evaluated")
+    results = load_results(store.folder)
+    assert results.failures == (Failure(training.name, "the loss is nan"), Failure(evaluation.name, "not evaluated"))
+    assert len(results.scores) == 0
+    complete(store, evaluation)
+    assert [failure.cell for failure in load_results(store.folder).failures] == [training.name]
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path, refused: Refused) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        with refused(f"{folder} is not a run folder", "run.json", "give the folder"):
+            load_results(folder)
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({"schema": 99, "derainbench": "7.0"}, ["derainbench 7.0", "schema 99", f"reads {SCHEMA}", "--out"]),
+        ({"derainbench": "0.0.1"}, ["derainbench 0.0.1", "schema None"]),
+        ({"schema": "1"}, ["something else"]),
+        ([1, 2], ["something else"]),
+    ],
+)
+def test_a_run_of_another_version(store: Store, info: object, words: list[str], refused: Refused) -> None:
+    store.folder.mkdir()
+    (store.folder / "run.json").write_text(json.dumps(info))
+    for read in (lambda: load_results(store.folder), store.read_info):
+        with refused(str(store.folder), *words):
+            read()
+
+
+def test_a_damaged_description(store: Store, training: TrainCell, refused: Refused) -> None:
+    describe(store, training)
+    path = store.folder / "run.json"
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    with refused(str(path), "not readable as JSON", "delete it"):
+        load_results(store.folder)
+    path.write_text(json.dumps({"schema": SCHEMA, "methods": [], "datasets": []}))
+    with refused(str(path), "damaged", "no list of cells"):
+        load_results(store.folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all"])
+def test_a_damaged_score_table(
+    store: Store, training: TrainCell, evaluation: EvalCell, content: bytes, refused: Refused
+) -> None:
+    describe(store, training, evaluation)
+    folder = complete(store, evaluation)
+    (folder / "scores.parquet").write_bytes(content)
+    with refused(str(folder / "scores.parquet"), "cannot be read", f"delete {folder}", "run the same command again"):
+        load_results(store.folder)
+
+
+def test_a_new_folder_has_no_description(store: Store) -> None:
+    assert store.read_info() is None
