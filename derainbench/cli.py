@@ -85,7 +85,7 @@ def run(
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
     from derainbench.cells import make_plan
-    from derainbench.engine import describe_machine, gpu_here, make_fabric
+    from derainbench.engine import choose_engine, describe_machine
     from derainbench.metrics import DEFAULT_PROTOCOLS, get_protocol
     from derainbench.names import split_list
     from derainbench.provenance import describe_run, merge
@@ -97,7 +97,8 @@ def run(
 
     variants = _variants(methods, plugin, baseline)
     chosen = _datasets(datasets, card, data_root)
-    real_on_gpu = gpu_here() and not any(dataset.card.embedded for dataset in chosen)
+    engine = choose_engine(device, precision)
+    real_on_gpu = engine.device.type != "cpu" and not any(dataset.card.embedded for dataset in chosen)
     book = recipe_book(("paper" if real_on_gpu else "quick") if recipe == "auto" else recipe)
     why = (
         {"paper": "a GPU and real datasets", "quick": "no GPU, or embedded datasets"}[book.name]
@@ -107,20 +108,19 @@ def run(
     typer.echo(f"recipe {book.name}" + (f" (default for {why})" if why else ""))
     asked = tuple(get_protocol(name).name for name in split_list(protocols)) or DEFAULT_PROTOCOLS
     numbers = _seeds(seeds)
-    fabric, used_precision = make_fabric(device, precision)
     recipes = {variant.name: book.recipe(variant.method) for variant in variants if variant.trainable}
-    plan = make_plan(variants, chosen, recipes, numbers, asked, used_precision, cross)
+    plan = make_plan(variants, chosen, recipes, numbers, asked, engine.precision, cross)
     store = Store(out or Path("runs") / book.name)
     if dry_run:
         print_plan(plan, {cell.name: store.status(cell) for cell in plan})
         return
     with store.locked():
         previous = store.read_info()
-        machine, command = describe_machine(fabric), _command_line()
-        info = describe_run(plan, variants, chosen, book, numbers, asked, used_precision, machine, command)
+        machine, command = describe_machine(engine), _command_line()
+        info = describe_run(plan, variants, chosen, book, numbers, asked, engine.precision, machine, command)
         store.write_info(merge(previous, info))
         with ConsoleWatcher(debug=_debugging()) as watcher:
-            outcome = execute(plan, store, fabric, watcher, workers)
+            outcome = execute(plan, store, engine, watcher, workers)
     typer.echo("\n" + terminal(load_results(store.folder)))
     typer.echo(f"{store.folder}: {outcome.done} done, {outcome.skipped} kept, {len(outcome.failed)} failed")
     typer.echo(f"next: derainbench report {store.folder}")
@@ -184,14 +184,14 @@ def derain(
     plugin: PluginOption = [],  # noqa: B006
 ) -> None:
     """Take the rain out of your own photographs; writes PHOTO-METHOD.png."""
-    from derainbench.engine import make_fabric
+    from derainbench.engine import choose_engine
     from derainbench.photos import derain_photo, find_weights
     from derainbench.registry import discover
     from derainbench.restore import prepare
     from derainbench.weights import load_into
 
     variant = discover(plugin).variant(method)
-    fabric, _ = make_fabric(device, precision)
+    fabric = choose_engine(device, precision).fabric
     network = variant.build()
     source = find_weights(variant, weights, trained_on)
     if source is not None:

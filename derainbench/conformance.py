@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from derainbench.engine import make_fabric
+from derainbench.engine import choose_engine
 from derainbench.losses import get_loss
 from derainbench.method import Batch, Derainer
 from derainbench.restore import restore
@@ -103,7 +103,7 @@ def meta_device(variant: Variant) -> None:
 
 def bf16_autocast(variant: Variant) -> None:
     """It runs in mixed precision and stays finite."""
-    fabric, _ = make_fabric("cpu", "bf16")
+    fabric = choose_engine("cpu", "bf16").fabric
     network = variant.build().eval()
     restored = restore(fabric.setup_module(network), torch.rand(1, 3, 16, 16), network.size_multiple)
     _require(bool(torch.isfinite(restored).all()), "values that are not finite under bf16")

@@ -4,52 +4,64 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import Any, Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 
 from derainbench.errors import UserError
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 Precision = Literal["fp32", "bf16"]
-_FABRIC_PRECISION: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
+_FABRIC_PRECISION: dict[Precision, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
-def make_fabric(device: str = "auto", precision: str = "auto") -> tuple[Fabric, Precision]:
-    """A Fabric on one device, and the precision it runs in.
+@dataclass(frozen=True)
+class Engine:
+    """One device and one precision, chosen; Fabric is imported and made when something is to be computed."""
+
+    device: torch.device
+    precision: Precision
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """The Fabric that owns the device, set up to give the same numbers on every run."""
+        from lightning_fabric import Fabric  # takes two seconds, too long for a run that has nothing to do
+
+        _repeat_exactly()
+        devices: Any = [self.device.index] if self.device.index is not None else 1
+        return Fabric(accelerator=self.device.type, devices=devices, precision=_FABRIC_PRECISION[self.precision])
+
+
+def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
+    """The engine that a user's words ask for. :class:`UserError` for what is not there.
 
     ``device`` is ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``precision`` is ``fp32``,
-    ``bf16`` (mixed) or ``auto``: bf16 on a GPU that has it, otherwise fp32. :class:`UserError` for what is not there.
+    ``bf16`` (mixed) or ``auto``: bf16 on a CUDA device that has it, otherwise fp32.
     """
     kind, _, index = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "gpu", "mps") or (index and not index.isdigit()):
+    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
         raise UserError(f"no device is called {device!r}; known: auto, cpu, cuda, cuda:N, mps")
-    if kind in ("cuda", "gpu") and int(index or 0) >= torch.cuda.device_count():
-        raise UserError(
-            f"there is no device {device!r} here ({torch.cuda.device_count()} CUDA devices); use --device cpu"
-        )
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise UserError("there is no device 'mps' here; use --device cpu")
     if precision not in ("auto", *_FABRIC_PRECISION):
         raise UserError(f"no precision is called {precision!r}; known: auto, fp32, bf16")
-    on_gpu = kind in ("cuda", "gpu") or (kind == "auto" and torch.cuda.is_available())
-    if precision == "auto":
-        precision = "bf16" if on_gpu and torch.cuda.is_bf16_supported() else "fp32"
-    _repeat_exactly()
-    devices: Any = [int(index)] if index else 1
-    accelerator = "cuda" if kind == "gpu" else kind
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=_FABRIC_PRECISION[precision])
-    return fabric, "bf16" if precision == "bf16" else "fp32"
+    cuda_devices = torch.cuda.device_count()
+    if kind == "cuda" and int(index or 0) >= cuda_devices:
+        raise UserError(f"there is no device {device!r} here ({cuda_devices} CUDA devices); use --device cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("there is no device 'mps' here; use --device cpu")
+    if kind == "auto":
+        kind = "cuda" if cuda_devices else "mps" if torch.backends.mps.is_available() else "cpu"
+    chosen = torch.device(kind, int(index or 0)) if kind == "cuda" else torch.device(kind)
+    bf16 = precision == "bf16" or (precision == "auto" and kind == "cuda" and torch.cuda.is_bf16_supported())
+    return Engine(chosen, "bf16" if bf16 else "fp32")
 
 
-def gpu_here() -> bool:
-    """Whether there is a GPU to run on."""
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
-def describe_machine(fabric: Fabric) -> dict[str, Any]:
+def describe_machine(engine: Engine) -> dict[str, Any]:
     """What a result was computed on, for ``run.json``."""
-    device = fabric.device
+    device = engine.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         "device": str(device),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 
 from derainbench.atomic import write_atomic
 from derainbench.images import png_bytes, read_pair, to_array, to_tensor
@@ -16,6 +16,9 @@ from derainbench.method import Derainer
 from derainbench.metrics import score_all
 from derainbench.pairing import Pair
 from derainbench.restore import prepare, restore
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 #: Called after every image with (images done, images in all).
 OnImage = Callable[[int, int], None]

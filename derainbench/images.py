@@ -70,7 +70,8 @@ def read_pair(rainy: Path, clean: Path) -> tuple[Array, Array]:
 
 def to_tensor(image: Array) -> Tensor:
     """(H, W, 3) uint8 to (3, H, W) float32 in [0, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
+    # Always a copy: torch warns of Pillow's read-only memory, which a single row or column would otherwise share.
+    return torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")).float() / 255
 
 
 def to_array(image: Tensor) -> Array:

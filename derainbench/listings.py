@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import textwrap
+import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from tabulate import tabulate
 
@@ -17,7 +18,7 @@ from derainbench.locate import locate
 from derainbench.method import Method
 from derainbench.options import option_defaults, option_types, spell
 from derainbench.registry import Registry
-from derainbench.variant import Variant
+from derainbench.variant import Variant, choose
 
 
 def list_methods(registry: Registry, as_json: bool) -> str:
@@ -53,9 +54,9 @@ def _method(method: Method, origin: str) -> dict[str, Any]:
         "parameters": Variant(method).parameters(),
         "options": options,
         "trains": method.recipe is not None,
-        "variants": [_variant(Variant(method, options)) for options in method.variants.values()],
+        "variants": [_variant(choose(method, options)) for options in method.variants.values()],
         "weights": [
-            {"name": Variant(method, w.options, w).name, "source": w.source, "licence": w.licence, "sha256": w.sha256}
+            {"name": choose(method, w.options, w).name, "source": w.source, "licence": w.licence, "sha256": w.sha256}
             for w in method.weights
         ],
         "paper": dataclasses.asdict(method.paper) if method.paper else None,
@@ -111,4 +112,8 @@ def _place(card: Card, data_root: Path | None) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    return getattr(annotation, "__name__", None) or str(annotation).replace("typing.", "")
+    if typing.get_origin(annotation) is Annotated:
+        return _type_name(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is Literal:
+        return " | ".join(spell(choice) for choice in typing.get_args(annotation))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")

@@ -144,4 +144,4 @@ def _at_least(image: Array, size: int) -> Array:
 
 def _floats(image: Array) -> Tensor:
     planes = image.transpose(2, 0, 1) if image.ndim == 3 else image[None]
-    return torch.from_numpy(np.ascontiguousarray(planes)).float()
+    return torch.from_numpy(np.array(planes, order="C")).float()  # a copy: Pillow's memory is read-only

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from derainbench.method import Derainer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 #: Overlap of neighbouring tiles in pixels, on each side.
 TILE_OVERLAP = 64

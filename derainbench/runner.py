@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from lightning_fabric import Fabric
-
 from derainbench.cells import Cell, TrainCell, key_of
+from derainbench.engine import Engine
 from derainbench.errors import StorageError, UserError
 from derainbench.evaluate import evaluate
 from derainbench.store import Status, Store
@@ -46,7 +45,7 @@ class Outcome:
     crashed: bool = False
 
 
-def execute(plan: Sequence[Cell], store: Store, fabric: Fabric, watcher: Watcher, workers: int = 0) -> Outcome:
+def execute(plan: Sequence[Cell], store: Store, engine: Engine, watcher: Watcher, workers: int = 0) -> Outcome:
     """Do every cell whose result is missing or out of date, in order.
 
     A cell that fails is recorded and the rest goes on; evaluations that need a failed training fail with it. Only a
@@ -66,7 +65,7 @@ def execute(plan: Sequence[Cell], store: Store, fabric: Fabric, watcher: Watcher
         begun = time.monotonic()
         crash: Exception | None = None
         try:
-            _do(cell, store, fabric, watcher, workers, outcome.failed)
+            _do(cell, store, engine, watcher, workers, outcome.failed)
         except StorageError:
             raise
         except UserError as mistake:
@@ -85,11 +84,13 @@ def execute(plan: Sequence[Cell], store: Store, fabric: Fabric, watcher: Watcher
     return outcome
 
 
-def _do(cell: Cell, store: Store, fabric: Fabric, watcher: Watcher, workers: int, failed: Mapping[str, str]) -> None:
+def _do(cell: Cell, store: Store, engine: Engine, watcher: Watcher, workers: int, failed: Mapping[str, str]) -> None:
     folder = store.begin(cell)
     if isinstance(cell, TrainCell):
         pairs = cell.dataset.pairs("train")
-        train(cell.variant, cell.recipe, pairs, cell.seed, folder, key_of(cell), fabric, watcher.progress, workers)
+        train(
+            cell.variant, cell.recipe, pairs, cell.seed, folder, key_of(cell), engine.fabric, watcher.progress, workers
+        )
         return
     network = cell.variant.build()
     if cell.training is not None and cell.training.name in failed:
@@ -99,4 +100,6 @@ def _do(cell: Cell, store: Store, fabric: Fabric, watcher: Watcher, workers: int
     elif cell.variant.weights is not None:
         load_into(network, cell.variant, published_file(cell.variant))
     pairs = cell.dataset.pairs("test")
-    evaluate(network, pairs, cell.protocols, folder, fabric, lambda done, total: watcher.progress(done, total, None))
+    evaluate(
+        network, pairs, cell.protocols, folder, engine.fabric, lambda done, total: watcher.progress(done, total, None)
+    )

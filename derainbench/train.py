@@ -7,10 +7,9 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
 from derainbench.atomic import write_atomic
@@ -25,6 +24,9 @@ from derainbench.restore import restore
 from derainbench.trainer import Trainer
 from derainbench.variant import Variant
 from derainbench.weights import save_weights
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 #: Called after every step with (steps done, steps in all, loss of the step).
 OnStep = Callable[[int, int, float], None]

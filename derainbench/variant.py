@@ -73,22 +73,27 @@ class Variant:
         return digest.hexdigest()
 
 
+def choose(method: Method, options: Mapping[str, Any], weights: Weights | None = None) -> Variant:
+    """A variant under its canonical name, whatever order the options are given in and whichever are defaults."""
+    return Variant(method, check_options(method.name, method.network, options), weights)
+
+
 def resolve(method: Method, parsed: ParsedName) -> Variant:
     """Choose options and weights by a parsed name. Raises :class:`UserError` for what the method does not have."""
-    options = check_options(method.name, method.network, parsed.options)
+    asked = choose(method, parsed.options)
     if parsed.tag is None:
-        return Variant(method, options)
-    tagged = [w for w in method.weights if w.tag == parsed.tag]
-    exact = [w for w in tagged if check_options(method.name, method.network, w.options) == options]
-    if not exact and not options and len(tagged) == 1:
+        return asked
+    tagged = [choose(method, w.options, w) for w in method.weights if w.tag == parsed.tag]
+    exact = [variant for variant in tagged if variant.options == asked.options]
+    if not exact and not asked.options and len(tagged) == 1:
         exact = tagged  # the tag alone says which options the weights were trained with
     if not exact:
-        known = [Variant(method, w.options, w).name for w in tagged or method.weights]
+        known = [variant.name for variant in tagged or (choose(method, w.options, w) for w in method.weights)]
         raise UserError(
-            f"no published weights {Variant(method, options).name}@{parsed.tag}; "
+            f"no published weights {asked.name}@{parsed.tag}; "
             + ("known: " + ", ".join(known) if known else f"method {method.name!r} has none")
         )
-    return Variant(method, check_options(method.name, method.network, exact[0].options), exact[0])
+    return exact[0]
 
 
 def _is_own(cls: type) -> bool:

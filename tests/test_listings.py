@@ -48,7 +48,8 @@ def test_parameters_of_the_published_networks(listed: dict[str, dict[str, Any]])
 def test_what_a_method_says_of_itself(listed: dict[str, dict[str, Any]]) -> None:
     nasnet, prenet = listed["nasnet"], listed["prenet"]
     assert {option["name"]: option["default"] for option in nasnet["options"]}["attention"] == "na"
-    assert "'se'" in {option["name"]: option["type"] for option in nasnet["options"]}["attention"]
+    types = {option["name"]: option["type"] for option in nasnet["options"] + prenet["options"]}
+    assert (types["attention"], types["blocks"], types["shared"]) == ("na | se | none", "int", "bool")
     assert (listed["identity"]["trains"], nasnet["trains"]) == (False, True)
     assert nasnet["paper"]["year"] == 2019
     tags = [weights["name"] for weights in prenet["weights"]]
@@ -65,7 +66,7 @@ def test_the_table_of_methods() -> None:
     assert "broken" not in text
 
 
-UNBUILDABLE = '''
+UNBUILDABLE = """
 from derainbench.method import Derainer, Method
 
 class Net(Derainer):
@@ -74,7 +75,7 @@ class Net(Derainer):
         {body}
 
 NET = Method(name="odd", title="Odd", network=Net)
-'''
+"""
 
 
 @pytest.mark.parametrize(

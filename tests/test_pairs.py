@@ -110,10 +110,7 @@ def test_seeds_and_steps_give_different_batches(pairs: list[Pair]) -> None:
 @pytest.mark.parametrize("start", [0, 13])
 def test_workers_load_the_same_batches_from_any_start(pairs: list[Pair], start: int) -> None:
     patches = Patches(pairs, recipe(stride=5), seed=4)
-    loader = DataLoader(
-        patches, batch_size=None, sampler=range(start, 20), num_workers=1, multiprocessing_context="fork"
-    )
-    loaded = list(loader)
+    loaded = list(DataLoader(patches, batch_size=None, sampler=range(start, 20), num_workers=1))
     assert len(loaded) == 20 - start
     assert all(equal(batch, patches[step]) for step, batch in enumerate(loaded, start))
 
@@ -140,6 +137,12 @@ def test_epochs_run_on_across_batches(pairs: list[Pair]) -> None:
     grid = 3 * 3 * 4
     assert len(patches) == -(-2 * grid // 5)
     assert set(Counter(visited[: 2 * grid]).values()) == {2}
+
+
+def test_patches_of_one_pixel(pairs: list[Pair]) -> None:
+    batch = Patches(pairs, recipe(patch=1), seed=0)[0]
+    assert batch.rainy.shape == (3, 3, 1, 1)
+    assert torch.equal(batch.rainy, batch.clean)
 
 
 def test_random_crops_reach_every_corner_and_every_image_equally(pairs: list[Pair]) -> None:

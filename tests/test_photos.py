@@ -83,10 +83,12 @@ def test_a_colour_that_stands_for_transparent(tmp_path: Path) -> None:
     Image.fromarray(RGB).save(tmp_path / "a.png", transparency=tuple(RGB[2, 3].tolist()))
     restored = np.asarray(derained(tmp_path / "a.png"))
     np.testing.assert_array_equal(restored[..., :3], RGB)
-    np.testing.assert_array_equal(restored[..., 3] == 0, (RGB == RGB[2, 3]).all(-1))
+    np.testing.assert_array_equal(restored[..., 3] == 0, (RGB[2, 3] == RGB).all(-1))
 
 
-@pytest.mark.parametrize(("orientation", "turned"), [(3, RGB[::-1, ::-1]), (6, np.rot90(RGB, -1)), (8, np.rot90(RGB, 1))])
+@pytest.mark.parametrize(
+    ("orientation", "turned"), [(3, RGB[::-1, ::-1]), (6, np.rot90(RGB, -1)), (8, np.rot90(RGB, 1))]
+)
 def test_a_photograph_comes_out_upright_once(tmp_path: Path, orientation: int, turned: np.ndarray) -> None:
     image = Image.fromarray(RGB)
     exif = image.getexif()

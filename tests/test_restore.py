@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from derainbench import restore as module
-from derainbench.engine import make_fabric
+from derainbench.engine import choose_engine
 from derainbench.method import Derainer
 from derainbench.restore import TILE_OVERLAP, prepare, restore, restore_tiled
 
@@ -101,6 +101,6 @@ def test_preparing_puts_a_network_in_evaluation_mode() -> None:
         def forward(self, rainy: Tensor) -> Tensor:
             return rainy if self.training else rainy / 2
 
-    fabric, _ = make_fabric("cpu", "fp32")
+    fabric = choose_engine("cpu", "fp32").fabric
     rainy = torch.rand(1, 3, 4, 4)
     assert torch.equal(restore(prepare(fabric, Halves()), rainy), rainy / 2)

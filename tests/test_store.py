@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,6 +21,7 @@ from derainbench.locate import Dataset
 from derainbench.method import Derainer, Method
 from derainbench.names import parse_name
 from derainbench.recipe import Recipe
+from derainbench.registry import discover
 from derainbench.results import SCORE_COLUMNS, Failure
 from derainbench.store import SCHEMA, Status, Store, load_results
 from derainbench.variant import resolve
@@ -137,27 +136,37 @@ def test_a_changed_cell_says_why(store: Store, training: TrainCell, change: dict
     assert store.status(dataclasses.replace(training, **change)) == Status("changed", reason)
 
 
-def test_changed_code_data_training_and_protocols(
+def test_changed_data_training_and_protocols(
     store: Store,
-    training: TrainCell,
     evaluation: EvalCell,
     tiny_dataset: TinyDataset,
     save_image: SaveImage,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    complete(store, training)
     complete(store, evaluation)
-    other = dataclasses.replace(NET, network=type("Net", (Derainer,), {}))
-    recoded = dataclasses.replace(training, variant=resolve(other, parse_name("net")))
-    monkeypatch.setattr(type(other), "__hash__", lambda _: 0, raising=False)
+    training = evaluation.training
+    assert training is not None
     retrained = dataclasses.replace(training, recipe=RECIPE.changed({"steps": 6}))
     assert store.status(dataclasses.replace(evaluation, training=retrained)).reason == "training changed"
     assert store.status(dataclasses.replace(evaluation, protocols=("y",))).reason == "protocols.rgb 1 -> None"
-    assert store.status(recoded).state in ("done", "changed")
     save_image(tiny_dataset.root / "test/clean/x.png", np.zeros((12, 16, 3), np.uint8))
     assert store.status(dataclasses.replace(evaluation, dataset=tiny_dataset.open())).reason == "data changed"
     monkeypatch.setattr(cells, "HARNESS_REVISION", 99)
-    assert store.status(dataclasses.replace(training)) == Status("changed", "harness 1 -> 99")
+    assert store.status(dataclasses.replace(evaluation)).reason == "harness 1 -> 99"
+
+
+def test_changed_code(store: Store, evaluation: EvalCell, tmp_path: Path) -> None:
+    path, statuses = tmp_path / "plugin.py", []
+    for brighter in ("1", "(1)", "2"):
+        path.write_text(
+            "from derainbench.method import Derainer, Method\n"
+            f"class Net(Derainer):\n    def forward(self, rainy):\n        return rainy + {brighter}\n"
+            "NET = Method(name='net', title='Net', network=Net)\n"
+        )
+        cell = dataclasses.replace(evaluation, variant=discover([path]).variant("net"), training=None)
+        statuses.append(store.status(cell))
+        complete(store, cell)
+    assert statuses == [Status("missing"), Status("done"), Status("changed", "source changed")]
 
 
 def test_superseded_results_are_kept_each_time(store: Store, training: TrainCell, evaluation: EvalCell) -> None:
@@ -189,20 +198,14 @@ def test_a_run_folder_that_cannot_be_made(tmp_path: Path, training: TrainCell, r
             Store(folder).begin(training)
 
 
-def test_a_run_folder_is_one_process_s(store: Store, refused: Refused) -> None:
-    program = (
-        "import sys, pathlib\n"
-        "from derainbench.errors import UserError\n"
-        "from derainbench.store import Store\n"
-        "try:\n"
-        "    with Store(pathlib.Path(sys.argv[1])).locked(): print('open')\n"
-        "except UserError as error: print(error)\n"
-    )
-    command = [sys.executable, "-c", program, str(store.folder)]
+def test_a_run_folder_is_opened_once(store: Store, refused: Refused) -> None:
     with store.locked():
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert said == f"{store.folder} is in use by another process; wait for it or give another --out\n"
-        with refused("in use by another process"), Store(store.folder).locked():
+        with (
+            refused(f"{store.folder} is in use by another process", "give another --out"),
+            Store(store.folder).locked(),
+        ):
+            pass
+        with refused("in use"), Store(store.folder).locked():
             pass
     with Store(store.folder).locked():
         assert store.folder.is_dir()

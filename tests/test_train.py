@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 
-from derainbench.engine import make_fabric
+from derainbench.engine import choose_engine
 from derainbench.errors import UserError
 from derainbench.method import Batch, Derainer, Loss, Method
 from derainbench.pairing import Pair
@@ -70,7 +70,7 @@ def run(method: Method, pairs: Sequence[Pair], folder: Path, stop_at: int | None
             raise Interruption
 
     assert method.recipe is not None
-    train(Variant(method), method.recipe, pairs, 3, folder, key, make_fabric("cpu", "fp32")[0], on_step)
+    train(Variant(method), method.recipe, pairs, 3, folder, key, choose_engine("cpu", "fp32").fabric, on_step)
     return losses
 
 
@@ -100,7 +100,7 @@ def test_a_checkpoint_of_something_else_is_not_continued(pairs: list[Pair], tmp_
 def test_the_seed_decides(pairs: list[Pair], tmp_path: Path) -> None:
     assert run(DROPPED, pairs, tmp_path / "a") == run(DROPPED, pairs, tmp_path / "b")
     other: list[float] = []
-    fabric = make_fabric("cpu", "fp32")[0]
+    fabric = choose_engine("cpu", "fp32").fabric
     train(Variant(DROPPED), RECIPE, pairs, 4, tmp_path / "c", "k", fabric, lambda *step: other.append(step[2]))
     assert other != run(DROPPED, pairs, tmp_path / "d")
 

@@ -68,7 +68,7 @@ def variant(name: str) -> Variant:
     )
 )
 def test_a_canonical_name_stands_for_itself(options: Mapping[str, str]) -> None:
-    text = "net" + (f"[{','.join(f'{k}={v}' for k, v in reversed(options.items()))}]" if options else "")
+    text = "net" + (f"[{','.join(f'{k}={v}' for k, v in reversed(list(options.items())))}]" if options else "")
     chosen = variant(text)
     assert variant(chosen.name) == chosen
     assert variant(chosen.name).name == chosen.name

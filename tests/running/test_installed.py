@@ -117,7 +117,7 @@ def test_run_and_report(environment: Command, tmp_path: Path) -> None:
     arguments = ["--methods", methods, "--datasets", "demo-streak", "--recipe", "short.toml", "--out", "run"]
     result = environment("run", *arguments, "--device", "cpu", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "Tiny CNN" in result.stdout
+    assert "tinycnn" in result.stdout
     assert environment("report", "run", cwd=tmp_path).returncode == 0
     assert "Tiny CNN" in (tmp_path / "run/report/index.html").read_text()
     unlucky = environment("run", "--methods", "unlucky", "--datasets", "demo", cwd=tmp_path)
