@@ -9,12 +9,17 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from derainbench import __version__
 from derainbench.errors import UserError
+
+if TYPE_CHECKING:
+    from derainbench.locate import Dataset
+    from derainbench.registry import Registry
+    from derainbench.variant import Variant
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,12 +95,14 @@ def run(
     from derainbench.names import split_list
     from derainbench.provenance import describe_run, merge
     from derainbench.recipes import recipe_book
+    from derainbench.registry import discover
     from derainbench.reports.terminal import terminal
     from derainbench.runner import execute
     from derainbench.store import Store, load_results
     from derainbench.watch import ConsoleWatcher, print_plan
 
-    variants = _variants(methods, plugin, baseline)
+    registry = discover(plugin)
+    variants = _variants(registry, methods, baseline)
     chosen = _datasets(datasets, card, data_root)
     engine = choose_engine(device, precision)
     real_on_gpu = engine.device.type != "cpu" and not any(dataset.card.embedded for dataset in chosen)
@@ -106,6 +113,7 @@ def run(
         else ""
     )
     typer.echo(f"recipe {book.name}" + (f" (default for {why})" if why else ""))
+    book.check(registry.names())
     asked = tuple(get_protocol(name).name for name in split_list(protocols)) or DEFAULT_PROTOCOLS
     numbers = _seeds(seeds)
     recipes = {variant.name: book.recipe(variant.method) for variant in variants if variant.trainable}
@@ -260,11 +268,9 @@ def _command_line() -> str:
     return shlex.join(["derainbench", *sys.argv[1:]])
 
 
-def _variants(names: str, plugins: list[Path], baseline: Baseline) -> list:  # type: ignore[type-arg]
+def _variants(registry: Registry, names: str, baseline: Baseline) -> list[Variant]:
     from derainbench.names import split_list
-    from derainbench.registry import discover
 
-    registry = discover(plugins)
     asked = [] if baseline is Baseline.NONE else [baseline.value]
     for name in split_list(names):
         asked += registry.working() if name == "all" else [name]
@@ -274,7 +280,7 @@ def _variants(names: str, plugins: list[Path], baseline: Baseline) -> list:  # t
     return list({variant.name: variant for variant in variants}.values())
 
 
-def _datasets(words: str, cards: list[Path], data_root: Path | None) -> list:  # type: ignore[type-arg]
+def _datasets(words: str, cards: list[Path], data_root: Path | None) -> list[Dataset]:
     from derainbench.cards import all_cards
     from derainbench.locate import select
 

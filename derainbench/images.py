@@ -34,9 +34,7 @@ def to_rgb(image: Image.Image) -> Array:
     """(H, W, 3) uint8 of a decoded image of any mode."""
     if image.mode.startswith("I") or image.mode == "F":
         grey = np.asarray(image, dtype=np.float64)
-        # Pillow's 32-bit "I" is how it opens many 16-bit files; plain conversion to RGB would clip them at 255.
-        peak = 65535.0 if grey.max(initial=0) > 255 or image.mode.startswith("I;16") else 255.0
-        image = Image.fromarray(np.rint(np.clip(grey / peak, 0, 1) * 255).astype(np.uint8))
+        image = Image.fromarray(np.rint(np.clip(grey / _peak(image.mode, grey), 0, 1) * 255).astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # Pillow warns of the direct way
     return np.asarray(image.convert("RGB"))
@@ -101,6 +99,14 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise UserError(f"{path} has more pixels than is plausible for a photograph; remove it") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path} cannot be read as an image ({_reason(error)}); restore it") from error
+
+
+def _peak(mode: str, grey: Array) -> float:
+    """White of a grey image of more than 8 bits. Pillow's plain conversion to RGB would clip at 255."""
+    largest = grey.max(initial=0)
+    if mode == "F" and largest <= 1:
+        return 1.0
+    return 65535.0 if mode.startswith("I;16") or largest > 255 else 255.0  # "I" is how many 16-bit files open
 
 
 def _reason(error: Exception) -> str:

@@ -112,7 +112,7 @@ def _candidates(card: Card, data_root: Path | None) -> Sequence[Path]:
 
 def _has_files(root: Path, layout: Layout, split: SplitName) -> bool:
     patterns = getattr(layout, split)
-    return patterns is not None and next(iter(Pattern(patterns.rainy).find(root)), None) is not None
+    return patterns is not None and Pattern(patterns.rainy).matches_any(root)
 
 
 def _generated(card: Card) -> Path:

@@ -9,6 +9,9 @@ from derainbench.errors import UserError
 
 _NAME = re.compile(r"(?P<base>[A-Za-z0-9][\w.+-]*)(?:\[(?P<options>[^\[\]]*)\])?(?:@(?P<tag>[\w.+-]+))?")
 
+#: A value becomes part of a folder's name.
+_VALUE = re.compile(r"[\w.+-]+")
+
 
 @dataclass(frozen=True)
 class ParsedName:
@@ -27,8 +30,8 @@ def parse_name(text: str) -> ParsedName:
     options: dict[str, str] = {}
     for item in filter(None, (match["options"] or "").split(",")):
         name, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not name or not value:
-            raise UserError(f"{text!r}: {item!r} is not an option; write option=value")
+        if not equals or not name or not _VALUE.fullmatch(value):
+            raise UserError(f"{text!r}: {item!r} is not an option; write option=value (letters, digits, . + - _)")
         if name in options:
             raise UserError(f"{text!r} gives option {name!r} twice; keep one")
         options[name] = value

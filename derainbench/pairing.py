@@ -45,7 +45,7 @@ def find_pairs(root: Path, patterns: SplitPatterns) -> list[Pair]:
         files = {name: partner.of(path, fields) for name, partner in partners.items()}
         clean = files.pop("clean")
         image = "-".join(fields[name] for name in rainy_pattern.fields)
-        pairs.append(Pair(image, fields.get("scene", clean.stem), path, clean, files))
+        pairs.append(Pair(image, fields.get("scene") or partners["clean"].name(fields), path, clean, files))
     _check_names(pairs)
     return pairs
 
@@ -54,11 +54,15 @@ class _Partners:
     """The files of one kind (clean, depth), to be found by the fields they share with a rainy file."""
 
     def __init__(self, root: Path, text: str, rainy: Pattern) -> None:
-        self._root, self._pattern, self._rainy = root, Pattern(text), rainy
+        self._root, self._pattern = root, Pattern(text)
         self._shared = tuple(name for name in self._pattern.fields if name in rainy.fields)
         self._files: dict[tuple[str | int, ...], list[Path]] = {}
         for path, fields in self._pattern.find(root):
             self._files.setdefault(self._pattern.key(fields, self._shared), []).append(path)
+
+    def name(self, fields: dict[str, str]) -> str:
+        """What tells this file from others of its kind."""
+        return "-".join(str(value) for value in self._pattern.key(fields, self._shared))
 
     def of(self, rainy: Path, fields: dict[str, str]) -> Path:
         found = self._files.get(self._pattern.key(fields, self._shared), [])

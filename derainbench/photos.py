@@ -54,6 +54,8 @@ def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -
             return None
         raise UserError(f"{variant.name} needs weights; give --weights FILE, --weights RUN, or a tag as in NAME@TAG")
     if not given.is_dir():
+        if trained_on is not None:
+            raise UserError(f"--trained-on chooses among the trainings of a run, but {given} is a file; leave it out")
         return given
     trained = given / "train" / variant.name
     folders = sorted(trained.iterdir()) if trained.is_dir() else []
@@ -65,5 +67,5 @@ def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -
     if trained_on is not None and trained_on not in names:
         raise UserError(f"run {given} did not train {variant.name} on {trained_on!r}; it has {', '.join(names)}")
     chosen = trained_on or names[0]
-    seeds = sorted(training_folder(given, variant.name, chosen, 0).parent.glob("seed*/weights.safetensors"))
-    return seeds[0]
+    seeds = training_folder(given, variant.name, chosen, 0).parent.glob("seed*/weights.safetensors")
+    return min(seeds, key=lambda path: int(path.parent.name.removeprefix("seed")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.losses import get_loss
 from derainbench.method import Method
 from derainbench.recipe import Recipe
 
@@ -45,13 +46,21 @@ class RecipeBook:
                     changes.pop(other, None)
             changes |= closer
         try:
-            return method.recipe.changed(changes)
+            recipe = method.recipe.changed(changes)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "recipe"
             known = f"; {did_you_mean(where, list(Recipe.model_fields))}" if first["type"] == "extra_forbidden" else ""
             message = first["msg"].removeprefix("Value error, ")
             raise UserError(f"recipe {self.name!r} for {method.name!r}: {where}: {message}{known}") from error
+        get_loss(recipe.loss)  # an unknown one is told now, not when its training begins
+        return recipe
+
+    def check(self, methods: Collection[str]) -> None:
+        """Raise :class:`UserError` where the book changes a method that does not exist."""
+        for name in self.by_method:
+            if name not in methods:
+                raise UserError(f"recipe {self.name!r} has a table for {name!r}; {did_you_mean(name, list(methods))}")
 
     def changes(self, method: Method) -> list[dict[str, Any]]:
         """What differs from the published recipe, a row a field: what makes scores not comparable with the paper's."""
@@ -97,4 +106,5 @@ def recipe_book(name: str) -> RecipeBook:
             raise UserError(
                 f"recipe {path}: no field {field_name!r}; {did_you_mean(field_name, list(Recipe.model_fields))}"
             )
-    return RecipeBook(path.stem, base == "quick", content, by_method)
+    label = str(path) if path.stem in built_in else path.stem
+    return RecipeBook(label, base == "quick", content, by_method)

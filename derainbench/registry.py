@@ -70,6 +70,12 @@ class Registry:
         parsed = parse_name(text)
         return resolve(self.get(parsed.base), parsed)
 
+    def knows(self, method: Method) -> bool:
+        """Whether this very method is registered, by its entry point or otherwise."""
+        entry = self._entries.get(method.name)
+        loaded = sys.modules.get(entry.module) if entry is not None else None
+        return self._methods.get(method.name, getattr(loaded, entry.attr, None) if entry else None) is method
+
     def add(self, method: Method, origin: str) -> None:
         """Register a method. A name that is taken raises, naming both places."""
         self._claim(method.name, origin)
@@ -93,7 +99,8 @@ def discover(plugins: Sequence[Path] = ()) -> Registry:
         registry.add_entry(entry)
     for path in plugins:
         for method in _methods_in_file(path):
-            registry.add(method, f"file {path}")
+            if not registry.knows(method):  # the file may import a method to build on it
+                registry.add(method, f"file {path}")
     return registry
 
 

@@ -38,6 +38,7 @@ def restore_tiled(network: torch.nn.Module, rainy: Tensor, tile: int, size_multi
     covers the network's receptive field, and differs slightly near tile borders otherwise.
     """
     height, width = rainy.shape[-2:]
+    tile += -tile % size_multiple  # so that only the image's own border is ever padded
     if max(height, width) <= tile:
         return restore(network, rainy, size_multiple)
     whole = torch.empty_like(rainy, dtype=torch.float32)

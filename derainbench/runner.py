@@ -55,12 +55,14 @@ def execute(plan: Sequence[Cell], store: Store, engine: Engine, watcher: Watcher
     statuses = {cell.name: store.status(cell) for cell in plan}
     watcher.planned(len(plan), sum(status.state != "done" for status in statuses.values()))
     for cell in plan:
+        if statuses[cell.name].state == "changed":
+            # All of them at once: an interrupted run must not show old scores beside new weights.
+            store.supersede(cell)
+    for cell in plan:
         status = statuses[cell.name]
         if status.state == "done":
             outcome.skipped += 1
             continue
-        if status.state == "changed":
-            store.supersede(cell)
         watcher.started(cell, status)
         begun = time.monotonic()
         crash: Exception | None = None

@@ -60,9 +60,9 @@ class Store:
         if not done.exists() or not done.with_name(result).exists():
             return Status("missing")
         stored = read_json(done)
-        if stored["key"] == key_of(cell):
+        if stored.get("key") == key_of(cell):
             return Status("done")
-        return Status("changed", _difference(stored["inputs"], cell.inputs))
+        return Status("changed", _difference(stored.get("inputs", {}), cell.inputs))
 
     def begin(self, cell: Cell) -> Path:
         """The cell's folder, ready for a new result: what said the old one was done, or had failed, is taken away."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from derainbench.errors import UserError
 from derainbench.method import Derainer, Method, Weights
 from derainbench.names import ParsedName
 from derainbench.options import check_options, spell
+from derainbench.source import code_digest
 
 
 @dataclass(frozen=True)
@@ -59,18 +55,11 @@ class Variant:
             return sum(parameter.numel() for parameter in self.build().parameters())
 
     def source_digest(self) -> str:
-        """Hash of the code that defines the network: its files without comments, docstrings and layout.
-
-        A result depends on this code, but not on how it is commented; the harness itself is versioned.
-        """
+        """Hash of the code that defines the network, and of its trainer's, without comments and docstrings."""
         with torch.device("meta"):
             network = self.build()
         classes = {cls for module in network.modules() for cls in type(module).__mro__}
-        files = {_source_file(cls) for cls in classes if _is_own(cls)}
-        digest = hashlib.sha256()
-        for file in sorted(filter(None, files)):
-            digest.update(_code_only(Path(file).read_text(encoding="utf-8")).encode())
-        return digest.hexdigest()
+        return code_digest([*classes, *((self.method.trainer or object).__mro__)])
 
 
 def choose(method: Method, options: Mapping[str, Any], weights: Weights | None = None) -> Variant:
@@ -94,23 +83,3 @@ def resolve(method: Method, parsed: ParsedName) -> Variant:
             + ("known: " + ", ".join(known) if known else f"method {method.name!r} has none")
         )
     return exact[0]
-
-
-def _is_own(cls: type) -> bool:
-    """Whether a class is part of a method, not of torch or of the harness's interface."""
-    return cls not in (Derainer, nn.Module, object) and not cls.__module__.startswith(("torch.", "builtins"))
-
-
-def _source_file(cls: type) -> str | None:
-    try:
-        return inspect.getsourcefile(cls)
-    except TypeError:
-        return None
-
-
-def _code_only(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)

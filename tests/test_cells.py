@@ -116,6 +116,14 @@ def test_an_evaluation_depends_on(evaluation: EvalCell, change: dict[str, Any]) 
     assert key_of(dataclasses.replace(evaluation, **change)) != key_of(evaluation)
 
 
+def test_an_evaluation_depends_on_the_published_file(evaluation: EvalCell) -> None:
+    keys = set()
+    for sha256 in ("ab" * 32, "cd" * 32):
+        method = dataclasses.replace(NET, weights=(dataclasses.replace(NET.weights[0], sha256=sha256),))
+        keys.add(key_of(dataclasses.replace(evaluation, variant=variant("net@t", method), training=None)))
+    assert len(keys) == 2
+
+
 def test_protocols_count_whatever_their_order(evaluation: EvalCell) -> None:
     assert key_of(dataclasses.replace(evaluation, protocols=("rgb", "y"))) == key_of(evaluation)
 

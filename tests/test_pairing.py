@@ -58,7 +58,7 @@ def test_several_rains_share_a_clean_image(tmp_path: Path) -> None:
 def test_the_scene_is_the_clean_image_where_no_field_says_so(tmp_path: Path) -> None:
     write(tmp_path, rainy="7-1 7-2", clean="007")
     pairs = find_pairs(tmp_path, SplitPatterns(rainy="rainy/{id:d}-{n}.png", clean="clean/{id:d}.png"))
-    assert [(pair.image, pair.scene) for pair in pairs] == [("7-1", "007"), ("7-2", "007")]
+    assert [(pair.image, pair.scene) for pair in pairs] == [("7-1", "7"), ("7-2", "7")]
 
 
 def test_layers_are_found_by_their_own_fields(tmp_path: Path) -> None:
@@ -132,6 +132,14 @@ def test_a_digest_notices_other_partners_among_the_same_files(tmp_path: Path) ->
     first = SplitPatterns(rainy="rainy/{x}-{y}.png", clean="clean/{x}.png")
     second = SplitPatterns(rainy="rainy/{x}-{y}.png", clean="clean/{y}.png")
     assert digest(root, first) != digest(root, second)
+
+
+def test_a_digest_notices_a_changed_layer(tmp_path: Path) -> None:
+    root = write(tmp_path, rainy="a-1", clean="a", depth="a")
+    layered = PATTERNS.model_copy(update={"layers": {"depth": "depth/{scene}.png"}})
+    before = digest(root, layered)
+    (root / "depth/a.png").write_text("changed")
+    assert digest(root, layered) != before
 
 
 def test_a_file_that_went_away(tmp_path: Path, refused: Refused) -> None:

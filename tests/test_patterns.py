@@ -71,7 +71,7 @@ def test_text_compares_as_text() -> None:
         ("../{scene}.png", "leaves the dataset's folder"),
         ("rain\\{scene}.png", "leaves the dataset's folder"),
         ("rain/1.png", "no {field}"),
-        ("{scene}/{scene}.png", "uses a field twice"),
+        ("{scene}/{scene:d}.png", "as text and as a number"),
         ("{scene.png", "a field is {name}"),
         ("{n:03d}.png", "a field is {name}"),
         ("{}.png", "a field is {name}"),
@@ -82,3 +82,15 @@ def test_what_is_no_pattern(text: str, reason: str) -> None:
         Pattern(text)
     assert reason in str(caught.value)
     assert repr(text) in str(caught.value)
+
+
+def test_a_field_used_twice_means_the_same_text_twice(tmp_path: Path) -> None:
+    """The way SPA-Data names its frames: the folder's name comes again in the file's."""
+    pattern = Pattern("{scene}/{scene}-{frame}_{x:d}_{y:d}.png")
+    for name in ("003/003-12_0_64.png", "003/004-12_0_64.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = list(pattern.find(tmp_path))
+    assert [path.name for path, _ in found] == ["003-12_0_64.png"]
+    assert found[0][1] == {"scene": "003", "frame": "12", "x": "0", "y": "64"}
+    assert pattern.fields == ("scene", "frame", "x", "y")

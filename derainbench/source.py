@@ -1,0 +1,58 @@
+"""The code that a result depends on: a hash of a network's own source files, comments and docstrings apart."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+
+def code_digest(classes: Iterable[type]) -> str:
+    """Hash of the files that define these classes, and of the files beside them whose names those use.
+
+    A shared layers file next to a method's counts; libraries (torch, derainbench itself) do not: the harness has its
+    own revision. The same code gives the same hash wherever the files lie.
+    """
+    waiting = [module for cls in classes if (module := _module_of(cls)) is not None]
+    seen: dict[str, Path] = {}
+    while waiting:
+        module = waiting.pop()
+        path = _file_of(module)
+        if path is None or module.__name__ in seen:
+            continue
+        seen[module.__name__] = path
+        waiting += [used for used in _used_by(module) if (file := _file_of(used)) and file.parent == path.parent]
+    codes = sorted(_code_only(path.read_text(encoding="utf-8")) for path in set(seen.values()))
+    return hashlib.sha256("\0".join(codes).encode()).hexdigest()
+
+
+def _module_of(cls: type) -> ModuleType | None:
+    library = cls.__module__.partition(".")[0] in ("torch", "builtins", "typing", "lightning_fabric")
+    harness = cls.__module__.startswith("derainbench.") and not cls.__module__.startswith("derainbench.methods.")
+    return None if library or harness else sys.modules.get(cls.__module__)
+
+
+def _used_by(module: ModuleType) -> list[ModuleType]:
+    names = {getattr(value, "__module__", None) for value in vars(module).values()}
+    modules = [value for value in vars(module).values() if isinstance(value, ModuleType)]
+    return modules + [sys.modules[name] for name in names if isinstance(name, str) and name in sys.modules]
+
+
+def _file_of(module: ModuleType) -> Path | None:
+    try:
+        file = inspect.getsourcefile(module)
+    except TypeError:
+        return None
+    return Path(file) if file else None
+
+
+def _code_only(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
