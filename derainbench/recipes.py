@@ -66,12 +66,19 @@ class RecipeBook:
         """What differs from the published recipe, a row a field: what makes scores not comparable with the paper's."""
         if method.recipe is None:
             return []
-        published, used = method.recipe.model_dump(mode="json"), self.recipe(method).model_dump(mode="json")
+        published, used = _facts(method.recipe), _facts(self.recipe(method))
         return [
             {"method": method.name, "field": name, "paper": published[name], "here": used[name]}
             for name in published
-            if published[name] != used[name] and name not in ("validate_every", "checkpoint_every")
+            if published[name] != used[name]
         ]
+
+
+def _facts(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe does to a result, with its length as one fact whatever unit it is given in."""
+    looked_at = {"validate_every", "checkpoint_every"}
+    length = f"{recipe.steps:,} steps" if recipe.steps is not None else f"{recipe.epochs:,} epochs"
+    return {"length": length, **recipe.model_dump(mode="json", exclude={"steps", "epochs", *looked_at})}
 
 
 PAPER_RECIPE = RecipeBook("paper", quick=False)

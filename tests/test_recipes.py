@@ -101,9 +101,10 @@ def test_the_quick_recipe_says_what_it_changes() -> None:
     assert (quick.steps, quick.epochs, quick.stride) == (QUICK["steps"], None, None)
     assert quick.batch == 2, "the method knows better than the default"
     assert quick.loss == "-ssim"
-    assert {"method": "net", "field": "epochs", "paper": 100, "here": None} in QUICK_RECIPE.changes(NET)
+    length = {"method": "net", "field": "length", "paper": "100 epochs", "here": f"{QUICK['steps']} steps"}
+    assert length in QUICK_RECIPE.changes(NET)
     named = {change["field"] for change in QUICK_RECIPE.changes(NET)}
-    assert named == {"steps", "epochs", "stride", "batch", "patch"}
+    assert named == {"length", "stride", "batch", "patch"}
 
 
 def test_a_method_without_a_recipe(refused: Refused) -> None:

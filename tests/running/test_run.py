@@ -46,7 +46,9 @@ def test_the_whole_way(workshop) -> None:
     assert [line["step"] for line in log if "validation_psnr_y" in line] == [20, 40]
     info = json.loads((run / "run.json").read_text())
     assert [method["name"] for method in info["methods"]] == ["identity", "tinycnn[dropout=0.1]"]
-    assert {"method": "tinycnn", "field": "steps", "paper": 1000, "here": 40} in info["recipe"]["changes"]
+    assert {"method": "tinycnn", "field": "length", "paper": "1,000 steps", "here": "40 steps"} in info["recipe"][
+        "changes"
+    ]
 
     report = workshop(["report", "run"])
     assert report.returncode == 0, report.stderr
