@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -99,31 +98,3 @@ Cell = TrainCell | EvalCell
 def key_of(cell: Cell) -> str:
     """Hash of everything the cell's result depends on."""
     return hashlib.sha256(json.dumps(cell.inputs, sort_keys=True).encode()).hexdigest()
-
-
-def make_plan(
-    variants: Sequence[Variant],
-    datasets: Sequence[Dataset],
-    recipes: dict[str, Recipe],
-    seeds: Sequence[int],
-    protocols: Sequence[str],
-    precision: str,
-    cross: bool,
-) -> list[Cell]:
-    """Every cell of the grid, each training before the evaluations that need it.
-
-    A trained variant is tested on the dataset it was trained on, or with ``cross`` on all of them. One that does not
-    train is evaluated once, whatever the seeds. ``recipes`` are by variant name.
-    """
-    plan: list[Cell] = []
-    for variant in variants:
-        if not variant.trainable:
-            plan += [EvalCell(variant, None, test, 0, precision, tuple(protocols)) for test in datasets]
-            continue
-        for dataset in datasets:
-            for seed in seeds:
-                training = TrainCell(variant, recipes[variant.name], dataset, seed, precision)
-                plan.append(training)
-                for test in datasets if cross else [dataset]:
-                    plan.append(EvalCell(variant, training, test, seed, precision, tuple(protocols)))
-    return plan

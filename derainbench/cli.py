@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that ``derainbench --help``
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -89,8 +90,8 @@ def run(
 
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
-    from derainbench.cells import make_plan
     from derainbench.engine import choose_engine, describe_machine
+    from derainbench.grid import Grid
     from derainbench.metrics import DEFAULT_PROTOCOLS, get_protocol
     from derainbench.names import split_list
     from derainbench.provenance import describe_run, merge
@@ -105,30 +106,25 @@ def run(
     variants = _variants(registry, methods, baseline)
     chosen = _datasets(datasets, card, data_root)
     engine = choose_engine(device, precision)
-    real_on_gpu = engine.device.type != "cpu" and not any(dataset.card.embedded for dataset in chosen)
-    book = recipe_book(("paper" if real_on_gpu else "quick") if recipe == "auto" else recipe)
-    why = (
-        {"paper": "a GPU and real datasets", "quick": "no GPU, or embedded datasets"}[book.name]
-        if recipe == "auto"
-        else ""
-    )
-    typer.echo(f"recipe {book.name}" + (f" (default for {why})" if why else ""))
+    if recipe == "auto":
+        published = engine.device.type != "cpu" and not any(dataset.card.embedded for dataset in chosen)
+        recipe = "paper" if published else "quick"
+        typer.echo(f"recipe {recipe} (default for {'a GPU and real' if published else 'no GPU, or embedded'} datasets)")
+    else:
+        typer.echo(f"recipe {recipe}")
+    book = recipe_book(recipe)
     book.check(registry.names())
-    asked = tuple(get_protocol(name).name for name in split_list(protocols)) or DEFAULT_PROTOCOLS
-    numbers = _seeds(seeds)
-    recipes = {variant.name: book.recipe(variant.method) for variant in variants if variant.trainable}
-    plan = make_plan(variants, chosen, recipes, numbers, asked, engine.precision, cross)
-    store = Store(out or Path("runs") / book.name)
+    asked = [get_protocol(name).name for name in split_list(protocols)] or DEFAULT_PROTOCOLS
+    grid = Grid(variants, chosen, book, _seeds(seeds), asked, engine.precision, cross)
+    cells, store = grid.cells(), Store(out or Path("runs") / book.name)
     if dry_run:
-        print_plan(plan, {cell.name: store.status(cell) for cell in plan})
+        print_plan(cells, {cell.name: store.status(cell) for cell in cells})
         return
     with store.locked():
-        previous = store.read_info()
-        machine, command = describe_machine(engine), _command_line()
-        info = describe_run(plan, variants, chosen, book, numbers, asked, engine.precision, machine, command)
-        store.write_info(merge(previous, info))
+        info = describe_run(grid, cells, describe_machine(engine), shlex.join(["derainbench", *sys.argv[1:]]))
+        store.write_info(merge(store.read_info(), info))
         with ConsoleWatcher(debug=_debugging()) as watcher:
-            outcome = execute(plan, store, engine, watcher, workers)
+            outcome = execute(cells, store, engine, watcher, workers)
     typer.echo("\n" + terminal(load_results(store.folder)))
     typer.echo(f"{store.folder}: {outcome.done} done, {outcome.skipped} kept, {len(outcome.failed)} failed")
     typer.echo(f"next: derainbench report {store.folder}")
@@ -260,12 +256,6 @@ def _fail(message: str, status: int) -> NoReturn:
 
 def _debugging() -> bool:
     return "--debug" in sys.argv[1:2] or bool(os.environ.get("DERAINBENCH_DEBUG"))
-
-
-def _command_line() -> str:
-    import shlex
-
-    return shlex.join(["derainbench", *sys.argv[1:]])
 
 
 def _variants(registry: Registry, names: str, baseline: Baseline) -> list[Variant]:

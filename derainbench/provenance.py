@@ -12,40 +12,31 @@ from typing import Any
 from derainbench import __version__
 from derainbench.cells import Cell, TrainCell
 from derainbench.errors import UserError
+from derainbench.grid import Grid
 from derainbench.locate import Dataset
-from derainbench.recipes import RecipeBook
+from derainbench.method import Method
 from derainbench.variant import Variant
 
 _RECORDED = ("torch", "lightning-fabric", "pytorch-msssim", "numpy", "pillow", "scikit-image", "scipy")
 
 
-def describe_run(
-    plan: Sequence[Cell],
-    variants: Sequence[Variant],
-    datasets: Sequence[Dataset],
-    book: RecipeBook,
-    seeds: Sequence[int],
-    protocols: Sequence[str],
-    precision: str,
-    machine: dict[str, Any],
-    command: str,
-) -> dict[str, Any]:
+def describe_run(grid: Grid, cells: Sequence[Cell], machine: dict[str, Any], command: str) -> dict[str, Any]:
     """A run's description as plain data, for :meth:`Store.write_info`."""
-    changes = [change for variant in _first_of_each_method(variants) for change in book.changes(variant.method)]
+    changes = [change for method in _trained_methods(grid.variants) for change in grid.book.changes(method)]
     return {
         "derainbench": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
-        "recipe": {"name": book.name, "comparable": not changes, "changes": changes},
-        "protocols": list(protocols),
-        "seeds": list(seeds),
-        "precision": precision,
+        "recipe": {"name": grid.book.name, "comparable": not changes, "changes": changes},
+        "protocols": list(grid.protocols),
+        "seeds": list(grid.seeds),
+        "precision": grid.precision,
         "machine": machine,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _RECORDED}},
-        "notices": _notices(datasets),
-        "methods": [_method(variant) for variant in variants],
-        "datasets": [_dataset(dataset) for dataset in datasets],
-        "cells": [_cell(cell) for cell in plan],
+        "notices": _notices(grid.datasets),
+        "methods": [_method(variant) for variant in grid.variants],
+        "datasets": [_dataset(dataset) for dataset in grid.datasets],
+        "cells": [_cell(cell) for cell in cells],
     }
 
 
@@ -71,8 +62,8 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
     return merged
 
 
-def _first_of_each_method(variants: Sequence[Variant]) -> list[Variant]:
-    return list({v.method.name: v for v in variants if v.trainable}.values())
+def _trained_methods(variants: Sequence[Variant]) -> list[Method]:
+    return list({variant.method.name: variant.method for variant in variants if variant.trainable}.values())
 
 
 def _method(variant: Variant) -> dict[str, Any]:

@@ -12,11 +12,13 @@ import pytest
 from torch import Tensor, nn
 
 from derainbench import cells
-from derainbench.cells import EvalCell, TrainCell, key_of, make_plan
+from derainbench.cells import EvalCell, TrainCell, key_of
+from derainbench.grid import Grid
 from derainbench.locate import Dataset
 from derainbench.method import Derainer, Method, Weights
 from derainbench.names import parse_name
 from derainbench.recipe import Recipe
+from derainbench.recipes import PAPER_RECIPE
 from derainbench.registry import discover
 from derainbench.variant import Variant, resolve
 
@@ -193,8 +195,7 @@ def plan(tiny_dataset: TinyDataset, *names: str, seeds: tuple[int, ...] = (0,), 
     here = tiny_dataset.open()
     other = Dataset(here.card.model_copy(update={"name": "other"}), here.root, here.layout)
     chosen = [variant(name, BASELINE if name == "baseline" else NET) for name in names]
-    recipes = {each.name: RECIPE for each in chosen if each.trainable}
-    return [cell.name for cell in make_plan(chosen, [here, other], recipes, seeds, ["y"], "fp32", cross)]
+    return [cell.name for cell in Grid(chosen, [here, other], PAPER_RECIPE, seeds, ["y"], "fp32", cross).cells()]
 
 
 def test_a_training_comes_before_its_evaluation(tiny_dataset: TinyDataset) -> None:
