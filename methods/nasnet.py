@@ -192,7 +192,7 @@ NASNET = Method(
         augment=("hflip", "rot90"),
         loss="l1+ssim",
     ),
-    quick={"lr": 1e-3, "batch": 4, "patch": 32, "steps": 120},
+    quick={"lr": 1e-3, "batch": 4, "patch": 32, "steps": 100},
     variants={
         "PlainNet": {"attention": "none"},
         "SENet": {"attention": "se"},

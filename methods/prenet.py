@@ -209,7 +209,7 @@ PRENET = Method(
         stride=80,
         loss="-ssim",
     ),
-    quick={"lr": 1e-3, "batch": 4, "patch": 48, "steps": 250, "augment": ("hflip", "rot90")},
+    quick={"lr": 1e-3, "batch": 4, "patch": 48, "steps": 200, "augment": ("hflip", "rot90")},
     paper=Paper(
         title="Progressive Image Deraining Networks: A Better and Simpler Baseline",
         authors="Dongwei Ren, Wangmeng Zuo, Qinghua Hu, Pengfei Zhu and Deyu Meng",
