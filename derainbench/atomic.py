@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import uuid
@@ -52,6 +53,15 @@ def read_json(path: Path) -> Any:
         raise UserError(
             f"{path} is not readable as JSON ({error}); delete it and run the same command again"
         ) from error
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file's content; :class:`StorageError` where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise storage_error(path, error) from error
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

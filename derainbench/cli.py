@@ -41,6 +41,10 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto (the GPU if th
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto (bf16 mixed on a GPU), fp32, bf16.")]
 
 
+#: The exit status of a program that was stopped by Ctrl-C.
+INTERRUPTED = 130
+
+
 class Baseline(StrEnum):
     """Whether the unprocessed input takes part in the comparison."""
 
@@ -114,9 +118,14 @@ def run(
         typer.echo(f"recipe {recipe}")
     book = recipe_book(recipe)
     book.check(registry.names())
+    store = Store(out or Path("runs") / book.name)
+    before = store.read_info() or {}
+    if precision == "auto" and before:  # a run that began on a GPU goes on in its precision
+        engine = choose_engine(device, before["precision"])
     asked = [get_protocol(name).name for name in split_list(protocols)] or DEFAULT_PROTOCOLS
+    asked = list(dict.fromkeys([*before.get("protocols", ()), *asked]))
     grid = Grid(variants, chosen, book, _seeds(seeds), asked, engine.precision, cross)
-    cells, store = grid.cells(), Store(out or Path("runs") / book.name)
+    cells = grid.cells()
     if dry_run:
         print_plan(cells, {cell.name: store.status(cell) for cell in cells})
         return
@@ -201,10 +210,13 @@ def derain(
     if source is not None:
         load_into(network, variant, source)
     prepared = prepare(fabric, network)
-    for photo in photos:
-        target = (out or photo.parent) / f"{photo.stem}-{variant.name}.png"
+    targets = [(out or photo.parent) / f"{photo.stem}-{variant.name}.png" for photo in photos]
+    for target in targets:
         if target.exists() and not overwrite:
             raise UserError(f"{target} exists; give --overwrite or another --out")
+        if targets.count(target) > 1:
+            raise UserError(f"two photographs would be written to {target}; give them one at a time, or no --out")
+    for photo, target in zip(photos, targets, strict=True):
         derain_photo(photo, target, prepared, fabric.device, tile, network.size_multiple)
         typer.echo(str(target))
 
@@ -214,6 +226,7 @@ def check(
     method: Annotated[
         str, typer.Argument(metavar="METHOD_OR_FILE", help="A method's name, or the file that defines it.")
     ],
+    plugin: PluginOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Check a method against what the harness relies on: the conformance kit, for people who write methods."""
@@ -222,7 +235,7 @@ def check(
     from derainbench.registry import discover
 
     path = Path(method)
-    registry = discover([path] if path.suffix == ".py" else [])
+    registry = discover([path, *plugin] if path.suffix == ".py" else plugin)
     names = [n for n in registry.names() if registry.origin(n) == f"file {path}"] if path.suffix == ".py" else [method]
     results = {name: check_variant(registry.variant(name)) for name in names}
     typer.echo(list_checks(results, as_json))
@@ -238,14 +251,14 @@ def main() -> NoReturn:
         if _debugging():
             raise
         _fail(f"error: {error}", 2)
-    except typer.Abort:
-        _fail("aborted", 130)
-    except KeyboardInterrupt:
-        _fail("\ninterrupted; the same command goes on from the last checkpoint", 130)
+    except (typer.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own usage errors
             _fail(f"error: {error.format_message()}", 2)
         raise
+    if status == INTERRUPTED:  # typer turns Ctrl-C into this status
+        _fail("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -283,4 +296,7 @@ def _seeds(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isdecimal() for part in parts):
         raise UserError(f"--seeds {text!r}: give whole numbers from 0, separated by commas")
-    return list(dict.fromkeys(int(part) for part in parts))
+    seeds = list(dict.fromkeys(int(part) for part in parts))
+    if max(seeds) >= 2**63:
+        raise UserError(f"--seeds {max(seeds)}: a seed is below 2**63; give a smaller one")
+    return seeds

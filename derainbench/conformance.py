@@ -75,14 +75,14 @@ def same_seed_same_network(variant: Variant) -> None:
 
 
 def gradients(variant: Variant) -> None:
-    """The training loss is a finite scalar, and every parameter gets a finite gradient from it."""
+    """The training loss is a finite scalar, and every parameter that is not frozen gets a finite gradient from it."""
     if variant.method.recipe is None:
         return
     network = variant.build().train()
     loss = network.training_loss(_batch(), get_loss(variant.method.recipe.loss))
     _require(loss.shape == (), f"the loss has shape {tuple(loss.shape)}, not ()")
     _require(bool(torch.isfinite(loss)), f"the loss is {loss.item()}")
-    parameters = dict(network.named_parameters())
+    parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
     for (name, _), gradient in zip(
         parameters.items(), torch.autograd.grad(loss, list(parameters.values()), allow_unused=True), strict=True
     ):
@@ -91,9 +91,8 @@ def gradients(variant: Variant) -> None:
 
 
 def meta_device(variant: Variant) -> None:
-    """No tensor is made on a fixed device: the network runs on the meta device, where one would fail."""
-    with torch.device("meta"):
-        network = variant.build()
+    """No tensor stays on a fixed device: the network moves to the meta device and runs there, where one would fail."""
+    network = variant.build().to("meta")
     side = 16 * network.size_multiple
     for mode in (network.train(), network.eval()):
         restored = mode(torch.empty(2, 3, side, side, device="meta"))
@@ -135,10 +134,17 @@ CHECKS: Mapping[str, Callable[[Variant], None]] = MappingProxyType(
 )
 
 
+class _AnyLayer(dict[str, Tensor]):
+    """Stands in for whatever layers the method's datasets have."""
+
+    def __missing__(self, name: str) -> Tensor:
+        return self.setdefault(name, torch.rand(2, 1, 32, 32))
+
+
 def _batch() -> Batch:
     clean = torch.rand(2, 3, 32, 32)
     rainy = (clean + 0.3 * (torch.rand(2, 1, 32, 32) > 0.9)).clamp(0, 1)
-    return Batch(rainy, clean, {"depth": torch.rand(2, 1, 32, 32)})
+    return Batch(rainy, clean, _AnyLayer())
 
 
 def _require(holds: bool, problem: str) -> None:

@@ -55,7 +55,7 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     if kind == "auto":
         kind = "cuda" if cuda_devices else "mps" if torch.backends.mps.is_available() else "cpu"
     chosen = torch.device(kind, int(index or 0)) if kind == "cuda" else torch.device(kind)
-    bf16 = precision == "bf16" or (precision == "auto" and kind == "cuda" and torch.cuda.is_bf16_supported())
+    bf16 = precision == "bf16" or (precision == "auto" and kind == "cuda" and _computes_bf16(chosen))
     return Engine(chosen, "bf16" if bf16 else "fp32")
 
 
@@ -72,8 +72,14 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
     }
 
 
+def _computes_bf16(device: torch.device) -> bool:
+    """Whether the GPU itself does (Ampere and later); older ones only emulate it, slowly."""
+    return torch.cuda.get_device_capability(device)[0] >= 8
+
+
 def _repeat_exactly() -> None:
     """The same numbers on every run of the same machine, where the device's kernels allow it."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: convolutions would otherwise keep 10 bits of 23
     torch.use_deterministic_algorithms(True, warn_only=True)

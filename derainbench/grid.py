@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from derainbench.cells import Cell, EvalCell, TrainCell
+from derainbench.errors import UserError
 from derainbench.locate import Dataset
 from derainbench.recipes import RecipeBook
 from derainbench.variant import Variant
@@ -26,15 +27,23 @@ class Grid:
     def cells(self) -> list[Cell]:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
 
-        A variant that does not train is evaluated once, whatever the seeds.
+        A variant that does not train is evaluated once, whatever the seeds. A dataset without training images is only
+        tested on; :class:`UserError` where that leaves a variant untrained.
         """
         cells: list[Cell] = []
+        trained_on = [dataset for dataset in self.datasets if dataset.layout.train is not None]
         for variant in self.variants:
             if not variant.trainable:
                 cells += [self._evaluation(variant, None, test, 0) for test in self.datasets]
                 continue
             recipe = self.book.recipe(variant.method)
-            for dataset in self.datasets:
+            if len(trained_on) < len(self.datasets) and not (self.cross and trained_on):
+                (tested, *_) = [dataset.name for dataset in self.datasets if dataset not in trained_on]
+                raise UserError(
+                    f"{variant.name} cannot be trained on {tested!r}, which has test images only; "
+                    "add a dataset to train on and --cross, or use published weights as in NAME@TAG"
+                )
+            for dataset in trained_on:
                 for seed in self.seeds:
                     training = TrainCell(variant, recipe, dataset, seed, self.precision)
                     tests = self.datasets if self.cross else [dataset]

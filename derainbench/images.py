@@ -90,13 +90,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """Whatever goes wrong while the file is open, as one line."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a 108-megapixel photograph is one
             with Image.open(path) as image:
                 yield image
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such image; check the path") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UserError(f"{path} has more pixels than is plausible for a photograph; remove it") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has over {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; scale it down first") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path} cannot be read as an image ({_reason(error)}); restore it") from error
 

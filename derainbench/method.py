@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from derainbench.losses import Loss
 from derainbench.recipe import Recipe
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-#: A training loss: (restored, clean), both (B, 3, H, W), to a scalar. See :mod:`derainbench.losses`.
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Batch(NamedTuple):
@@ -56,7 +54,7 @@ class Derainer(nn.Module):
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a method was published. ``bibtex`` is a whole entry; its key is what LaTeX tables cite."""
+    """Where a method was published. ``bibtex`` is a whole entry."""
 
     title: str
     authors: str

@@ -14,16 +14,21 @@ from derainbench.method import Derainer
 
 
 def option_types(network: type[Derainer]) -> dict[str, Any]:
-    """Option name to annotated type, in the signature's order. TypeError where a plugin's signature cannot be read."""
+    """Option name to annotated type, in the signature's order. :class:`UserError` where it cannot be read."""
     hints = typing.get_type_hints(network.__init__, include_extras=True)
     types = {}
     for parameter in list(inspect.signature(network.__init__).parameters.values())[1:]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             if network.__init__ is Derainer.__init__:
                 continue  # nn.Module's own (*args, **kwargs): a network without options
-            raise TypeError(f"{network.__name__}.__init__ takes *{parameter.name}: name every option, with a default")
+            raise UserError(
+                f"{network.__name__}.__init__ takes *{parameter.name}; name every option, with a type and a default"
+            )
         if parameter.default is parameter.empty or parameter.name not in hints:
-            raise TypeError(f"{network.__name__}.__init__: option {parameter.name!r} needs a type and a default")
+            raise UserError(
+                f"{network.__name__}.__init__: option {parameter.name!r} needs a type and a default, "
+                "as in width: int = 8"
+            )
         types[parameter.name] = hints[parameter.name]
     return types
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from derainbench.atomic import file_hash
 from derainbench.cards import SplitPatterns
 from derainbench.errors import UserError
 from derainbench.patterns import Pattern
@@ -96,15 +97,7 @@ def manifest_digest(pairs: Sequence[Pair], root: Path) -> str:
         row = [pair.image, pair.scene]
         for role, path in (("rainy", pair.rainy), ("clean", pair.clean), *sorted(pair.layers.items())):
             if path not in contents:
-                contents[path] = _file_digest(path)
+                contents[path] = file_hash(path)
             row += [role, path.relative_to(root).as_posix(), contents[path]]
         rows.append(row)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); restore it") from error

@@ -50,7 +50,8 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
     before, after = previous["recipe"]["name"], now["recipe"]["name"]
     if before != after:
         raise UserError(f"this run was made with recipe {before!r}, not {after!r}; give another --out for {after!r}")
-    merged = {**now, "created": previous["created"]}
+    commands = dict.fromkeys([*previous["command"].split(" && "), now["command"]])
+    merged = {**now, "created": previous["created"], "command": " && ".join(commands)}
     for name, identity in (("methods", "name"), ("datasets", "name"), ("cells", "folder")):
         merged[name] = list({entry[identity]: entry for entry in [*previous[name], *now[name]]}.values())
     for name in ("protocols", "seeds", "notices"):
@@ -109,14 +110,10 @@ def _cell(cell: Cell) -> dict[str, Any]:
 
 def _notices(datasets: Sequence[Dataset]) -> list[str]:
     notices = []
-    if any(dataset.card.embedded for dataset in datasets):
-        notices.append(
-            "Embedded datasets are small synthetic sets for trying derainbench out; "
-            "scores on them say nothing about a method's place in the literature."
-        )
     for dataset in datasets:
         expected = dataset.card.counts.test
         found = len(dataset.pairs("test"))
         if expected is not None and expected != found:
             notices.append(f"{dataset.name} has {found} test pairs here; its card says {expected}.")
+        notices += [f"{dataset.name}: {defect}" for defect in dataset.card.defects]
     return notices

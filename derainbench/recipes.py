@@ -21,7 +21,6 @@ QUICK: Mapping[str, Any] = {
     "batch": 4,
     "patch": 48,
     "stride": None,
-    "validate_every": 50,
     "checkpoint_every": 25,
 }
 
@@ -113,5 +112,5 @@ def recipe_book(name: str) -> RecipeBook:
             raise UserError(
                 f"recipe {path}: no field {field_name!r}; {did_you_mean(field_name, list(Recipe.model_fields))}"
             )
-    label = str(path) if path.stem in built_in else path.stem
+    label = f"{path.stem}-toml" if path.stem in built_in else path.stem
     return RecipeBook(label, base == "quick", content, by_method)

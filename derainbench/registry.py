@@ -41,7 +41,7 @@ class Registry:
         if name not in self._methods:
             try:
                 method = self._entries[name].load()
-            except Exception as error:  # whatever a third party's module raises
+            except (Exception, SystemExit) as error:  # whatever a third party's module does
                 raise UserError(
                     f"method {name!r} does not import ({type(error).__name__}: {_one_line(error)}); "
                     f"it comes from {self.origin(name)}: mend or uninstall it"
@@ -116,7 +116,7 @@ def _methods_in_file(path: Path) -> list[Method]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the author's file raises
+    except (Exception, SystemExit) as error:  # whatever the author's file does
         raise UserError(
             f"plugin {path} does not import ({type(error).__name__}: {_one_line(error)}); mend it"
         ) from error
@@ -126,5 +126,5 @@ def _methods_in_file(path: Path) -> list[Method]:
     return list(methods.values())
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())

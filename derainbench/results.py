@@ -80,7 +80,7 @@ class Results:
     failures: tuple[Failure, ...]
 
     def restored(self, method: str, trained_on: str, seed: int, dataset: str, image: str) -> Path:
-        """Where the restored image lies (it may be absent: a run can be asked to keep no images)."""
+        """Where the restored image lies; it may be gone, if somebody made room."""
         return evaluation_folder(self.folder, method, trained_on, seed, dataset) / "images" / f"{image}.png"
 
 

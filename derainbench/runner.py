@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from derainbench.cells import Cell, TrainCell, key_of
-from derainbench.engine import Engine
+from derainbench.engine import Engine, describe_machine
 from derainbench.errors import StorageError, UserError
 from derainbench.evaluate import evaluate
 from derainbench.store import Status, Store
@@ -52,6 +52,7 @@ def execute(plan: Sequence[Cell], store: Store, engine: Engine, watcher: Watcher
     disk that refuses (:class:`StorageError`) ends the run.
     """
     outcome = Outcome()
+    made_on = describe_machine(engine)
     statuses = {cell.name: store.status(cell) for cell in plan}
     watcher.planned(len(plan), sum(status.state != "done" for status in statuses.values()))
     for cell in plan:
@@ -76,7 +77,7 @@ def execute(plan: Sequence[Cell], store: Store, engine: Engine, watcher: Watcher
             crash, error = exception, f"{type(exception).__name__}: {' '.join(str(exception).split())}"
         else:
             outcome.done += 1
-            store.finish(cell, time.monotonic() - begun)
+            store.finish(cell, time.monotonic() - begun, made_on)
             watcher.finished(cell, time.monotonic() - begun)
             continue
         outcome.failed[cell.name] = error

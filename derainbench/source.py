@@ -50,8 +50,16 @@ def _file_of(module: ModuleType) -> Path | None:
     return Path(file) if file else None
 
 
+def _describes(statement: ast.stmt) -> bool:
+    """Whether a statement of a module only makes a ``Method``."""
+    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Method"
+
+
 def _code_only(source: str) -> str:
     tree = ast.parse(source)
+    # A title or a citation changes no result; options and recipe are hashed on their own.
+    tree.body = [statement for statement in tree.body if not _describes(statement)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]

@@ -14,9 +14,10 @@ import filelock
 import pandas as pd
 from pyarrow import ArrowException
 
-from derainbench.atomic import read_json, storage_error, write_json
-from derainbench.cells import Cell, TrainCell, key_of
+from derainbench.atomic import file_hash, read_json, storage_error, write_json
+from derainbench.cells import HARNESS_REVISION, Cell, TrainCell, key_of
 from derainbench.errors import UserError
+from derainbench.metrics import PROTOCOLS
 from derainbench.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair
 
 #: The version of everything in a run folder. Goes up when an older reader could misread a newer folder.
@@ -54,15 +55,21 @@ class Store:
             lock.release()
 
     def status(self, cell: Cell) -> Status:
-        """Compare what the cell's result would depend on now with what it did depend on."""
-        done = self.folder / cell.name / "done.json"
-        result = "weights.safetensors" if isinstance(cell, TrainCell) else "scores.parquet"
-        if not done.exists() or not done.with_name(result).exists():
+        """Compare what the cell's result would depend on now with what it did depend on.
+
+        A result that was begun under another key counts as changed, so that a long training's checkpoint is not
+        overwritten; one that is not the file which was finished counts as missing.
+        """
+        folder = self.folder / cell.name
+        finished, begun = folder / "done.json", folder / "config.json"
+        if not finished.exists() and not begun.exists():
             return Status("missing")
-        stored = read_json(done)
-        if stored.get("key") == key_of(cell):
-            return Status("done")
-        return Status("changed", _difference(stored.get("inputs", {}), cell.inputs))
+        stored = read_json(finished if finished.exists() else begun)
+        if stored.get("key") != key_of(cell):
+            return Status("changed", _difference(stored.get("inputs", {}), cell.inputs))
+        result = folder / _result_file(cell)
+        intact = finished.exists() and result.exists() and file_hash(result) == stored.get("sha256")
+        return Status("done" if intact else "missing")
 
     def begin(self, cell: Cell) -> Path:
         """The cell's folder, ready for a new result: what said the old one was done, or had failed, is taken away."""
@@ -76,10 +83,17 @@ class Store:
         write_json(folder / "config.json", {"key": key_of(cell), "inputs": cell.inputs})
         return folder
 
-    def finish(self, cell: Cell, seconds: float) -> None:
-        """Mark a cell as done; its checkpoint has served."""
+    def finish(self, cell: Cell, seconds: float, made_on: dict[str, Any]) -> None:
+        """Mark a cell as done, with what it was computed on; its checkpoint has served."""
         folder = self.folder / cell.name
-        record = {"key": key_of(cell), "inputs": cell.inputs, "finished": _now(), "seconds": round(seconds, 3)}
+        record = {
+            "key": key_of(cell),
+            "inputs": cell.inputs,
+            "sha256": file_hash(folder / _result_file(cell)),
+            "finished": _now(),
+            "seconds": round(seconds, 3),
+            "made_on": made_on,
+        }
         write_json(folder / "done.json", record)
         (folder / "checkpoint.pt").unlink(missing_ok=True)
 
@@ -116,12 +130,17 @@ def load_results(folder: Path) -> Results:
         raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
     info = _checked_info(folder / "run.json")
     frames, failures = [], []
+    datasets = {dataset["name"]: dataset for dataset in info["datasets"]}
     for cell in info["cells"]:
         place = folder / cell["folder"]
         if (place / "failed.json").exists():
             failures.append(Failure(cell["folder"], str(read_json(place / "failed.json")["error"])))
         elif cell["kind"] == "eval" and (place / "done.json").exists():
-            frames.append(_cell_scores(place, cell))
+            old = _out_of_date(place, datasets[cell["dataset"]])
+            if old:
+                failures.append(Failure(cell["folder"], f"out of date: {old}; run the command that made it again"))
+            else:
+                frames.append(_cell_scores(place, cell))
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
     scores = pd.concat(frames, ignore_index=True).astype(SCORE_COLUMNS)[list(SCORE_COLUMNS)] if frames else empty
     return Results(
@@ -132,6 +151,21 @@ def load_results(folder: Path) -> Results:
         scores=scores,
         failures=tuple(failures),
     )
+
+
+def _result_file(cell: Cell) -> str:
+    return "weights.safetensors" if isinstance(cell, TrainCell) else "scores.parquet"
+
+
+def _out_of_date(place: Path, dataset: dict[str, Any]) -> str:
+    """Why a finished evaluation does not belong beside the others, or nothing."""
+    inputs = read_json(place / "done.json").get("inputs", {})
+    now = {name: PROTOCOLS[name].revision for name in inputs.get("protocols", {}) if name in PROTOCOLS}
+    if inputs.get("data") != dataset["test_digest"]:
+        return "the dataset's test images changed since"
+    if inputs.get("harness") != HARNESS_REVISION or inputs.get("protocols") != now:
+        return "another version of derainbench measured it"
+    return ""
 
 
 def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:
@@ -165,7 +199,8 @@ def _checked_info(path: Path) -> dict[str, Any]:
             f"{path.parent} was written by {by} (schema {schema}, this one reads {SCHEMA}); "
             "use that version for it, or give another --out"
         )
-    lacking = [name for name in ("methods", "datasets", "cells") if not isinstance(info.get(name), list)]
+    kinds = {"methods": list, "datasets": list, "cells": list, "recipe": dict, "command": str, "precision": str}
+    lacking = [name for name, kind in kinds.items() if not isinstance(info.get(name), kind)]
     if lacking:
         raise UserError(f"{path} is damaged (it has no list of {lacking[0]}); delete it and run the same command again")
     return dict(info)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError
@@ -64,13 +64,16 @@ def train(
     log_every = max(1, patches.steps // LOG_LINES)
     network.train()
     for step, batch in enumerate(_batches(patches, start, workers, fabric), start):
+        if isinstance(batch, UserError):
+            raise batch
         loss = float(trainer.step(step, batch))
         done = step + 1
         if not math.isfinite(loss):
             last = f"the checkpoint after step {checkpoint.step}" if checkpoint.step else "no checkpoint yet"
             raise UserError(
-                f"{variant.name}: the loss is {loss} at step {done} of {patches.steps}; last good state: {last} "
-                f"({checkpoint.path}); lower lr or set clip in a recipe file"
+                f"{variant.name}: the loss or its gradient is {loss} at step {done} of {patches.steps}; "
+                f"last good state: {last} ({checkpoint.path}); "
+                "lower lr or set clip in a recipe file, which starts this training anew"
             )
         if done % log_every == 0 or done == patches.steps:
             log.add({"step": done, "loss": loss})
@@ -137,9 +140,22 @@ class Log:
         write_atomic(self._path, "".join(line + "\n" for line in self._lines).encode())
 
 
-def _batches(patches: Patches, start: int, workers: int, fabric: Fabric) -> DataLoader[Batch]:
+class _Delivered(Dataset[Batch | UserError]):
+    """The patches, or the mistake found in their files: raised in a worker, it would arrive as a traceback."""
+
+    def __init__(self, patches: Patches) -> None:
+        self._patches = patches
+
+    def __getitem__(self, step: int) -> Batch | UserError:
+        try:
+            return self._patches[step]
+        except UserError as error:
+            return error
+
+
+def _batches(patches: Patches, start: int, workers: int, fabric: Fabric) -> DataLoader[Batch | UserError]:
     loader = DataLoader(
-        patches,
+        _Delivered(patches),
         batch_size=None,  # an item is a batch
         sampler=range(start, patches.steps),
         num_workers=workers,

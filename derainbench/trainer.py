@@ -37,15 +37,19 @@ class Trainer:
         self.network.mark_forward_method("training_loss")
 
     def step(self, step: int, batch: Batch) -> Tensor:
-        """One step, 0 to ``steps - 1``: returns the loss, detached. A loss that is not finite changes no weight."""
+        """One step, 0 to ``steps - 1``: returns the loss, detached. A loss or gradient
+        that is not finite changes no weight and is returned in the loss's place."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, step, self.steps)
         loss: Tensor = self.network.training_loss(batch, self.loss)
         if torch.isfinite(loss):
             self.fabric.backward(loss)
-            if self.recipe.clip is not None:
-                self.fabric.clip_gradients(self.network, self.optimiser, max_norm=self.recipe.clip)
-            self.optimiser.step()
+            largest = self.recipe.clip if self.recipe.clip is not None else math.inf
+            norm = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=largest, error_if_nonfinite=False)
+            if norm is not None and not torch.isfinite(norm):
+                loss = norm  # a finite loss can have a gradient that is not, such as that of a square root at 0
+            else:
+                self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return loss.detach()
 

@@ -50,16 +50,25 @@ class Variant:
         return self.method.network(**self.options)
 
     def parameters(self) -> int:
-        """The number of parameters, counted on the meta device."""
-        with torch.device("meta"):
-            return sum(parameter.numel() for parameter in self.build().parameters())
+        """The number of parameters."""
+        return sum(parameter.numel() for parameter in self._skeleton().parameters())
 
     def source_digest(self) -> str:
         """Hash of the code that defines the network, and of its trainer's, without comments and docstrings."""
-        with torch.device("meta"):
-            network = self.build()
-        classes = {cls for module in network.modules() for cls in type(module).__mro__}
+        classes = {cls for module in self._skeleton().modules() for cls in type(module).__mro__}
         return code_digest([*classes, *((self.method.trainer or object).__mro__)])
+
+    def _skeleton(self) -> Derainer:
+        """The network for looking at: on the meta device, where it costs nothing, or where it must be on the CPU."""
+        try:
+            with torch.device("meta"):
+                return self.build()
+        except Exception:  # a constructor that reads a tensor's value
+            try:
+                return self.build()
+            except Exception as error:  # whatever the author's constructor raises
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                raise UserError(f"{self.name} cannot be built ({reason}); mend the method or its options") from error
 
 
 def choose(method: Method, options: Mapping[str, Any], weights: Weights | None = None) -> Variant:

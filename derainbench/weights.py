@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from derainbench.atomic import write_atomic
+from derainbench.atomic import file_hash, write_atomic
 from derainbench.errors import UserError
 from derainbench.locate import cache_folder
 from derainbench.method import Derainer
@@ -68,12 +67,6 @@ def published_file(variant: Variant) -> Path:
         f"the weights of {variant.name} are not here; fetch them from {variant.weights.source} into {folder} "
         f"(any file name, sha256 {variant.weights.sha256[:12]}...)"
     )
-
-
-def file_hash(path: Path) -> str:
-    """sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fill(network: Derainer, state: Mapping[str, Tensor], variant: Variant, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-#: WebP quality of display copies: no difference to see at this size, a fifth of the bytes of PNG.
+#: WebP quality of display copies: no difference to see at this size, and far smaller than PNG.
 QUALITY = 90
 #: Longest side of a display copy in pixels; larger images are reduced.
 LONGEST_SIDE = 1024

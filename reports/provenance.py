@@ -79,6 +79,7 @@ def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     info = results.info
     facts = [("Created", _moment(str(info.get("created", "")))), ("Command", str(info.get("command", "")))]
     facts += [("Recipe", str(info.get("recipe", {}).get("name", "")))]
+    facts += [("Precision", str(info.get("precision", "")))]
     facts += [("Seeds", ", ".join(map(str, seeds(results))))]
     facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols(results)))]
     for dataset in results.datasets:

@@ -175,7 +175,7 @@ NET = Method(name="net", title="Net", network=Net)
     [
         ("  # brighter", "", True),
         ("A net.", "The net.", True),
-        ('title="Net"', 'title="N"', False),
+        ('title="Net"', 'title="N"', True),
         ("+ 1", "+ 2", False),
     ],
 )

@@ -81,7 +81,7 @@ def complete(store: Store, cell: Cell) -> Path:
         rows = [(image, image, 12, 16, "y", psnr, 0.9) for image, psnr in (("x", 30.0), ("y", float("inf")))]
         columns = ["image", "scene", "height", "width", "protocol", "psnr", "ssim"]
         pd.DataFrame(rows, columns=columns).to_parquet(folder / "scores.parquet")
-    store.finish(cell, 1.5)
+    store.finish(cell, 1.5, {})
     return folder
 
 
@@ -98,12 +98,12 @@ def test_a_cell_from_missing_to_done(store: Store, training: TrainCell) -> None:
     assert store.status(training) == Status("missing")
     (folder / "weights.safetensors").write_text("weights")
     assert store.status(training) == Status("missing"), "weights alone do not say that the cell is done"
-    store.finish(training, 1.23456)
+    store.finish(training, 1.23456, {"device": "cpu"})
     assert store.status(training) == Status("done")
     assert contents(folder) == {"config.json", "done.json", "weights.safetensors"}
     done = json.loads((folder / "done.json").read_text())
     assert done["inputs"] == json.loads(json.dumps(training.inputs))
-    assert done["seconds"] == 1.235
+    assert (done["seconds"], done["made_on"]) == (1.235, {"device": "cpu"})
 
 
 @pytest.mark.parametrize("which", ["training", "evaluation"])
@@ -236,10 +236,14 @@ def describe(store: Store, *planned: Cell) -> dict[str, Any]:
                 "rain_model": "streak",
                 "kind": "synthetic",
                 "root": str(dataset.root),
+                "test_digest": dataset.digest("test"),
                 "test": [{"image": "x", "scene": "x", "rainy": "test/rainy/x.png", "clean": "test/clean/x.png"}],
             }
         ],
         "cells": described,
+        "recipe": {"name": "paper", "comparable": True, "changes": []},
+        "command": "derainbench run ...",
+        "precision": "fp32",
     }
     store.write_info(info)
     return info
@@ -262,6 +266,37 @@ def test_a_run_is_read_back(store: Store, training: TrainCell, evaluation: EvalC
     ]
     place = store.folder / "eval/net/tiny/seed0/tiny/images/x.png"
     assert results.restored("net", "tiny", 0, "tiny", "x") == place
+
+
+def test_scores_of_other_images_are_not_put_beside_the_new_ones(
+    store: Store, training: TrainCell, evaluation: EvalCell
+) -> None:
+    """A test image was replaced, and another method measured on it since: the old scores are out of date."""
+    info = describe(store, training, evaluation)
+    complete(store, training)
+    complete(store, evaluation)
+    (dataset,) = info["datasets"]
+    store.write_info({**info, "datasets": [{**dataset, "test_digest": "another"}]})
+    results = load_results(store.folder)
+    assert len(results.scores) == 0
+    (failure,) = results.failures
+    assert failure.cell == evaluation.name
+    assert "out of date: the dataset's test images changed" in failure.error
+
+
+def test_a_checkpoint_of_another_recipe_is_moved_aside(store: Store, training: TrainCell) -> None:
+    """A training that was interrupted, and whose recipe was then changed, is not lost silently."""
+    folder = store.begin(training)
+    (folder / "checkpoint.pt").write_text("days of work")
+    changed = dataclasses.replace(training, recipe=RECIPE.changed({"lr": 0.5}))
+    assert store.status(changed) == Status("changed", "recipe.lr 0.001 -> 0.5")
+    assert (store.supersede(changed) / "checkpoint.pt").read_text() == "days of work"
+
+
+def test_a_damaged_result_is_made_again(store: Store, training: TrainCell) -> None:
+    folder = complete(store, training)
+    (folder / "weights.safetensors").write_text("other bytes")
+    assert store.status(training) == Status("missing")
 
 
 def test_a_run_that_has_not_begun_has_an_empty_table(store: Store, training: TrainCell, evaluation: EvalCell) -> None:

@@ -111,7 +111,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(pairs: list[Pair], tmp_pa
             self.calls = getattr(self, "calls", 0) + 1
             return super().training_loss(batch, loss) * (float("nan") if self.calls > 6 else 1)
 
-    with pytest.raises(UserError, match=r"the loss is nan at step 7 of 12.*checkpoint after step 5.*clip") as caught:
+    with pytest.raises(UserError, match=r"gradient is nan at step 7 of 12.*checkpoint after step 5.*clip") as caught:
         run(Method("explodes", "E", Explodes, RECIPE), pairs, tmp_path / "cell")
     assert "\n" not in str(caught.value)
     assert (tmp_path / "cell" / "checkpoint.pt").exists()
@@ -237,3 +237,26 @@ def test_clipping_bounds_the_step(pairs: list[Pair], tmp_path: Path) -> None:
     after = read_weights(tmp_path / "cell" / "weights.safetensors")
     moved = torch.cat([after[name].flatten() for name in Dropped().state_dict()]) - before
     assert 0 < float(moved.norm()) <= 1.001e-3
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(pairs: list[Pair], tmp_path: Path) -> None:
+    """The square root at 0 has a finite value and an infinite slope."""
+
+    class Sharp(Dropped):
+        def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
+            return super().training_loss(batch, loss) + torch.sqrt(self.first.weight.sum() * 0)
+
+    for clip in (None, 1.0):
+        method = Method("sharp", "S", Sharp, RECIPE.changed({"clip": clip}))
+        with pytest.raises(UserError, match=r"its gradient is (nan|inf) at step 1 of 12"):
+            run(method, pairs, tmp_path / str(clip))
+        assert not (tmp_path / str(clip) / "weights.safetensors").exists()
+
+
+def test_a_broken_file_found_by_a_worker_is_one_line(pairs: list[Pair], tmp_path: Path) -> None:
+    """The clean image is first read by the process that loads the batch."""
+    pairs[3].clean.write_bytes(pairs[3].clean.read_bytes()[:60])
+    fabric = choose_engine("cpu", "fp32").fabric
+    with pytest.raises(UserError, match=r"clean3.png cannot be read") as caught:
+        train(Variant(DROPPED), RECIPE, pairs, 3, tmp_path / "c", "k", fabric, lambda *step: None, workers=2)
+    assert "\n" not in str(caught.value)

@@ -242,3 +242,64 @@ def test_help_is_fast_and_imports_no_torch(workshop) -> None:
         workshop.process(["--help"])
         times.append(time.perf_counter() - begun)
     assert min(times) < 2.0, "the promise is 0.5 s; the bound is wide because the tests share the machine"
+
+
+def test_asking_for_another_protocol_keeps_those_that_were_there(workshop) -> None:
+    assert workshop(workshop.arguments(methods="identity")).returncode == 0
+    result = workshop(workshop.arguments(methods="identity", protocols="y-u8"))
+    assert result.returncode == 0, result.stderr
+    table = pd.read_parquet(workshop.folder / "run/eval/identity/untrained/seed0/tiny/scores.parquet")
+    assert set(table["protocol"]) == {"y", "rgb", "rgb-float-u7", "y-u8"}
+    command = json.loads((workshop.folder / "run/run.json").read_text())["command"]
+    assert command.count("derainbench run") == 2
+    assert " && " in command
+
+
+def test_old_scores_are_not_ranked_against_new_images(workshop) -> None:
+    """After a test image was replaced, only what was measured on the new one has a score."""
+    assert workshop(workshop.arguments("tinycnn")).returncode == 0
+    Image.new("RGB", (24, 20), (9, 99, 9)).save(workshop.folder / "data/test/rainy/x.png")
+    result = workshop(workshop.arguments("identity"))
+    assert result.returncode == 0, result.stderr
+    assert "tinycnn" in result.stdout
+    assert "out of date: the dataset's test images changed" in result.stdout
+
+
+def test_a_dataset_with_test_images_only(workshop) -> None:
+    """Such as a set of real rain: tested on what was trained elsewhere, refused as a training set."""
+    card = (workshop.folder / "card.toml").read_text()
+    lines = [line for line in card.splitlines() if not line.startswith("train")]
+    (workshop.folder / "real.toml").write_text("\n".join(lines).replace('"tiny"', '"real"'))
+    both = [*workshop.arguments("tinycnn", datasets="tiny,real"), "--card", "real.toml"]
+    one_line(workshop(both), "tinycnn cannot be trained on 'real'", "--cross")
+    result = workshop([*both, "--cross"])
+    assert result.returncode == 0, result.stderr
+    assert (workshop.folder / "run/eval/tinycnn/tiny/seed0/real/done.json").exists()
+    assert not (workshop.folder / "run/train/tinycnn/real").exists()
+
+
+def test_damaged_weights_are_trained_again(workshop) -> None:
+    assert workshop(workshop.arguments("tinycnn")).returncode == 0
+    weights = workshop.folder / "run/train/tinycnn/tiny/seed0/weights.safetensors"
+    before = weights.read_bytes()
+    weights.write_bytes(before[:50])
+    assert workshop(workshop.arguments("tinycnn")).returncode == 0
+    assert weights.read_bytes() == before
+
+
+def test_interrupted_by_the_user(workshop) -> None:
+    """Ctrl-C: one line that says how to go on, and the status of an interrupted program."""
+    import signal
+    import time
+
+    workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 100000"))
+    process = workshop.popen(workshop.arguments("tinycnn"))
+    log = workshop.folder / "run/train/tinycnn/tiny/seed0/log.jsonl"
+    deadline = time.monotonic() + 60
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted; the same command goes on" in err
+    assert "Traceback" not in err
