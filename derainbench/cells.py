@@ -21,7 +21,7 @@ HARNESS_REVISION = 1
 _HERE = Path()
 
 #: Recipe fields that change how often a training is looked at, not what comes out of it.
-_NOT_IN_RESULT = {"validate_every", "checkpoint_every"}
+NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TrainCell:
             "harness": HARNESS_REVISION,
             "method": self.variant.name,
             "source": self.variant.source_digest(),
-            "recipe": self.recipe.model_dump(mode="json", exclude=_NOT_IN_RESULT),
+            "recipe": self.recipe.model_dump(mode="json", exclude=set(NOT_IN_RESULT)),
             "data": self.dataset.digest("train"),
             "precision": self.precision,
             "seed": self.seed,

@@ -68,7 +68,9 @@ def _main(
 
 @app.command()
 def run(
-    methods: Annotated[str, typer.Option(help="Methods, separated by commas: nasnet, 'nasnet[attention=se]', or all.")],
+    methods: Annotated[
+        str, typer.Option(help="Methods, with commas between: nasnet, 'nasnet\\[attention=se]', or all.")
+    ],
     datasets: Annotated[str, typer.Option(help="Cards, a rain model (streak, drop, mist), demo, or all.")],
     recipe: Annotated[
         str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")
@@ -105,6 +107,7 @@ def run(
     from derainbench.runner import execute
     from derainbench.store import Store, load_results
     from derainbench.watch import ConsoleWatcher, print_plan
+    from derainbench.weights import published_file
 
     registry = discover(plugin)
     variants = _variants(registry, methods, baseline)
@@ -126,6 +129,9 @@ def run(
     asked = list(dict.fromkeys([*before.get("protocols", ()), *asked]))
     grid = Grid(variants, chosen, book, _seeds(seeds), asked, engine.precision, cross)
     cells = grid.cells()
+    for cell in cells:
+        if cell.variant.weights is not None and store.status(cell).state != "done":
+            published_file(cell.variant)  # weights that are not here are told now, not after hours of training
     if dry_run:
         print_plan(cells, {cell.name: store.status(cell) for cell in cells})
         return
@@ -135,6 +141,8 @@ def run(
         with ConsoleWatcher(debug=_debugging()) as watcher:
             outcome = execute(cells, store, engine, watcher, workers)
     typer.echo("\n" + terminal(load_results(store.folder)))
+    for notice in info["notices"]:
+        typer.echo(f"note: {notice}")
     typer.echo(f"{store.folder}: {outcome.done} done, {outcome.skipped} kept, {len(outcome.failed)} failed")
     typer.echo(f"next: derainbench report {store.folder}")
     if outcome.failed:
@@ -184,7 +192,7 @@ def datasets(card: CardOption = [], data_root: DataOption = None, as_json: JsonO
 @app.command()
 def derain(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photographs of any size.")],
-    method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet[stages=2]'.")],
+    method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet\\[stages=2]'.")],
     weights: Annotated[
         Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")
     ] = None,

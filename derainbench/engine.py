@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Engine:
         """The Fabric that owns the device, set up to give the same numbers on every run."""
         from lightning_fabric import Fabric  # takes two seconds, too long for a run that has nothing to do
 
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its precision each time
         _repeat_exactly()
         devices: Any = [self.device.index] if self.device.index is not None else 1
         return Fabric(accelerator=self.device.type, devices=devices, precision=_FABRIC_PRECISION[self.precision])

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 from derainbench import __version__
-from derainbench.cells import Cell, TrainCell
+from derainbench.cards import SplitName
+from derainbench.cells import NOT_IN_RESULT, Cell, TrainCell
 from derainbench.errors import UserError
 from derainbench.grid import Grid
 from derainbench.locate import Dataset
@@ -33,7 +34,8 @@ def describe_run(grid: Grid, cells: Sequence[Cell], machine: dict[str, Any], com
         "precision": grid.precision,
         "machine": machine,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _RECORDED}},
-        "notices": _notices(grid.datasets),
+        "recipes": {method.name: _recipe(grid, method) for method in _trained_methods(grid.variants)},
+        "notices": _notices(cells),
         "methods": [_method(variant) for variant in grid.variants],
         "datasets": [_dataset(dataset) for dataset in grid.datasets],
         "cells": [_cell(cell) for cell in cells],
@@ -59,6 +61,7 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
     asked = {change["method"] for change in now["recipe"]["changes"]} | {m["base"] for m in now["methods"]}
     kept = [change for change in previous["recipe"]["changes"] if change["method"] not in asked]
     changes = kept + now["recipe"]["changes"]
+    merged["recipes"] = {**previous.get("recipes", {}), **now["recipes"]}
     merged["recipe"] = {"name": after, "comparable": not changes, "changes": changes}
     return merged
 
@@ -108,12 +111,18 @@ def _cell(cell: Cell) -> dict[str, Any]:
     return {"kind": "eval", **common, "trained_on": cell.trained_on}
 
 
-def _notices(datasets: Sequence[Dataset]) -> list[str]:
+def _recipe(grid: Grid, method: Method) -> dict[str, Any]:
+    return grid.book.recipe(method).model_dump(mode="json", exclude=set(NOT_IN_RESULT))
+
+
+def _notices(cells: Sequence[Cell]) -> list[str]:
     notices = []
-    for dataset in datasets:
-        expected = dataset.card.counts.test
-        found = len(dataset.pairs("test"))
+    used: dict[tuple[str, SplitName], Dataset] = {}
+    for cell in cells:
+        used[cell.dataset.name, "train" if isinstance(cell, TrainCell) else "test"] = cell.dataset
+    for (name, split), dataset in sorted(used.items()):
+        expected, found = getattr(dataset.card.counts, split), len(dataset.pairs(split))
         if expected is not None and expected != found:
-            notices.append(f"{dataset.name} has {found} test pairs here; its card says {expected}.")
-        notices += [f"{dataset.name}: {defect}" for defect in dataset.card.defects]
-    return notices
+            notices.append(f"{name} has {found} {split} pairs here; its card says {expected}.")
+    defects = {dataset.name: dataset.card.defects for dataset in used.values()}
+    return notices + [f"{name}: {defect}" for name, known in defects.items() for defect in known]

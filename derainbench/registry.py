@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from derainbench.errors import UserError, did_you_mean
 from derainbench.method import Method
 from derainbench.names import parse_name
@@ -127,4 +129,6 @@ def _methods_in_file(path: Path) -> list[Method]:
 
 
 def _one_line(error: BaseException) -> str:
+    if isinstance(error, ValidationError):  # a recipe: pydantic's own text has many lines and a link
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
     return " ".join(str(error).split())

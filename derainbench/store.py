@@ -18,7 +18,8 @@ from derainbench.atomic import file_hash, read_json, storage_error, write_json
 from derainbench.cells import HARNESS_REVISION, Cell, TrainCell, key_of
 from derainbench.errors import UserError
 from derainbench.metrics import PROTOCOLS
-from derainbench.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair
+from derainbench.names import parse_name
+from derainbench.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair, training_folder
 
 #: The version of everything in a run folder. Goes up when an older reader could misread a newer folder.
 SCHEMA = 1
@@ -136,7 +137,7 @@ def load_results(folder: Path) -> Results:
         if (place / "failed.json").exists():
             failures.append(Failure(cell["folder"], str(read_json(place / "failed.json")["error"])))
         elif cell["kind"] == "eval" and (place / "done.json").exists():
-            old = _out_of_date(place, datasets[cell["dataset"]])
+            old = _out_of_date(place, datasets[cell["dataset"]]) or _other_recipe(folder, cell, info)
             if old:
                 failures.append(Failure(cell["folder"], f"out of date: {old}; run the command that made it again"))
             else:
@@ -166,6 +167,15 @@ def _out_of_date(place: Path, dataset: dict[str, Any]) -> str:
     if inputs.get("harness") != HARNESS_REVISION or inputs.get("protocols") != now:
         return "another version of derainbench measured it"
     return ""
+
+
+def _other_recipe(folder: Path, cell: dict[str, Any], info: dict[str, Any]) -> str:
+    """Why an evaluation's training does not belong under the recipe that the report names, or nothing."""
+    training = training_folder(folder, cell["method"], cell["trained_on"], cell["seed"]) / "done.json"
+    named = info.get("recipes", {}).get(parse_name(cell["method"]).base)
+    if named is None or not training.exists():
+        return ""
+    return "" if read_json(training).get("inputs", {}).get("recipe") == named else "the recipe changed since"
 
 
 def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:

@@ -303,3 +303,39 @@ def test_interrupted_by_the_user(workshop) -> None:
     assert process.returncode == 130, err
     assert "interrupted; the same command goes on" in err
     assert "Traceback" not in err
+
+
+def test_two_versions_of_a_recipe_are_not_ranked_against_each_other(workshop) -> None:
+    assert workshop(workshop.arguments("tinycnn,tinycnn[width=16]")).returncode == 0
+    workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 30"))
+    result = workshop(workshop.arguments("tinycnn"))
+    assert result.returncode == 0, result.stderr
+    assert "out of date: the recipe changed since" in result.stdout
+    rows = [line for line in result.stdout.splitlines() if line.startswith("tinycnn[width=16]")]
+    assert len(rows) == 1
+    assert rows[0].split()[2:] == ["failed", "failed"]
+
+
+def test_a_number_of_pairs_other_than_the_cards_is_a_note(workshop) -> None:
+    workshop.edit(
+        "card.toml", lambda text: text.replace('root = "data"', 'root = "data"\ncounts = { train = 7, test = 2 }')
+    )
+    result = workshop(workshop.arguments("tinycnn"))
+    assert result.returncode == 0, result.stderr
+    assert "note: tiny has 6 train pairs here; its card says 7." in result.stdout
+    assert "test pairs here" not in result.stdout
+
+
+def test_published_weights_that_are_not_here_are_missed_before_anything_is_trained(workshop) -> None:
+    result = workshop(workshop.arguments("tinycnn,prenet@rain100l"))
+    one_line(result, "prenet@rain100l", "fetch them from")
+    assert not (workshop.folder / "run").exists()
+
+
+def test_a_plugin_with_a_mistake_in_its_recipe(workshop) -> None:
+    path = workshop.folder / "mistaken.py"
+    text = (Path(__file__).parents[1] / "plugin_method.py").read_text()
+    path.write_text(text.replace("lr=1e-3", "learning_rate=1e-3"))
+    result = workshop(["check", "mistaken.py"])
+    line = one_line(result, "mistaken.py does not import", "lr: Field required", "learning_rate: Extra inputs")
+    assert "pydantic.dev" not in line
