@@ -186,7 +186,7 @@ def datasets(card: CardOption = [], data_root: DataOption = None, as_json: JsonO
     from derainbench.cards import all_cards
     from derainbench.listings import list_datasets
 
-    typer.echo(list_datasets(all_cards(card), data_root, as_json))
+    typer.echo(list_datasets(all_cards(card), _checked_root(data_root), as_json))
 
 
 @app.command()
@@ -295,9 +295,13 @@ def _datasets(words: str, cards: list[Path], data_root: Path | None) -> list[Dat
     from derainbench.cards import all_cards
     from derainbench.locate import select
 
+    return select(words, all_cards(cards), _checked_root(data_root))
+
+
+def _checked_root(data_root: Path | None) -> Path | None:
     if data_root is not None and not data_root.is_dir():
         raise UserError(f"data root {data_root} is no folder; give the folder that holds the datasets' folders")
-    return select(words, all_cards(cards), data_root)
+    return data_root
 
 
 def _seeds(text: str) -> list[int]:

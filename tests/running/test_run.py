@@ -339,3 +339,7 @@ def test_a_plugin_with_a_mistake_in_its_recipe(workshop) -> None:
     result = workshop(["check", "mistaken.py"])
     line = one_line(result, "mistaken.py does not import", "lr: Field required", "learning_rate: Extra inputs")
     assert "pydantic.dev" not in line
+
+
+def test_a_data_root_that_is_no_folder(workshop) -> None:
+    one_line(workshop(["datasets", "--data-root", "nowhere"]), "nowhere", "no folder")
