@@ -38,14 +38,16 @@ def restore_tiled(network: torch.nn.Module, rainy: Tensor, tile: int, size_multi
     covers the network's receptive field, and differs slightly near tile borders otherwise.
     """
     height, width = rainy.shape[-2:]
-    tile += -tile % size_multiple  # so that only the image's own border is ever padded
+    # Multiples of what the network wants: only the image's own border is ever padded, and a strided network samples
+    # every tile where it would sample the whole image.
+    tile, margin = tile + -tile % size_multiple, TILE_OVERLAP + -TILE_OVERLAP % size_multiple
     if max(height, width) <= tile:
         return restore(network, rainy, size_multiple)
     whole = torch.empty_like(rainy, dtype=torch.float32)
     for top in range(0, height, tile):
         for left in range(0, width, tile):
-            above, before = min(top, TILE_OVERLAP), min(left, TILE_OVERLAP)
-            seen = rainy[..., top - above : top + tile + TILE_OVERLAP, left - before : left + tile + TILE_OVERLAP]
+            above, before = min(top, margin), min(left, margin)
+            seen = rainy[..., top - above : top + tile + margin, left - before : left + tile + margin]
             restored = restore(network, seen, size_multiple)
             whole[..., top : top + tile, left : left + tile] = restored[
                 ..., above : above + tile, before : before + tile
