@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from derainbench.engine import choose_engine
+from derainbench.errors import one_line
 from derainbench.losses import get_loss
 from derainbench.method import Batch, Derainer
 from derainbench.restore import restore
@@ -32,7 +33,7 @@ def check_variant(variant: Variant) -> dict[str, str]:
         try:
             check(variant)
         except Exception as error:  # a network under test may raise anything
-            results[description] = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            results[description] = f"{type(error).__name__}: {one_line(error)}"
         else:
             results[description] = ""
     return results

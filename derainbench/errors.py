@@ -12,6 +12,11 @@ class StorageError(UserError):
     """The disk refuses: full, read-only, gone. Nothing after it can be stored, so a run stops here."""
 
 
+def one_line(error: BaseException) -> str:
+    """An exception's text without its line breaks: every error that is shown or stored is one line."""
+    return " ".join(str(error).split())
+
+
 def did_you_mean(wrong: str, known: list[str]) -> str:
     """``"; did you mean 'nasnet'?"`` if a known name is close, otherwise the list of the known ones."""
     import difflib

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from tabulate import tabulate
 
 from derainbench.cards import Card
-from derainbench.errors import UserError
+from derainbench.errors import UserError, one_line
 from derainbench.locate import locate
 from derainbench.method import Method
 from derainbench.options import option_defaults, option_types, spell
@@ -30,7 +30,7 @@ def list_methods(registry: Registry, as_json: bool) -> str:
         except UserError as error:
             broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
         except Exception as error:  # a network that cannot be built breaks its own line, not the list
-            reason = f"method {name!r} cannot be built ({type(error).__name__}: {' '.join(str(error).split())})"
+            reason = f"method {name!r} cannot be built ({type(error).__name__}: {one_line(error)})"
             broken.append({"name": name, "from": registry.origin(name), "error": reason})
     if as_json:
         return json.dumps({"methods": entries, "broken": broken}, indent=2)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from derainbench.errors import UserError, did_you_mean
+from derainbench.errors import UserError, did_you_mean, one_line
 from derainbench.method import Method
 from derainbench.names import parse_name
 from derainbench.variant import Variant, resolve
@@ -45,7 +45,7 @@ class Registry:
                 method = self._entries[name].load()
             except (Exception, SystemExit) as error:  # whatever a third party's module does
                 raise UserError(
-                    f"method {name!r} does not import ({type(error).__name__}: {_one_line(error)}); "
+                    f"method {name!r} does not import ({type(error).__name__}: {_reason(error)}); "
                     f"it comes from {self.origin(name)}: mend or uninstall it"
                 ) from error
             if not isinstance(method, Method) or method.name != name:
@@ -119,16 +119,14 @@ def _methods_in_file(path: Path) -> list[Method]:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # whatever the author's file does
-        raise UserError(
-            f"plugin {path} does not import ({type(error).__name__}: {_one_line(error)}); mend it"
-        ) from error
+        raise UserError(f"plugin {path} does not import ({type(error).__name__}: {_reason(error)}); mend it") from error
     methods = {id(value): value for value in vars(module).values() if isinstance(value, Method)}
     if not methods:
         raise UserError(f"plugin {path} defines no Method; add NAME = Method(name=..., network=...) to it")
     return list(methods.values())
 
 
-def _one_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, ValidationError):  # a recipe: pydantic's own text has many lines and a link
         return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    return " ".join(str(error).split())
+    return one_line(error)

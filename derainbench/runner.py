@@ -9,7 +9,7 @@ from typing import Protocol
 
 from derainbench.cells import Cell, TrainCell, key_of
 from derainbench.engine import Engine, describe_machine
-from derainbench.errors import StorageError, UserError
+from derainbench.errors import StorageError, UserError, one_line
 from derainbench.evaluate import evaluate
 from derainbench.store import Status, Store
 from derainbench.train import train
@@ -74,7 +74,7 @@ def execute(plan: Sequence[Cell], store: Store, engine: Engine, watcher: Watcher
         except UserError as mistake:
             error = str(mistake)
         except Exception as exception:  # a method's own code may raise anything; the other cells still run
-            crash, error = exception, f"{type(exception).__name__}: {' '.join(str(exception).split())}"
+            crash, error = exception, f"{type(exception).__name__}: {one_line(exception)}"
         else:
             outcome.done += 1
             store.finish(cell, time.monotonic() - begun, made_on)

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from derainbench.atomic import write_atomic
-from derainbench.errors import UserError
+from derainbench.errors import UserError, one_line
 from derainbench.images import read_pair, to_tensor
 from derainbench.method import Batch, Training
 from derainbench.metrics import finite_mean, score
@@ -112,7 +112,7 @@ class Checkpoint:
             _set_random_state(state["random"], fabric)
             self.step = int(state["step"])
         except Exception as error:  # a damaged file makes torch's reader raise almost anything
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            reason = one_line(error)[:120] or type(error).__name__
             raise UserError(
                 f"checkpoint {self.path} cannot be read ({reason}); delete it to train this cell from the start"
             ) from error

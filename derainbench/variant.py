@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from derainbench.errors import UserError
+from derainbench.errors import UserError, one_line
 from derainbench.method import Derainer, Method, Weights
 from derainbench.names import ParsedName
 from derainbench.options import check_options, spell
@@ -67,7 +67,7 @@ class Variant:
             try:
                 return self.build()
             except Exception as error:  # whatever the author's constructor raises
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                reason = f"{type(error).__name__}: {one_line(error)}"
                 raise UserError(f"{self.name} cannot be built ({reason}); mend the method or its options") from error
 
 

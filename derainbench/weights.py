@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from derainbench.atomic import file_hash, write_atomic
-from derainbench.errors import UserError
+from derainbench.errors import UserError, one_line
 from derainbench.locate import cache_folder
 from derainbench.method import Derainer
 from derainbench.variant import Variant
@@ -32,7 +32,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such weights file; check the path") from error
     except Exception as error:  # a damaged file makes torch's reader raise almost anything
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = one_line(error)[:120] or type(error).__name__
         raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UserError(f"{path} is not a state dict (names to tensors); give a file saved from state_dict()")
