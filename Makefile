@@ -18,8 +18,8 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## ratios against named references, each measured in one run
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+bench: $(READY)  ## ratios against plain transcriptions and scikit-image, into benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/all.py
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

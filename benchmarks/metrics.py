@@ -1,27 +1,19 @@
-"""The default metric protocols against scikit-image measuring the same: ``python benchmarks/metrics.py``.
+"""Measuring one pair of images: the default metric protocols against scikit-image doing the same.
 
-Prints medians and ratios (scikit-image's time / ours) for one 321x481 pair, the size of a Rain100L image, interleaved
-in one run. Both sides start from float arrays in [0, 1] and do all that a protocol asks: rounding, colour, PSNR, SSIM.
+The pair has the size of a Rain100L image. Both sides start from float arrays in [0, 1] and do all that a protocol asks:
+rounding, colour, PSNR, SSIM.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
-import re
-import statistics
-import time
-from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import skimage.metrics
 import torch
-from tabulate import tabulate
+from timing import interleaved, machine, parse, parser, refuse_unequal, table
 
 from derainbench.metrics import DEFAULT_PROTOCOLS, score_all
 
@@ -59,34 +51,11 @@ def ours(names: tuple[str, ...], x: torch.Tensor, y: torch.Tensor) -> list[tuple
     return [(float(s.psnr), float(s.ssim)) for s in score_all(x, y, names).values()]
 
 
-def machine() -> str:
-    """The processor's name where Linux tells it, and how many of them there are."""
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return f"{found[1] if found else platform.machine()}, {os.cpu_count()} processors"
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--threads", type=int, default=2, help="torch threads; scikit-image has one (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--repeats", type=int, default=9, help="interleaved repetitions, at least 5 (default: %(default)s)"
-    )
-    options = parser.parse_args()
-    if options.repeats < 5:
-        parser.error("--repeats: a median of fewer than 5 is no measurement")
-    torch.set_num_threads(options.threads)
-
+    options = parse(parser(__doc__, repeats=9))
+    height, width = (48, 64) if options.quick else (HEIGHT, WIDTH)
     random = np.random.default_rng(0)
-    clean = random.random((HEIGHT, WIDTH, 3))
+    clean = random.random((height, width, 3))
     restored = np.clip(clean + random.normal(0, 0.05, clean.shape), 0, 1)
     tensors = {
         dtype: tuple(torch.from_numpy(a).permute(2, 0, 1)[None].to(dtype).contiguous() for a in (restored, clean))
@@ -99,20 +68,16 @@ def main() -> None:
             "scikit-image": partial(reference, names, restored, clean),
             **{str(dtype).removeprefix("torch."): partial(ours, names, *pair) for dtype, pair in tensors.items()},
         }
-        if not np.allclose(calls["float64"](), calls["scikit-image"](), rtol=0, atol=1e-9):
-            raise SystemExit(f"{label}: the two sides disagree, so their times mean nothing")
-        calls["float32"]()  # the check above warmed the other two
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        for _ in range(options.repeats):
-            for name, call in calls.items():
-                times[name].append(milliseconds(call))
-        theirs, double, single = (statistics.median(t) for t in times.values())
+        scores = (torch.tensor(calls[side](), dtype=torch.float64) for side in ("float64", "scikit-image"))
+        refuse_unequal(label, *scores, 1e-11)
+        ms = interleaved(calls, options.repeats)
+        theirs, double, single = ms.values()
         rows.append((label, theirs, double, single, theirs / double, theirs / single))
 
-    print(f"one {HEIGHT}x{WIDTH} pair; medians of {options.repeats} interleaved; {options.threads} torch threads")
-    print(f"{machine()}; torch {torch.__version__}, scikit-image {version('scikit-image')}")
+    print(f"One {height}x{width} pair; medians of {options.repeats} interleaved rounds; ratio = scikit-image / ours.")
+    print(f"{machine()}, scikit-image {version('scikit-image')}, which uses one thread.\n")
     headers = ("protocol", "scikit-image ms", "float64 ms", "float32 ms", "float64 ratio", "float32 ratio")
-    print(tabulate(rows, headers=headers, floatfmt=".1f"))
+    print(table(rows, headers, (None, 1, 1, 1, 2, 2)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from derainbench.embedded import Generation
 from derainbench.errors import UserError
+from derainbench.metrics import PROTOCOLS
 from derainbench.patterns import Pattern
 from derainbench.rain import RainModel
 
@@ -52,9 +55,14 @@ class SplitPatterns(_Data):
 
 
 class Layout(_Data):
-    """One packaging of the dataset. Several circulate; a card lists them and the first that matches wins."""
+    """One packaging of the dataset. Several circulate; a card lists them and the first that matches wins.
+
+    ``folders`` are what this packaging's folder is called below the data root, where that is not what the card says;
+    ``.`` is the data root itself, for packagings that keep their splits in folders beside each other.
+    """
 
     name: str
+    folders: tuple[str, ...] = ()
     train: SplitPatterns | None = None
     test: SplitPatterns | None = None
 
@@ -64,6 +72,47 @@ class Counts(_Data):
 
     train: Annotated[int, Field(ge=0)] | None = None
     test: Annotated[int, Field(ge=0)] | None = None
+
+
+class SameScenes(_Data):
+    """Groups of a split's scenes that show one and the same, under different names; leading zeros do not matter."""
+
+    train: tuple[tuple[str, ...], ...] = ()
+    test: tuple[tuple[str, ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _groups_are_apart(self) -> Self:
+        for groups in (self.train, self.test):
+            names = Counter(without_zeros(name) for group in groups for name in group)
+            repeated = [name for name, times in names.items() if times > 1]
+            if repeated:
+                raise ValueError(f"scene {repeated[0]!r} is named twice; put all that are the same into one group")
+            if any(len(group) < 2 for group in groups):
+                raise ValueError("a group names two scenes or more")
+        return self
+
+
+class InputScore(_Data):
+    """The mean scores of the unprocessed test inputs under a named protocol, by which the files are recognised.
+
+    ``psnr`` in dB, to 0.005; ``ssim`` to 0.0002.
+    """
+
+    protocol: str
+    psnr: float
+    ssim: float
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: str) -> str:
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"no protocol is called {protocol!r}; known: {', '.join(PROTOCOLS)}")
+        return protocol
+
+
+def without_zeros(name: str) -> str:
+    """A name with its numbers by value: packagings of one dataset write 3, 03 and 003."""
+    return re.sub(r"\d+", lambda digits: str(int(digits[0])), name)
 
 
 class Card(_Data):
@@ -87,6 +136,8 @@ class Card(_Data):
     licence: str = ""
     bibtex: str = ""
     defects: tuple[str, ...] = ()
+    same_scene: SameScenes = SameScenes()
+    input_score: InputScore | None = None
     generate: Generation | None = None
 
     @field_validator("name")

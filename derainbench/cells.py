@@ -16,7 +16,7 @@ from derainbench.results import UNTRAINED, evaluation_folder, training_folder
 from derainbench.variant import Variant
 
 #: Goes up when the harness itself changes what a training or a score is; then every cell is done again.
-HARNESS_REVISION = 1
+HARNESS_REVISION = 2
 
 _HERE = Path()
 
@@ -55,7 +55,10 @@ class TrainCell:
 
 @dataclass(frozen=True)
 class EvalCell:
-    """Score a variant, trained by ``training`` if it trains at all, on a dataset's test split."""
+    """Score a variant, trained by ``training`` if it trains at all, on a dataset's test split.
+
+    ``tile`` is what was asked for: a side in pixels, 0 for never, None to decide by image (:mod:`.restore`).
+    """
 
     variant: Variant
     training: TrainCell | None
@@ -63,6 +66,7 @@ class EvalCell:
     seed: int
     precision: str
     protocols: tuple[str, ...]
+    tile: int | None = None
 
     @property
     def trained_on(self) -> str:
@@ -80,7 +84,7 @@ class EvalCell:
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """All that the scores depend on, as plain data."""
-        return {
+        inputs = {
             "harness": HARNESS_REVISION,
             "method": self.variant.name,
             "source": self.variant.source_digest(),
@@ -90,6 +94,12 @@ class EvalCell:
             "protocols": {name: PROTOCOLS[name].revision for name in self.protocols},
             "precision": self.precision,
         }
+        # Named only where they change a score, so that the keys of all other cells stay what they were.
+        if self.variant.quantisation != "round":
+            inputs["quantisation"] = self.variant.quantisation
+        if self.tile and self.variant.skeleton().reach is None:
+            inputs["tile"] = self.tile
+        return inputs
 
 
 Cell = TrainCell | EvalCell

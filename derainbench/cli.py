@@ -5,22 +5,29 @@ Everything heavy is imported inside the commands, so that ``derainbench --help``
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from derainbench import __version__
+from derainbench.cli_options import (
+    CardOption,
+    DataOption,
+    DeviceOption,
+    JsonOption,
+    PluginOption,
+    PrecisionOption,
+    TileOption,
+)
 from derainbench.errors import UserError
-
-if TYPE_CHECKING:
-    from derainbench.locate import Dataset
-    from derainbench.registry import Registry
-    from derainbench.variant import Variant
+from derainbench.weights_cli import weights_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,17 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, evaluate and compare single-image deraining methods under named metric protocols.",
 )
-
-PluginOption = Annotated[list[Path], typer.Option("--plugin", help="A Python file that defines methods; repeatable.")]
-CardOption = Annotated[list[Path], typer.Option("--card", help="A dataset card (TOML) of your own; repeatable.")]
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data-root", envvar="DERAINBENCH_DATA", help="Folder that holds the datasets' folders."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto (the GPU if there is one), cpu, cuda, cuda:N, mps.")]
-PrecisionOption = Annotated[str, typer.Option("--precision", help="auto (bf16 mixed on a GPU), fp32, bf16.")]
-
+app.add_typer(weights_app, name="weights")
 
 #: The exit status of a program that was stopped by Ctrl-C.
 INTERRUPTED = 130
@@ -49,6 +46,13 @@ class Baseline(StrEnum):
     """Whether the unprocessed input takes part in the comparison."""
 
     IDENTITY = "identity"
+    NONE = "none"
+
+
+class PageImages(StrEnum):
+    """Whether a report's page holds the images."""
+
+    EMBED = "embed"
     NONE = "none"
 
 
@@ -86,6 +90,7 @@ def run(
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    tile: TileOption = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that load training data; the result is the same.")] = 0,
     data_root: DataOption = None,
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
@@ -96,52 +101,53 @@ def run(
 
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
+    from derainbench.choices import choose_datasets, choose_protocols, choose_recipe, choose_seeds, choose_variants
     from derainbench.engine import choose_engine, describe_machine
     from derainbench.grid import Grid
-    from derainbench.metrics import DEFAULT_PROTOCOLS, get_protocol
-    from derainbench.names import split_list
+    from derainbench.input_check import with_input_checks
     from derainbench.provenance import describe_run, merge
     from derainbench.recipes import recipe_book
     from derainbench.registry import discover
     from derainbench.reports.terminal import terminal
+    from derainbench.restore import parse_tile
     from derainbench.runner import execute
     from derainbench.store import Store, load_results
     from derainbench.watch import ConsoleWatcher, print_plan
-    from derainbench.weights import published_file
+    from derainbench.weights_cache import require
 
     registry = discover(plugin)
-    variants = _variants(registry, methods, baseline)
-    chosen = _datasets(datasets, card, data_root)
+    variants = choose_variants(registry, methods, None if baseline is Baseline.NONE else baseline.value)
+    chosen = choose_datasets(datasets, card, data_root)
     engine = choose_engine(device, precision)
-    if recipe == "auto":
-        published = engine.device.type != "cpu" and not any(dataset.card.embedded for dataset in chosen)
-        recipe = "paper" if published else "quick"
-        typer.echo(f"recipe {recipe} (default for {'a GPU and real' if published else 'no GPU, or embedded'} datasets)")
-    else:
-        typer.echo(f"recipe {recipe}")
+    recipe, why = choose_recipe(recipe, engine.device.type, chosen)
+    typer.echo(f"recipe {recipe}{why}")
     book = recipe_book(recipe)
     book.check(registry.names())
     store = Store(out or Path("runs") / book.name)
     before = store.read_info() or {}
     if precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = choose_engine(device, before["precision"])
-    asked = [get_protocol(name).name for name in split_list(protocols)] or DEFAULT_PROTOCOLS
-    asked = list(dict.fromkeys([*before.get("protocols", ()), *asked]))
-    grid = Grid(variants, chosen, book, _seeds(seeds), asked, engine.precision, cross)
+    asked = choose_protocols(protocols, before.get("protocols", ()))
+    grid = Grid(variants, chosen, book, choose_seeds(seeds), asked, engine.precision, cross, parse_tile(tile))
     cells = grid.cells()
+    statuses = {cell.name: store.status(cell) for cell in cells}
     for cell in cells:
-        if cell.variant.weights is not None and store.status(cell).state != "done":
-            published_file(cell.variant)  # weights that are not here are told now, not after hours of training
+        if cell.variant.weights is not None and statuses[cell.name].state != "done":
+            require(cell.variant)  # weights that are not here are told now, not after hours of training
     if dry_run:
-        print_plan(cells, {cell.name: store.status(cell) for cell in cells})
+        print_plan(cells, statuses)
         return
     with store.locked():
         info = describe_run(grid, cells, describe_machine(engine), shlex.join(["derainbench", *sys.argv[1:]]))
-        store.write_info(merge(store.read_info(), info))
+        merged = merge(store.read_info(), info)
+        store.write_info(merged)
         with ConsoleWatcher(debug=_debugging()) as watcher:
-            outcome = execute(cells, store, engine, watcher, workers)
-    typer.echo("\n" + terminal(load_results(store.folder)))
-    for notice in info["notices"]:
+            outcome = execute(cells, statuses, store, engine, watcher, workers)
+        results = load_results(store.folder)
+        merged = with_input_checks(merged, results, [dataset.card for dataset in chosen], Baseline.IDENTITY.value)
+        store.write_info(merged)
+    typer.echo("\n" + terminal(results))
+    for notice in [*info["notices"], *(check["notice"] for check in merged["input_checks"] if check["notice"])]:
         typer.echo(f"note: {notice}")
     typer.echo(f"{store.folder}: {outcome.done} done, {outcome.skipped} kept, {len(outcome.failed)} failed")
     typer.echo(f"next: derainbench report {store.folder}")
@@ -157,6 +163,9 @@ def report(
     ] = "html,latex,markdown,csv",
     protocol: Annotated[str | None, typer.Option(help="The protocol of the table printed here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; default RUN/report.")] = None,
+    images: Annotated[
+        PageImages, typer.Option(help="Whether the page holds copies of the images; many may not be passed on.")
+    ] = PageImages.EMBED,
 ) -> None:
     """Write the comparison as a page, LaTeX tables, Markdown and CSV, and print it."""
     from derainbench.names import split_list
@@ -166,7 +175,7 @@ def report(
 
     results = load_results(run_folder)
     text = terminal(results, protocol)
-    path = write_report(results, out or run_folder / "report", split_list(formats))
+    path = write_report(results, out or run_folder / "report", split_list(formats), images.value)
     typer.echo(text)
     typer.echo(str(path))
 
@@ -184,9 +193,10 @@ def methods(plugin: PluginOption = [], as_json: JsonOption = False) -> None:  # 
 def datasets(card: CardOption = [], data_root: DataOption = None, as_json: JsonOption = False) -> None:  # noqa: B006
     """List the datasets: rain model, counts, and whether their files are here."""
     from derainbench.cards import all_cards
+    from derainbench.choices import checked_root
     from derainbench.listings import list_datasets
 
-    typer.echo(list_datasets(all_cards(card), _checked_root(data_root), as_json))
+    typer.echo(list_datasets(all_cards(card), checked_root(data_root), as_json))
 
 
 @app.command()
@@ -199,7 +209,7 @@ def derain(
     trained_on: Annotated[str | None, typer.Option(help="Which of the run's trainings, by dataset.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results; default beside each photograph.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
-    tile: Annotated[int, typer.Option(min=0, help="Tile side in pixels for large photographs; 0: never tile.")] = 1024,
+    tile: TileOption = "auto",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     plugin: PluginOption = [],  # noqa: B006
@@ -208,24 +218,25 @@ def derain(
     from derainbench.engine import choose_engine
     from derainbench.photos import derain_photo, find_weights
     from derainbench.registry import discover
-    from derainbench.restore import prepare
+    from derainbench.restore import parse_tile, restorer
     from derainbench.weights import load_into
 
+    asked = parse_tile(tile)
     variant = discover(plugin).variant(method)
     fabric = choose_engine(device, precision).fabric
     network = variant.build()
     source = find_weights(variant, weights, trained_on)
     if source is not None:
         load_into(network, variant, source)
-    prepared = prepare(fabric, network)
     targets = [(out or photo.parent) / f"{photo.stem}-{variant.name}.png" for photo in photos]
     for target in targets:
         if target.exists() and not overwrite:
             raise UserError(f"{target} exists; give --overwrite or another --out")
         if targets.count(target) > 1:
             raise UserError(f"two photographs would be written to {target}; give them one at a time, or no --out")
+    restore = restorer(fabric, network, asked)
     for photo, target in zip(photos, targets, strict=True):
-        derain_photo(photo, target, prepared, fabric.device, tile, network.size_multiple)
+        derain_photo(photo, target, restore)
         typer.echo(str(target))
 
 
@@ -247,12 +258,14 @@ def check(
     names = [n for n in registry.names() if registry.origin(n) == f"file {path}"] if path.suffix == ".py" else [method]
     results = {name: check_variant(registry.variant(name)) for name in names}
     typer.echo(list_checks(results, as_json))
-    if any(problem for result in results.values() for problem in result.values()):
+    if any(outcome.problem for checks in results.values() for outcome in checks.values()):
         raise typer.Exit(2)
 
 
 def main() -> NoReturn:
     """Run a command; a mistake that the user can mend is one line on standard error and exit status 2."""
+    # At its end Python looks for garbage among all that torch has made, which takes half a second and frees nothing.
+    atexit.register(gc.freeze)
     try:
         status = app(standalone_mode=False)
     except UserError as error:
@@ -277,38 +290,3 @@ def _fail(message: str, status: int) -> NoReturn:
 
 def _debugging() -> bool:
     return "--debug" in sys.argv[1:2] or bool(os.environ.get("DERAINBENCH_DEBUG"))
-
-
-def _variants(registry: Registry, names: str, baseline: Baseline) -> list[Variant]:
-    from derainbench.names import split_list
-
-    asked = [] if baseline is Baseline.NONE else [baseline.value]
-    for name in split_list(names):
-        asked += registry.working() if name == "all" else [name]
-    variants = [registry.variant(name) for name in asked]
-    if not split_list(names):
-        raise UserError("no method is chosen; give --methods names separated by commas, or all")
-    return list({variant.name: variant for variant in variants}.values())
-
-
-def _datasets(words: str, cards: list[Path], data_root: Path | None) -> list[Dataset]:
-    from derainbench.cards import all_cards
-    from derainbench.locate import select
-
-    return select(words, all_cards(cards), _checked_root(data_root))
-
-
-def _checked_root(data_root: Path | None) -> Path | None:
-    if data_root is not None and not data_root.is_dir():
-        raise UserError(f"data root {data_root} is no folder; give the folder that holds the datasets' folders")
-    return data_root
-
-
-def _seeds(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise UserError(f"--seeds {text!r}: give whole numbers from 0, separated by commas")
-    seeds = list(dict.fromkeys(int(part) for part in parts))
-    if max(seeds) >= 2**63:
-        raise UserError(f"--seeds {max(seeds)}: a seed is below 2**63; give a smaller one")
-    return seeds

@@ -14,7 +14,10 @@ from derainbench.variant import Variant
 
 @dataclass(frozen=True)
 class Grid:
-    """``cross`` tests every training on every dataset; otherwise each is tested on the one it was trained on."""
+    """``cross`` tests every training on every dataset; otherwise each is tested on the one it was trained on.
+
+    ``tile`` is the side of tiles in evaluations, 0 for never, None to decide by image.
+    """
 
     variants: Sequence[Variant]
     datasets: Sequence[Dataset]
@@ -23,6 +26,7 @@ class Grid:
     protocols: Sequence[str]
     precision: str
     cross: bool = False
+    tile: int | None = None
 
     def cells(self) -> list[Cell]:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
@@ -31,7 +35,7 @@ class Grid:
         tested on; :class:`UserError` where that leaves a variant untrained.
         """
         cells: list[Cell] = []
-        trained_on = [dataset for dataset in self.datasets if dataset.layout.train is not None]
+        trained_on = [dataset for dataset in self.datasets if dataset.has("train")]
         for variant in self.variants:
             if not variant.trainable:
                 cells += [self._evaluation(variant, None, test, 0) for test in self.datasets]
@@ -51,4 +55,4 @@ class Grid:
         return cells
 
     def _evaluation(self, variant: Variant, training: TrainCell | None, test: Dataset, seed: int) -> EvalCell:
-        return EvalCell(variant, training, test, seed, self.precision, tuple(self.protocols))
+        return EvalCell(variant, training, test, seed, self.precision, tuple(self.protocols), self.tile)

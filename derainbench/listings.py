@@ -1,4 +1,4 @@
-"""What there is, as text for a person or JSON for a script: methods, datasets, conformance checks."""
+"""What there is, as text for a person or JSON for a script: methods, weights, datasets, conformance checks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import textwrap
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tabulate import tabulate
 
 from derainbench.cards import Card
 from derainbench.errors import UserError, one_line
-from derainbench.locate import locate
+from derainbench.locate import cache_folder, locate
 from derainbench.method import Method
 from derainbench.options import option_defaults, option_types, spell
 from derainbench.registry import Registry
 from derainbench.variant import Variant, choose
+from derainbench.weights_cache import known_weights, place
+
+if TYPE_CHECKING:
+    from derainbench.conformance import Outcome
 
 
 def list_methods(registry: Registry, as_json: bool) -> str:
@@ -39,6 +43,8 @@ def list_methods(registry: Registry, as_json: bool) -> str:
         options = " ".join(f"{option['name']}={option['default']}" for option in entry["options"])
         rows.append([entry["name"], f"{entry['parameters']:,}", textwrap.fill(options, 60), entry["from"]])
         rows += [[f"  {v['name']}", f"{v['parameters']:,}", v["title"], ""] for v in entry["variants"]]
+        tags = " ".join(dict.fromkeys(f"@{weights['tag']}" for weights in entry["weights"]))
+        rows += [["  weights", "", textwrap.fill(tags, 60), ""]] if tags else []
     headers = ["method", "parameters", "options and defaults", "from"]
     lines = [tabulate(rows, headers, disable_numparse=True, colalign=("left", "right", "left", "left"))]
     lines += [f"\nbroken: {entry['error']}" for entry in broken]
@@ -55,10 +61,7 @@ def _method(method: Method, origin: str) -> dict[str, Any]:
         "options": options,
         "trains": method.recipe is not None,
         "variants": [_variant(choose(method, options)) for options in method.variants.values()],
-        "weights": [
-            {"name": choose(method, w.options, w).name, "source": w.source, "licence": w.licence, "sha256": w.sha256}
-            for w in method.weights
-        ],
+        "weights": [_weights(variant) for variant in known_weights(method)],
         "paper": dataclasses.asdict(method.paper) if method.paper else None,
         "from": origin,
     }
@@ -66,6 +69,44 @@ def _method(method: Method, origin: str) -> dict[str, Any]:
 
 def _variant(variant: Variant) -> dict[str, Any]:
     return {"name": variant.name, "title": variant.title, "parameters": variant.parameters()}
+
+
+def list_weights(registry: Registry, as_json: bool) -> str:
+    """The weights of every registered method, published or the user's own, and whether they are on this machine."""
+    entries, broken = [], []
+    for name in registry.names():
+        try:
+            entries += [_weights(variant) for variant in known_weights(registry.get(name))]
+        except UserError as error:
+            broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
+    if as_json:
+        return json.dumps({"weights": entries, "broken": broken}, indent=2)
+    rows = [
+        (e["name"], e["trained_on"], _here(e), e["licence"], f"{e['sha256'][:12]}...", e["source"]) for e in entries
+    ]
+    headers = ["weights", "trained on", "here", "licence", "sha256", "source"]
+    lines = [tabulate(rows, headers, disable_numparse=True), f"\nhere: in {cache_folder() / 'weights'}"]
+    return "\n".join([*lines, *(f"\nbroken: {entry['error']}" for entry in broken)])
+
+
+def _here(entry: dict[str, Any]) -> str:
+    return f"{entry['here']}{'' if entry['verified'] else ', unverified'}"
+
+
+def _weights(variant: Variant) -> dict[str, Any]:
+    weights, (path, state) = variant.weights, place(variant)
+    assert weights is not None
+    return {
+        "name": variant.name,
+        "tag": weights.tag,
+        "trained_on": weights.trained_on,
+        "source": weights.source,
+        "licence": weights.licence,
+        "sha256": weights.sha256,
+        "verified": weights.verified,
+        "here": {"here": "yes", "missing": "no"}.get(state, state),
+        "path": str(path) if state != "missing" else None,
+    }
 
 
 def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bool) -> str:
@@ -94,16 +135,17 @@ def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bo
     return tabulate(rows, ["dataset", "rain", "kind", "train", "test", "here"], missingval="?")
 
 
-def list_checks(results: Mapping[str, Mapping[str, str]], as_json: bool) -> str:
-    """What the conformance kit found: an empty problem is a pass."""
+def list_checks(results: Mapping[str, Mapping[str, Outcome]], as_json: bool) -> str:
+    """What the conformance kit found, by method and check: an empty problem is a pass."""
     if as_json:
-        return json.dumps(results, indent=2)
+        outcomes = {name: {check: o._asdict() for check, o in checks.items()} for name, checks in results.items()}
+        return json.dumps(outcomes, indent=2)
     rows = [
-        [name, check, f"FAILS: {problem}" if problem else "ok"]
+        [name, check, f"FAILS: {outcome.problem}" if outcome.problem else "ok", textwrap.fill(outcome.remark, 60)]
         for name, checks in results.items()
-        for check, problem in checks.items()
+        for check, outcome in checks.items()
     ]
-    return tabulate(rows, ["method", "check", "result"])
+    return tabulate(rows, ["method", "check", "result", "remark"])
 
 
 def _place(card: Card, data_root: Path | None) -> str:

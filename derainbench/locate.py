@@ -40,7 +40,8 @@ class Dataset:
         """The pairs of a split, never none: :class:`UserError` where the split has no files."""
         if split not in self._pairs:
             patterns: SplitPatterns | None = getattr(self.layout, split)
-            pairs = find_pairs(self.root, patterns) if patterns is not None else []
+            same = getattr(self.card.same_scene, split)
+            pairs = find_pairs(self.root, patterns, same) if patterns is not None else []
             if not pairs:
                 expected = f": no file {patterns.rainy}" if patterns is not None else ""
                 raise UserError(
@@ -49,6 +50,10 @@ class Dataset:
                 )
             self._pairs[split] = pairs
         return self._pairs[split]
+
+    def has(self, split: SplitName) -> bool:
+        """Whether some file of the split is here."""
+        return _has_files(self.root, self.layout, split)
 
     def digest(self, split: SplitName) -> str:
         """Hash of the split's names and contents."""
@@ -61,10 +66,12 @@ def locate(card: Card, data_root: Path | None) -> Dataset | None:
     """The dataset if its files are here, otherwise None. An embedded one is made on first use."""
     if card.generate is not None:
         return Dataset(card, _generated(card), card.layouts[0])
-    for root in _candidates(card, data_root):
+    # Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
+    for roles in (("rainy", "clean"), ("rainy",)):
         for layout in card.layouts:
-            if any(_has_files(root, layout, split) for split in ("train", "test")):
-                return Dataset(card, root, layout)
+            for root in _candidates(card, layout, data_root):
+                if any(_has_files(root, layout, split, roles) for split in ("train", "test")):
+                    return Dataset(card, root, layout)
     return None
 
 
@@ -98,21 +105,23 @@ def _group(word: str, cards: dict[str, Card], data_root: Path | None) -> list[Da
 def _by_name(card: Card, data_root: Path | None) -> Dataset:
     dataset = locate(card, data_root)
     if dataset is None:
-        tried = ", ".join(str(root) for root in _candidates(card, data_root)) or "nowhere: give --data-root"
+        roots = [str(root) for layout in card.layouts for root in _candidates(card, layout, data_root)]
+        tried = ", ".join(dict.fromkeys(roots)) or "nowhere: give --data-root"
         remedy = f"fetch it from {card.source}" if card.source else "put them there, or leave the dataset out"
         raise UserError(f"the files of dataset {card.name!r} are not here (looked in {tried}); {remedy}")
     return dataset
 
 
-def _candidates(card: Card, data_root: Path | None) -> Sequence[Path]:
+def _candidates(card: Card, layout: Layout, data_root: Path | None) -> Sequence[Path]:
     if card.root is not None:
         return [card.root]
-    return [data_root / name for name in dict.fromkeys((*card.folders, card.name))] if data_root else []
+    names = layout.folders or dict.fromkeys((*card.folders, card.name))
+    return [data_root / name for name in names] if data_root else []
 
 
-def _has_files(root: Path, layout: Layout, split: SplitName) -> bool:
+def _has_files(root: Path, layout: Layout, split: SplitName, roles: Sequence[str] = ("rainy",)) -> bool:
     patterns = getattr(layout, split)
-    return patterns is not None and Pattern(patterns.rainy).matches_any(root)
+    return patterns is not None and all(Pattern(getattr(patterns, role)).matches_any(root) for role in roles)
 
 
 def _generated(card: Card) -> Path:

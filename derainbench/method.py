@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from derainbench.images import Quantisation
 from derainbench.losses import Loss
 from derainbench.recipe import Recipe
 
@@ -36,6 +37,18 @@ class Derainer(nn.Module):
 
     #: Height and width must be multiples of this; the harness pads by reflection and crops.
     size_multiple: ClassVar[int] = 1
+
+    #: Why ``torch.export`` cannot take the network; empty where it can.
+    not_exportable: ClassVar[str] = ""
+
+    @property
+    def reach(self) -> int | None:
+        """How far an output pixel can see, in pixels of the input: the radius of the receptive field, or a bound of it.
+
+        None, the default, is the whole image (global pooling, recurrences over rows), or unknown. Tiles of a large
+        image overlap by it.
+        """
+        return None
 
     def forward(self, rainy: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1] to the restored image: same shape, not clamped."""
@@ -68,8 +81,9 @@ class Paper:
 class Weights:
     """Trained weights that somebody published, fetched by the user and never shipped with derainbench.
 
-    ``options`` are the network's options they were trained with; ``convert`` turns the published state dict into ours.
-    ``trained_on`` names the dataset's card.
+    ``options`` are the network's options they were trained with. ``trained_on`` names the dataset's card.
+    ``verified`` is False for a file that the user added with --trust-unknown: nobody vouches for it.
+    ``quantisation`` is how the authors' code made the 8-bit files on which their published scores were measured.
     """
 
     tag: str
@@ -78,7 +92,13 @@ class Weights:
     sha256: str
     licence: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+    verified: bool = True
+    quantisation: Quantisation = "round"
+
+
+def same_name(name: str) -> tuple[str, ...]:
+    """The authors' code calls the parameter as we do."""
+    return (name,)
 
 
 class Training(Protocol):
@@ -108,6 +128,8 @@ class Method:
     ``recipe`` is the published one, or None where there is nothing to train. ``quick`` says which of its fields change
     for a laptop. ``variants`` are the options under which the paper gives the network another name, by that name.
     ``trainer`` is the class that trains it, for what one optimiser cannot; None is the usual one.
+    ``official_names`` says what the authors' code calls a parameter or buffer of ours: several names where we keep
+    theirs merged into one, concatenated along the output channels (dim 0) in that order, each an equal part.
     """
 
     name: str
@@ -119,3 +141,4 @@ class Method:
     weights: tuple[Weights, ...] = ()
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trainer: type[Training] | None = None
+    official_names: Callable[[str], tuple[str, ...]] = same_name

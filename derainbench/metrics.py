@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.images import Quantisation, grey_levels
 from derainbench.ssim import GAUSSIAN_11, GAUSSIAN_11_FLOAT32, UNIFORM_7, downsampled, mean_ssim
 
 
@@ -39,9 +40,9 @@ class Protocol:
     revision: int
     measure: Callable[[_Pair], Scores]
 
-    def __call__(self, restored: Tensor, clean: Tensor) -> Scores:
+    def __call__(self, restored: Tensor, clean: Tensor, quantisation: Quantisation = "round") -> Scores:
         """Score a batch; see :func:`score`."""
-        return score(restored, clean, self)
+        return score(restored, clean, self, quantisation)
 
 
 def get_protocol(name: str) -> Protocol:
@@ -52,22 +53,26 @@ def get_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def score(restored: Tensor, clean: Tensor, protocol: str | Protocol) -> Scores:
+def score(restored: Tensor, clean: Tensor, protocol: str | Protocol, quantisation: Quantisation = "round") -> Scores:
     """Score a batch of restored images against the clean ones under one protocol.
 
     Both are (B, 3, H, W) floating-point RGB, nominally in [0, 1]; values outside are clamped, NaN stays and makes the
     scores of its image NaN. Computed on their device in their precision (float32 at least); no gradient, no
-    synchronisation. Sides too short for the protocol's SSIM window give NaN and a warning. :class:`UserError` if the
-    shapes do not fit.
+    synchronisation. Sides too short for the protocol's SSIM window give NaN and a warning. ``quantisation`` is how a
+    protocol of 8-bit images makes the restored one; the clean one was 8 bit to begin with, and is always rounded.
+    :class:`UserError` if the shapes do not fit.
     """
-    return score_all(restored, clean, (protocol,))[protocol if isinstance(protocol, str) else protocol.name]
+    name = protocol if isinstance(protocol, str) else protocol.name
+    return score_all(restored, clean, (protocol,), quantisation)[name]
 
 
 @torch.no_grad()
-def score_all(restored: Tensor, clean: Tensor, protocols: Iterable[str | Protocol]) -> dict[str, Scores]:
+def score_all(
+    restored: Tensor, clean: Tensor, protocols: Iterable[str | Protocol], quantisation: Quantisation = "round"
+) -> dict[str, Scores]:
     """Scores by protocol name: as :func:`score` for each, sharing the work that the protocols have in common."""
     chosen = [get_protocol(p) if isinstance(p, str) else p for p in protocols]
-    pair = _Pair(restored, clean)
+    pair = _Pair(restored, clean, quantisation)
     return {p.name: p.measure(pair) for p in chosen}
 
 
@@ -88,7 +93,7 @@ def finite_mean(values: Iterable[SupportsFloat]) -> tuple[float, int]:
 class _Pair:
     """Two batches, checked and clamped, with what several protocols need of them computed at most once."""
 
-    def __init__(self, restored: Tensor, clean: Tensor) -> None:
+    def __init__(self, restored: Tensor, clean: Tensor, quantisation: Quantisation) -> None:
         shapes = f"restored {tuple(restored.shape)}, clean {tuple(clean.shape)}"
         if restored.shape != clean.shape:
             raise UserError(f"a score needs two images of one size, got {shapes}: crop or re-pair them")
@@ -99,11 +104,12 @@ class _Pair:
         # Half precision cannot hold a metric: 8 bits of mantissa end at 48 dB.
         dtype = torch.promote_types(torch.promote_types(restored.dtype, clean.dtype), torch.float32)
         self.restored, self.clean = restored.to(dtype).clamp(0, 1), clean.to(dtype).clamp(0, 1)
+        self._quantisation = quantisation
 
     @cached_property
     def eight_bit(self) -> tuple[Tensor, Tensor]:
-        """Both rounded to whole grey levels, 0 to 255, as saving them to PNG would."""
-        return self.restored.mul(255).round_(), self.clean.mul(255).round_()
+        """Both in whole grey levels, 0 to 255, as saving them to PNG would make them."""
+        return grey_levels(self.restored, self._quantisation), grey_levels(self.clean)
 
 
 def _psnr(x: Tensor, y: Tensor, peak: float) -> Tensor:

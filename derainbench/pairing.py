@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from derainbench.atomic import file_hash
-from derainbench.cards import SplitPatterns
+from derainbench.cards import SplitPatterns, without_zeros
 from derainbench.errors import UserError
 from derainbench.patterns import Pattern
 
@@ -25,11 +25,11 @@ class Pair:
     layers: dict[str, Path] = field(default_factory=dict)
 
 
-def find_pairs(root: Path, patterns: SplitPatterns) -> list[Pair]:
+def find_pairs(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequence[str]] = ()) -> list[Pair]:
     """All pairs of a split, sorted by path; empty where no rainy file matches.
 
-    Several rainy files may share a clean one. A rainy file without a partner, or with two, is a :class:`UserError`
-    that names the files.
+    Several rainy files may share a clean one. Clean files that ``same_scene`` names in one group are one scene, the
+    group's first. A rainy file without a partner, or with two, is a :class:`UserError` that names the files.
     """
     rainy_pattern = Pattern(patterns.rainy)
     rainy_files = list(rainy_pattern.find(root))
@@ -41,12 +41,14 @@ def find_pairs(root: Path, patterns: SplitPatterns) -> list[Pair]:
         if rainy_files
         else {}
     )
+    known_as = {without_zeros(name): group[0] for group in same_scene for name in group}
     pairs = []
     for path, fields in rainy_files:
         files = {name: partner.of(path, fields) for name, partner in partners.items()}
         clean = files.pop("clean")
         image = "-".join(fields[name] for name in rainy_pattern.fields)
-        pairs.append(Pair(image, fields.get("scene") or partners["clean"].name(fields), path, clean, files))
+        scene = fields.get("scene") or partners["clean"].name(fields)
+        pairs.append(Pair(image, known_as.get(without_zeros(scene), scene), path, clean, files))
     _check_names(pairs)
     return pairs
 

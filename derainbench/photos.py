@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from PIL import Image
+from torch import Tensor
 
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError
 from derainbench.images import open_image, to_array, to_rgb, to_tensor
-from derainbench.restore import restore_tiled
 from derainbench.results import training_folder
 from derainbench.variant import Variant
-from derainbench.weights import published_file
+from derainbench.weights_cache import weights_file
 
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
-def derain_photo(
-    photo: Path, target: Path, network: torch.nn.Module, device: torch.device, tile: int, size_multiple: int
-) -> None:
+def derain_photo(photo: Path, target: Path, restore: Callable[[Tensor], Tensor]) -> None:
     """Restore one photograph and write it as an 8-bit PNG, atomically.
 
     EXIF orientation is applied; transparency is kept as it was; grey and 16-bit images become 8-bit RGB; an embedded
-    colour profile is copied. ``tile`` 0 means the whole image at once.
+    colour profile is copied. ``restore`` takes and gives (1, 3, H, W) RGB in [0, 1], as
+    :func:`derainbench.restore.restorer` makes one.
     """
     image = open_image(photo)
     transparent = image.mode in _WITH_ALPHA or "transparency" in image.info
     alpha = image.convert("RGBA").getchannel("A") if transparent else None
-    rainy = to_tensor(to_rgb(image)).unsqueeze(0).to(device)
-    side = tile or max(rainy.shape[-2:])
-    restored = Image.fromarray(to_array(restore_tiled(network, rainy, side, size_multiple)[0]))
+    restored = Image.fromarray(to_array(restore(to_tensor(to_rgb(image)).unsqueeze(0))[0]))
     if alpha is not None:
         restored.putalpha(alpha)
     buffer = io.BytesIO()
@@ -49,7 +46,7 @@ def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -
     """
     if given is None:
         if variant.weights is not None:
-            return published_file(variant)
+            return weights_file(variant)
         if variant.method.recipe is None:
             return None
         raise UserError(f"{variant.name} needs weights; give --weights FILE, --weights RUN, or a tag as in NAME@TAG")

@@ -15,7 +15,7 @@ from derainbench.cells import NOT_IN_RESULT, Cell, TrainCell
 from derainbench.errors import UserError
 from derainbench.grid import Grid
 from derainbench.locate import Dataset
-from derainbench.method import Method
+from derainbench.method import Method, Weights
 from derainbench.variant import Variant
 
 _RECORDED = ("torch", "lightning-fabric", "pytorch-msssim", "numpy", "pillow", "scikit-image", "scipy")
@@ -61,6 +61,7 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
     asked = {change["method"] for change in now["recipe"]["changes"]} | {m["base"] for m in now["methods"]}
     kept = [change for change in previous["recipe"]["changes"] if change["method"] not in asked]
     changes = kept + now["recipe"]["changes"]
+    merged["input_checks"] = previous.get("input_checks", [])
     merged["recipes"] = {**previous.get("recipes", {}), **now["recipes"]}
     merged["recipe"] = {"name": after, "comparable": not changes, "changes": changes}
     return merged
@@ -78,6 +79,20 @@ def _method(variant: Variant) -> dict[str, Any]:
         "title": variant.title,
         "parameters": variant.parameters(),
         "paper": dataclasses.asdict(paper) if paper else None,
+        "weights": _weights(variant.weights) if variant.weights else None,
+        "reach": variant.skeleton().reach,
+    }
+
+
+def _weights(weights: Weights) -> dict[str, Any]:
+    return {
+        "tag": weights.tag,
+        "trained_on": weights.trained_on,
+        "source": weights.source,
+        "licence": weights.licence,
+        "sha256": weights.sha256,
+        "verified": weights.verified,
+        "quantisation": weights.quantisation,
     }
 
 

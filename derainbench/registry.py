@@ -16,6 +16,7 @@ from derainbench.errors import UserError, did_you_mean, one_line
 from derainbench.method import Method
 from derainbench.names import parse_name
 from derainbench.variant import Variant, resolve
+from derainbench.weights_cache import own_weights
 
 GROUP = "derainbench.methods"
 
@@ -70,7 +71,8 @@ class Registry:
     def variant(self, text: str) -> Variant:
         """What a name such as ``nasnet[attention=se]`` stands for; :class:`UserError` where it stands for nothing."""
         parsed = parse_name(text)
-        return resolve(self.get(parsed.base), parsed)
+        method = self.get(parsed.base)
+        return resolve(method, parsed, own_weights(method.name) if parsed.tag is not None else ())
 
     def knows(self, method: Method) -> bool:
         """Whether this very method is registered, by its entry point or otherwise."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-#: The score table, one row an image and protocol. ``psnr`` is in dB and may be ``inf``; ``ssim`` may be NaN.
+#: The score table, one row an image and protocol. ``psnr`` is in dB and may be ``inf``; ``ssim`` may be NaN. ``tile``
+#: is the side in pixels of the tiles in which the image was restored, 0 for as a whole.
 SCORE_COLUMNS: dict[str, str] = {
     "method": "string",
     "trained_on": "string",
@@ -18,6 +19,7 @@ SCORE_COLUMNS: dict[str, str] = {
     "scene": "string",
     "height": "int64",
     "width": "int64",
+    "tile": "int64",
     "protocol": "string",
     "psnr": "float64",
     "ssim": "float64",
@@ -52,12 +54,29 @@ class DatasetInRun:
 
 @dataclass(frozen=True)
 class MethodInRun:
-    """A method as this run used it. ``name`` is canonical, such as ``nasnet[attention=se]``."""
+    """A method as this run used it. ``name`` is canonical, such as ``nasnet[attention=se]``.
+
+    ``weights`` describes the file that a tag stands for: ``tag``, ``trained_on``, ``source``, ``sha256``, and
+    ``quantisation``, and ``verified``, which is False where nobody vouches for the file; None where the run trained the
+    network itself. ``reach`` is how far an output pixel can see, None for the whole image.
+    """
 
     name: str
     title: str
     parameters: int
     paper: dict[str, Any] | None
+    weights: dict[str, Any] | None = None
+    reach: int | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether its outputs are cut to 8 bit instead of rounded, as the authors of its weights did."""
+        return self.weights is not None and self.weights.get("quantisation") == "truncate"
+
+    @property
+    def unverified(self) -> bool:
+        """Whether its scores come from weights that nobody vouches for."""
+        return self.weights is not None and not self.weights["verified"]
 
 
 @dataclass(frozen=True)

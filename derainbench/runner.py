@@ -13,7 +13,8 @@ from derainbench.errors import StorageError, UserError, one_line
 from derainbench.evaluate import evaluate
 from derainbench.store import Status, Store
 from derainbench.train import train
-from derainbench.weights import load_into, published_file
+from derainbench.weights import load_into
+from derainbench.weights_cache import weights_file
 
 
 class Watcher(Protocol):
@@ -45,15 +46,21 @@ class Outcome:
     crashed: bool = False
 
 
-def execute(plan: Sequence[Cell], store: Store, engine: Engine, watcher: Watcher, workers: int = 0) -> Outcome:
-    """Do every cell whose result is missing or out of date, in order.
+def execute(
+    plan: Sequence[Cell],
+    statuses: Mapping[str, Status],
+    store: Store,
+    engine: Engine,
+    watcher: Watcher,
+    workers: int = 0,
+) -> Outcome:
+    """Do every cell whose result is missing or out of date, in order; ``statuses`` says so by the cell's name.
 
     A cell that fails is recorded and the rest goes on; evaluations that need a failed training fail with it. Only a
     disk that refuses (:class:`StorageError`) ends the run.
     """
     outcome = Outcome()
     made_on = describe_machine(engine)
-    statuses = {cell.name: store.status(cell) for cell in plan}
     watcher.planned(len(plan), sum(status.state != "done" for status in statuses.values()))
     for cell in plan:
         if statuses[cell.name].state == "changed":
@@ -101,8 +108,15 @@ def _do(cell: Cell, store: Store, engine: Engine, watcher: Watcher, workers: int
     if cell.training is not None:
         load_into(network, cell.variant, store.folder / cell.training.name / "weights.safetensors")
     elif cell.variant.weights is not None:
-        load_into(network, cell.variant, published_file(cell.variant))
+        load_into(network, cell.variant, weights_file(cell.variant))
     pairs = cell.dataset.pairs("test")
     evaluate(
-        network, pairs, cell.protocols, folder, engine.fabric, lambda done, total: watcher.progress(done, total, None)
+        network,
+        pairs,
+        cell.protocols,
+        folder,
+        engine.fabric,
+        lambda done, total: watcher.progress(done, total, None),
+        cell.variant.quantisation,
+        cell.tile,
     )

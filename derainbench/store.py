@@ -147,7 +147,10 @@ def load_results(folder: Path) -> Results:
     return Results(
         folder=folder,
         info=info,
-        methods=tuple(MethodInRun(m["name"], m["title"], m["parameters"], m["paper"]) for m in info["methods"]),
+        methods=tuple(
+            MethodInRun(m["name"], m["title"], m["parameters"], m["paper"], m.get("weights"), m.get("reach"))
+            for m in info["methods"]
+        ),
         datasets=tuple(_dataset(dataset) for dataset in info["datasets"]),
         scores=scores,
         failures=tuple(failures),
@@ -185,6 +188,8 @@ def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:
         raise UserError(
             f"{place / 'scores.parquet'} cannot be read; delete {place} and run the same command again"
         ) from error
+    if "tile" not in frame:
+        frame["tile"] = 0  # measured before there were tiles
     return frame.assign(**{name: cell[name] for name in ("method", "trained_on", "seed", "dataset")})
 
 

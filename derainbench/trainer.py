@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from derainbench.losses import get_loss
+from derainbench.memory_layout import channels_last, lay_out
 from derainbench.method import Batch, Derainer
 from derainbench.recipe import Recipe
 
@@ -33,6 +34,7 @@ class Trainer:
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
         self.loss = get_loss(recipe.loss)
+        lay_out(network)
         self.network, self.optimiser = fabric.setup(network, make_optimiser(network, recipe))
         self.network.mark_forward_method("training_loss")
 
@@ -41,7 +43,7 @@ class Trainer:
         that is not finite changes no weight and is returned in the loss's place."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, step, self.steps)
-        loss: Tensor = self.network.training_loss(batch, self.loss)
+        loss: Tensor = self.network.training_loss(batch._replace(rainy=channels_last(batch.rainy)), self.loss)
         if torch.isfinite(loss):
             self.fabric.backward(loss)
             largest = self.recipe.clip if self.recipe.clip is not None else math.inf

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from derainbench.errors import UserError, one_line
+from derainbench.images import Quantisation
 from derainbench.method import Derainer, Method, Weights
 from derainbench.names import ParsedName
 from derainbench.options import check_options, spell
@@ -37,7 +39,8 @@ class Variant:
         ]
         title, covered = max(named, key=lambda item: len(item[1]), default=(self.method.title, {}))
         details = [f"{name}={spell(value)}" for name, value in self.options.items() if name not in covered]
-        details += [f"published weights {self.weights.tag}"] if self.weights else []
+        if self.weights is not None:
+            details.append(f"{'published' if self.weights.verified else 'unverified'} weights {self.weights.tag}")
         return title + (f" ({', '.join(details)})" if details else "")
 
     @property
@@ -45,20 +48,25 @@ class Variant:
         """Whether a training cell is made for it."""
         return self.method.recipe is not None and self.weights is None
 
+    @property
+    def quantisation(self) -> Quantisation:
+        """How its outputs become 8-bit images: as the authors of its published weights did, otherwise rounded."""
+        return self.weights.quantisation if self.weights is not None else "round"
+
     def build(self) -> Derainer:
         """The network, freshly initialised from the current random state."""
         return self.method.network(**self.options)
 
     def parameters(self) -> int:
         """The number of parameters."""
-        return sum(parameter.numel() for parameter in self._skeleton().parameters())
+        return sum(parameter.numel() for parameter in self.skeleton().parameters())
 
     def source_digest(self) -> str:
         """Hash of the code that defines the network, and of its trainer's, without comments and docstrings."""
-        classes = {cls for module in self._skeleton().modules() for cls in type(module).__mro__}
+        classes = {cls for module in self.skeleton().modules() for cls in type(module).__mro__}
         return code_digest([*classes, *((self.method.trainer or object).__mro__)])
 
-    def _skeleton(self) -> Derainer:
+    def skeleton(self) -> Derainer:
         """The network for looking at: on the meta device, where it costs nothing, or where it must be on the CPU."""
         try:
             with torch.device("meta"):
@@ -76,19 +84,44 @@ def choose(method: Method, options: Mapping[str, Any], weights: Weights | None =
     return Variant(method, check_options(method.name, method.network, options), weights)
 
 
-def resolve(method: Method, parsed: ParsedName) -> Variant:
-    """Choose options and weights by a parsed name. Raises :class:`UserError` for what the method does not have."""
+def tagged(method: Method, own: Sequence[Weights] = (), tag: str | None = None) -> list[Variant]:
+    """Every variant with weights, or those under one tag: the published ones, and the user's own instead of a
+    published one of the same name that is another file."""
+    known: dict[str, Variant] = {}
+    for weights in (*method.weights, *own):
+        if tag is None or weights.tag == tag:
+            variant = choose(method, weights.options, weights)
+            before = known.setdefault(variant.name, variant)
+            if before.weights is not None and before.weights.sha256 != weights.sha256:
+                known[variant.name] = variant
+    return list(known.values())
+
+
+def find_tagged(method: Method, parsed: ParsedName, own: Sequence[Weights] = ()) -> Variant | None:
+    """The variant whose weights a name with a tag means, or None. The tag alone will do where one variant has it."""
+    asked = choose(method, parsed.options)
+    candidates = tagged(method, own, parsed.tag)
+    exact = [variant for variant in candidates if variant.options == asked.options]
+    if not exact and not asked.options and len(candidates) == 1:
+        exact = candidates  # the tag says which options the weights were trained with
+    return exact[0] if exact else None
+
+
+def resolve(method: Method, parsed: ParsedName, own: Sequence[Weights] = ()) -> Variant:
+    """Choose options and weights by a parsed name; ``own`` are the user's weights beside the method's published ones.
+
+    Raises :class:`UserError` for what the method does not have.
+    """
     asked = choose(method, parsed.options)
     if parsed.tag is None:
         return asked
-    tagged = [choose(method, w.options, w) for w in method.weights if w.tag == parsed.tag]
-    exact = [variant for variant in tagged if variant.options == asked.options]
-    if not exact and not asked.options and len(tagged) == 1:
-        exact = tagged  # the tag alone says which options the weights were trained with
-    if not exact:
-        known = [variant.name for variant in tagged or (choose(method, w.options, w) for w in method.weights)]
+    found = find_tagged(method, parsed, own)
+    if found is None:
+        name = f"{asked.name}@{parsed.tag}"
+        known = [variant.name for variant in tagged(method, own, parsed.tag) or tagged(method, own)]
         raise UserError(
-            f"no published weights {asked.name}@{parsed.tag}; "
+            f"no weights {name} are known; "
             + ("known: " + ", ".join(known) if known else f"method {method.name!r} has none")
+            + f"; a file of your own: derainbench weights add {shlex.quote(name)} FILE --trust-unknown"
         )
-    return exact[0]
+    return found

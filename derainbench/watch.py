@@ -41,7 +41,8 @@ class ConsoleWatcher:
 
     def planned(self, cells: int, to_do: int) -> None:
         self._to_do = to_do
-        self._say(f"{cells} cells, {to_do} to do" if to_do else f"{cells} cells, all done: nothing to compute")
+        nothing = f"nothing to do: {cells} of {cells} cells are up to date"
+        self._say(f"{cells} cells, {to_do} to do" if to_do else nothing)
 
     def started(self, cell: Cell, why: Status) -> None:
         self._cell, self._count = cell.name, self._count + 1

@@ -1,7 +1,8 @@
-"""Trained weights: found by their hash, read without running code, checked before they reach a network."""
+"""State dicts in files: written, read without running code, and fitted to a network in our layout or the authors'."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,34 +10,59 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from derainbench.atomic import file_hash, write_atomic
+from derainbench.atomic import write_atomic
 from derainbench.errors import UserError, one_line
-from derainbench.locate import cache_folder
 from derainbench.method import Derainer
+from derainbench.official import from_official, to_official
 from derainbench.variant import Variant
+
+#: The suffixes of weights files that are written.
+FORMATS = (".pth", ".pt", ".safetensors")
+
+#: What torch's DataParallel puts before every name.
+_PARALLEL = "module."
 
 
 def save_weights(path: Path, network: torch.nn.Module) -> None:
     """The network's state dict as safetensors, atomically; the same weights give the same bytes."""
-    # Cloned, because safetensors refuses two names for one memory, which is what tied weights are.
-    state = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
-    write_atomic(path, save(state))
+    write_state(path, network.state_dict())
+
+
+def write_state(path: Path, state: Mapping[str, Tensor]) -> None:
+    """A state dict, atomically: as torch writes it for the suffixes ``.pth`` and ``.pt``, otherwise as safetensors."""
+    # Cloned, because safetensors refuses two names for one memory (tied weights), and torch writes a view's whole base.
+    whole = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    if path.suffix in (".pth", ".pt"):
+        buffer = io.BytesIO()
+        torch.save(whole, buffer)
+        write_atomic(path, buffer.getvalue())
+    else:
+        write_atomic(path, save(whole))
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a ``.safetensors`` file or a torch file, on the CPU. No code of the file is ever run."""
+    """A state dict from a ``.safetensors`` file or a torch file, on the CPU. No code of the file is ever run.
+
+    A training's file that holds its state dict under one key, beside counters or an optimiser, gives that state dict.
+    """
     try:
         if path.suffix == ".safetensors":
             return load(path.read_bytes())
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such weights file; check the path") from error
     except Exception as error:  # a damaged file makes torch's reader raise almost anything
         reason = one_line(error)[:120] or type(error).__name__
         raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+    if _is_state_dict(content):
+        return dict(content)
+    inside = [name for name, value in content.items() if _is_state_dict(value)] if isinstance(content, Mapping) else []
+    if len(inside) > 1:
+        found = ", ".join(map(repr, inside))
+        raise UserError(f"{path} holds several state dicts ({found}); save the one you mean as a file of its own")
+    if not inside:
         raise UserError(f"{path} is not a state dict (names to tensors); give a file saved from state_dict()")
-    return dict(state)
+    return dict(content[inside[0]])
 
 
 def load_into(network: Derainer, variant: Variant, path: Path) -> None:
@@ -44,44 +70,51 @@ def load_into(network: Derainer, variant: Variant, path: Path) -> None:
 
     :class:`UserError` where they do not fit the network, naming the first misfit and the remedy.
     """
-    state = read_weights(path)
-    converters = dict.fromkeys(w.convert for w in variant.method.weights)
-    for convert in (dict, *converters):
-        try:
-            candidate = convert(state)
-        except (KeyError, RuntimeError):
-            continue  # not the layout this converter knows
-        if candidate and candidate.keys() == network.state_dict().keys():
-            return _fill(network, candidate, variant, path)
-    return _fill(network, state, variant, path)
+    network.load_state_dict(fitted(variant, path))
 
 
-def published_file(variant: Variant) -> Path:
-    """The file of published weights in the user's cache, recognised by its hash under whatever name it was saved."""
-    assert variant.weights is not None
-    folder = cache_folder() / "weights" / variant.method.name
-    for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-        if path.is_file() and file_hash(path) == variant.weights.sha256:
-            return path
-    raise UserError(
-        f"the weights of {variant.name} are not here; fetch them from {variant.weights.source} into {folder} "
-        f"(any file name, sha256 {variant.weights.sha256[:12]}...)"
+def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
+    """The weights in a file under our names, checked against the variant's network: every name and every shape.
+
+    The file may follow our layout or the authors', and may come from a network that DataParallel wrapped.
+    :class:`UserError` where it does not fit, naming the first misfit and the remedy.
+    """
+    readings = [read_weights(path)]
+    if all(name.startswith(_PARALLEL) for name in readings[0]):
+        readings.append({name.removeprefix(_PARALLEL): value for name, value in readings[0].items()})
+    official = variant.method.official_names
+    layouts = [variant.skeleton().state_dict()]
+    if not any(reading.keys() == layouts[0].keys() for reading in readings):
+        layouts.append(to_official(layouts[0], official))
+    # The pair that differs least: where none fits, the misfit is told in the names that the file's author knows.
+    reading, layout = min(
+        ((reading, layout) for layout in layouts for reading in readings),
+        key=lambda pair: len(pair[0].keys() ^ pair[1].keys()),
     )
+    misfits = _misfits(reading, layout)
+    if misfits:
+        raise UserError(
+            f"{path} does not fit {variant.name}: {misfits[0]}"
+            + (f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else "")
+            + "; give the options it was trained with, as in NAME[option=value]"
+        )
+    return reading if layout is layouts[0] else from_official(reading, layouts[0], official)
 
 
-def _fill(network: Derainer, state: Mapping[str, Tensor], variant: Variant, path: Path) -> None:
-    expected = network.state_dict()
-    wrong = [f"{name} is missing" for name in expected if name not in state]
-    wrong += [f"{name} is not part of the network" for name in state if name not in expected]
-    wrong += [
+def _misfits(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    misfits = [f"{name} is missing" for name in expected if name not in state]
+    misfits += [f"{name} is not part of the network" for name in state if name not in expected]
+    misfits += [
         f"{name} has shape {tuple(state[name].shape)}, not {tuple(value.shape)}"
         for name, value in expected.items()
         if name in state and state[name].shape != value.shape
     ]
-    if wrong:
-        raise UserError(
-            f"{path} does not fit {variant.name}: {wrong[0]}"
-            + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "")
-            + "; give the options it was trained with, as in NAME[option=value]"
-        )
-    network.load_state_dict(dict(state))
+    return misfits
+
+
+def _is_state_dict(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(name, str) and isinstance(part, Tensor) for name, part in value.items())
+    )

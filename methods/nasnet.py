@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -28,7 +27,9 @@ class NeuronAttention(nn.Sequential):
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__(conv3x3(width, width, groups=width), nn.ReLU(), nn.Conv2d(width, width, 1), nn.Sigmoid())
+        super().__init__(
+            conv3x3(width, width, groups=width), nn.ReLU(inplace=True), nn.Conv2d(width, width, 1), nn.Sigmoid()
+        )
 
 
 class SqueezeExcitation(nn.Sequential):
@@ -76,7 +77,7 @@ class Block(nn.Module):
         self.gate = gate(attention, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        local = torch.relu(self.first(x))
+        local = self.first(x).relu_()
         recalibrated: Tensor = self.gate(self.second(torch.cat([x, local], dim=1)))
         return recalibrated + x
 
@@ -120,6 +121,7 @@ class NASNet(Derainer):
         normalise: Literal["none", "dataset"] = "none",
     ) -> None:
         super().__init__()
+        self.blocks, self.attention = blocks, attention
         self.normalise = normalise == "dataset"
         if self.normalise:
             self.register_buffer("mean", torch.zeros(3, 1, 1))
@@ -132,6 +134,16 @@ class NASNet(Derainer):
             else None
         )
         self.tail = nn.Sequential(conv3x3(width, width), conv3x3(width, 3))
+
+    @property
+    def reach(self) -> int | None:
+        """A pixel for each 3x3 convolution in a row, 170 in the paper's network. None with SE, which pools globally."""
+        if self.attention == "se":
+            return None
+        gate = 1 if self.attention == "na" else 0
+        stages = len(self.stages) * (self.blocks * (2 + gate) + 1)
+        fusion = 0 if self.fusion is None else 1 + gate
+        return 1 + stages + fusion + 2  # head before, tail after
 
     def on_training_data(self, mean: Tensor, std: Tensor) -> None:
         """Keep the statistics of the rainy training images in the weights, for ``normalise=dataset``."""
@@ -153,29 +165,25 @@ class NASNet(Derainer):
         return restored + image
 
 
-_AUTHORS_NAMES = (
-    (r"^pre\.0\.", "head."),
-    (r"^post\.", "tail."),
-    (r"^fusion_sub\.", "fusion."),
-    (r"^fusion_att\.att\.", "fusion.2.attention."),
-    (r"^stages\.(\d+)\.s\.(\d+)\.conv1\.", r"stages.\1.\2.first."),
-    (r"^stages\.(\d+)\.s\.(\d+)\.conv2\.", r"stages.\1.\2.second."),
-    (r"^stages\.(\d+)\.s\.(\d+)\.attlayer\.att\.", r"stages.\1.\2.gate.attention."),
-    (r"^stages\.(\d+)\.s\.(\d+)\.", r"stages.\1.\2."),
+_OFFICIAL_NAMES = (
+    (r"^head\.", "pre.0."),
+    (r"^tail\.", "post."),
+    (r"^fusion\.2\.attention\.", "fusion_att.att."),
+    (r"^fusion\.", "fusion_sub."),
+    (r"^stages\.(\d+)\.(\d+)\.first\.", r"stages.\1.s.\2.conv1."),
+    (r"^stages\.(\d+)\.(\d+)\.second\.", r"stages.\1.s.\2.conv2."),
+    (r"^stages\.(\d+)\.(\d+)\.gate\.attention\.", r"stages.\1.s.\2.attlayer.att."),
+    (r"^stages\.(\d+)\.", r"stages.\1.s."),
 )
 
 
-def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of the authors' code under this file's names (their normalisation constants are not in it)."""
-
-    def rename(key: str) -> str:
-        for pattern, replacement in _AUTHORS_NAMES:
-            key, found = re.subn(pattern, replacement, key)
-            if found:
-                break
-        return key
-
-    return {rename(key): value for key, value in state.items()}
+def official_names(name: str) -> tuple[str, ...]:
+    """What the authors' code calls one of our parameters (it keeps its normalisation constants elsewhere)."""
+    for pattern, replacement in _OFFICIAL_NAMES:
+        renamed, found = re.subn(pattern, replacement, name)
+        if found:
+            return (renamed,)
+    return (name,)
 
 
 NASNET = Method(
@@ -201,6 +209,7 @@ NASNET = Method(
         "NASNet, 2 stages": {"stages": 2},
         "NASNet, 4 stages": {"stages": 4},
     },
+    official_names=official_names,
     paper=Paper(
         title="NASNet: A Neuron Attention Stage-by-Stage Net for Single Image Deraining",
         authors="Xu Qin and Zhilin Wang",

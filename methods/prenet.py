@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import torch
+import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
 from derainbench.method import Derainer, Method, Paper, Weights
 from derainbench.recipe import Recipe
 
+from .activations import tanh
+
 WIDTH = 32
 RESIDUAL_UNITS = 5
+
+#: What a recurrence remembers of the stage before: (B, 32, H, W) features, and the LSTM's cell.
+State = tuple[Tensor, ...]
 
 
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
@@ -30,38 +35,57 @@ class ResidualUnit(nn.Module):
         self.second = conv3x3(WIDTH, WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(torch.relu(self.second(torch.relu(self.first(x)))) + x)
+        features: Tensor = self.second(self.first(x).relu_()).relu_()
+        return (features + x).relu_()
 
 
 class ConvLSTM(nn.Module):
-    """Convolutional LSTM across stages; one convolution makes the input, forget, cell and output gates."""
+    """Convolutional LSTM across stages: c = f c + i g, h = o tanh(c); h = c = 0 before the first stage.
+
+    One convolution of cat[x, h] makes the gates f, i, o and the candidate g, in this order. One sigmoid serves them
+    all, since tanh(a) = 2 sigmoid(2 a) - 1. The first stage leaves out what would only act on zeros.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.gates = conv3x3(2 * WIDTH, 4 * WIDTH)
 
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        hidden, cell = state
-        i, f, g, o = self.gates(torch.cat([x, hidden], dim=1)).chunk(4, dim=1)
-        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
-        hidden = torch.sigmoid(o) * torch.tanh(cell)
+    def forward(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        weight, bias = (torch.cat([part[:-WIDTH], 2 * part[-WIDTH:]]) for part in self.gates.parameters())
+        if state is None:
+            gates = F.conv2d(x, weight[WIDTH:, :WIDTH], bias[WIDTH:], padding=1).sigmoid_()
+            i, o, g = gates.chunk(3, dim=1)
+            cell = i * g.mul(2).sub_(1)
+        else:
+            hidden, cell = state
+            gates = F.conv2d(torch.cat([x, hidden], dim=1), weight, bias, padding=1).sigmoid_()
+            f, i, o, g = gates.chunk(4, dim=1)
+            cell = torch.addcmul(f * cell, i, g.mul(2).sub_(1))
+        hidden = o * tanh(cell)
         return hidden, (hidden, cell)
 
 
 class ConvGRU(nn.Module):
-    """Convolutional GRU across stages; the candidate sees cat[reset * hidden, x]."""
+    """Convolutional GRU across stages: h = (1 - z) h + z n, the candidate n sees cat[r h, x]; h = 0 at first.
+
+    One convolution of cat[x, h] makes the update z and the reset r.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.gates = conv3x3(2 * WIDTH, 2 * WIDTH)
+        self.update_reset = conv3x3(2 * WIDTH, 2 * WIDTH)
         self.candidate = conv3x3(2 * WIDTH, WIDTH)
 
-    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        hidden, unused = state
-        update, reset = torch.sigmoid(self.gates(torch.cat([x, hidden], dim=1))).chunk(2, dim=1)
-        candidate = torch.tanh(self.candidate(torch.cat([reset * hidden, x], dim=1)))
-        hidden = (1 - update) * hidden + update * candidate
-        return hidden, (hidden, unused)
+    def forward(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        if state is None:
+            (z_weight, z_bias), (n_weight, n_bias) = self.update_reset.parameters(), self.candidate.parameters()
+            z = F.conv2d(x, z_weight[:WIDTH, :WIDTH], z_bias[:WIDTH], padding=1).sigmoid_()
+            hidden = z * tanh(F.conv2d(x, n_weight[:, WIDTH:], n_bias, padding=1))
+        else:
+            (hidden,) = state
+            z, r = self.update_reset(torch.cat([x, hidden], dim=1)).sigmoid_().chunk(2, dim=1)
+            hidden = torch.lerp(hidden, tanh(self.candidate(torch.cat([r * hidden, x], dim=1))), z)
+        return hidden, (hidden,)
 
 
 class PReNet(Derainer):
@@ -100,18 +124,23 @@ class PReNet(Derainer):
         self.units = nn.ModuleList(ResidualUnit() for _ in range(1 if shared else RESIDUAL_UNITS))
         self.tail = conv3x3(WIDTH, 3)
 
+    @property
+    def reach(self) -> int:
+        """A pixel for each 3x3 convolution in a row: 78 for the six stages of PReNet."""
+        gates = 0 if self.recurrence is None else 2 if isinstance(self.recurrence, ConvGRU) else 1
+        return self.stages * (1 + gates + 2 * RESIDUAL_UNITS + 1)
+
     def forward(self, rainy: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1] to the last stage's estimate, same shape."""
         return self.estimates(rainy)[-1]
 
     def estimates(self, rainy: Tensor) -> list[Tensor]:
         """Every stage's estimate, first to last."""
-        batch, _, height, width = rainy.shape
-        state = (rainy.new_zeros(batch, WIDTH, height, width),) * 2
+        state: State | None = None
         estimate, estimates = rainy, []
         for _ in range(self.stages):
             seen = torch.cat([rainy, estimate], dim=1) if self.sees == "both" else estimate
-            x = torch.relu(self.head(seen))
+            x = self.head(seen).relu_()
             if self.recurrence is not None and self.recurrence_at == "start":
                 x, state = self.recurrence(x, state)
             for unit in self._unrolled_units():
@@ -126,23 +155,22 @@ class PReNet(Derainer):
         return list(self.units) * (RESIDUAL_UNITS // len(self.units))
 
 
-def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of the authors' code under this file's names, with the gates of a recurrence merged."""
-    converted = {}
-    for part in ("weight", "bias"):
-        converted[f"head.{part}"] = state[f"conv0.0.{part}"]
-        converted[f"tail.{part}"] = state[f"conv.0.{part}"]
-        for unit in range(RESIDUAL_UNITS):
-            if f"res_conv{unit + 1}.0.{part}" in state:
-                converted[f"units.{unit}.first.{part}"] = state[f"res_conv{unit + 1}.0.{part}"]
-                converted[f"units.{unit}.second.{part}"] = state[f"res_conv{unit + 1}.2.{part}"]
-        if f"conv_i.0.{part}" in state:
-            converted[f"recurrence.gates.{part}"] = torch.cat([state[f"conv_{g}.0.{part}"] for g in "ifgo"])
-        elif f"conv_z.0.{part}" in state:
-            converted[f"recurrence.gates.{part}"] = torch.cat([state[f"conv_{g}.0.{part}"] for g in "zb"])
-            converted[f"recurrence.candidate.{part}"] = state[f"conv_g.0.{part}"]
-    return converted
+def official_names(name: str) -> tuple[str, ...]:
+    """The authors' names of a parameter of :class:`PReNet`; their gates are a convolution each."""
+    module, _, part = name.rpartition(".")
+    if module.startswith("units."):
+        _, unit, which = module.split(".")
+        return (f"res_conv{int(unit) + 1}.{0 if which == 'first' else 2}.{part}",)
+    return tuple(f"{theirs}.{part}" for theirs in _OFFICIAL[module])
 
+
+_OFFICIAL = {
+    "head": ("conv0.0",),
+    "tail": ("conv.0",),
+    "recurrence.gates": ("conv_f.0", "conv_i.0", "conv_o.0", "conv_g.0"),
+    "recurrence.update_reset": ("conv_z.0", "conv_b.0"),
+    "recurrence.candidate": ("conv_g.0",),
+}
 
 #: The files in the authors' repository: tag, training set, file, options, sha256. The repository does not say what the
 #: ablations and the real-rain generators were trained on.
@@ -224,6 +252,7 @@ PRENET = Method(
   year      = {2019}
 }""",
     ),
+    official_names=official_names,
     weights=tuple(
         Weights(
             tag=tag,
@@ -232,7 +261,7 @@ PRENET = Method(
             sha256=sha256,
             licence="none stated",
             options=options,
-            convert=from_authors,
+            quantisation="truncate",  # np.uint8(255 * out)
         )
         for tag, trained_on, file, options, sha256 in _PUBLISHED
     ),

@@ -10,7 +10,7 @@ from derainbench.results import Results
 
 from .entries import seeds
 from .gallery import Gallery, gallery
-from .pictures import LONGEST_SIDE, QUALITY, Pictures
+from .pictures import LONGEST_SIDE, QUALITY, NoPictures, Pictures
 from .provenance import provenance, warning_words
 from .table import comparison_tables
 
@@ -20,7 +20,15 @@ def html(results: Results) -> str:
 
     Styles, script and pictures are inside; the page's own policy forbids it to load anything else.
     """
-    pictures = Pictures()
+    return _page(results, Pictures())
+
+
+def html_without_images(results: Results) -> str:
+    """The same page with numbers only: most datasets may not be passed on."""
+    return _page(results, NoPictures())
+
+
+def _page(results: Results, pictures: Pictures) -> str:
     galleries = [gallery(results, dataset, pictures) for dataset in results.datasets]
     source = provenance(results)
     environment = jinja2.Environment(
@@ -40,6 +48,7 @@ def html(results: Results) -> str:
         failures=results.failures,
         quality=QUALITY,
         longest_side=LONGEST_SIDE,
+        illustrated=not isinstance(pictures, NoPictures),
         data={"pictures": pictures.uris, "viewers": [_viewer(each) for each in galleries]},
     )
 

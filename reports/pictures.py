@@ -38,6 +38,14 @@ class Pictures:
         return self._numbers[uri]
 
 
+class NoPictures(Pictures):
+    """An empty pool, for a page that may go where the dataset's images may not."""
+
+    def add(self, path: Path) -> int | None:
+        """None: no picture is kept."""
+        return None
+
+
 def display_copy(path: Path) -> str | None:
     """The image at ``path`` as a WebP data URI, 8-bit RGB; None if it is missing or not a readable image."""
     try:

@@ -66,7 +66,7 @@ def provenance(results: Results) -> Provenance:
         comparable=bool(recipe.get("comparable", False)),
         changes=changes,
         facts=_facts(results),
-        notices=tuple(str(notice) for notice in info.get("notices", ())),
+        notices=tuple(str(notice) for notice in [*info.get("notices", ()), *_failed_checks(info)]),
     )
 
 
@@ -82,14 +82,26 @@ def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     facts += [("Precision", str(info.get("precision", "")))]
     facts += [("Seeds", ", ".join(map(str, seeds(results))))]
     facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols(results)))]
+    passed = {check["dataset"] for check in info.get("input_checks", ()) if not check["notice"]}
     for dataset in results.datasets:
-        facts.append(
-            (f"Dataset {dataset.name}", f"{dataset.kind}, {dataset.rain_model}, {len(dataset.test)} test images")
-        )
+        words = f"{dataset.kind}, {dataset.rain_model}, {len(dataset.test)} test images"
+        words += ", identity check passed" if dataset.name in passed else ""
+        facts.append((f"Dataset {dataset.name}", words))
+    facts += [(f"Weights of {method.name}", _weights(method.weights)) for method in results.methods if method.weights]
     facts += [(f"Machine: {name}", _value(value)) for name, value in info.get("machine", {}).items()]
     facts += [("derainbench", str(info.get("derainbench", "")))]
     facts += [(f"Version of {name}", _value(value)) for name, value in info.get("versions", {}).items()]
     return tuple((name, value) for name, value in facts if value)
+
+
+def _failed_checks(info: Mapping[str, Any]) -> list[str]:
+    """Datasets whose files are not the ones that their cards describe."""
+    return [check["notice"] for check in info.get("input_checks", ()) if check["notice"]]
+
+
+def _weights(weights: Mapping[str, Any]) -> str:
+    trained_on = f"trained on {weights['trained_on']}, sha256 {weights['sha256']}"
+    return f"{weights['source']}, {trained_on}" + ("" if weights["verified"] else ", unverified")
 
 
 def _moment(text: str) -> str:

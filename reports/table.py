@@ -172,6 +172,13 @@ def _notes(results: Results, rows: tuple[Row, ...], columns: tuple[Column, ...])
     notes = []
     if any(cell.deviation is not None for row in rows for cell in row.cells):
         notes.append("± is the sample standard deviation over seeds.")
+    # By the name that is typed: it is what the terminal's rows show, and the other formats' titles carry the tag too.
+    unverified = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.unverified)
+    notes += [f"{name}: unverified weights, from a file that nobody vouches for." for name in unverified]
+    truncated = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.truncated)
+    if truncated:
+        notes.append(f"Outputs of {', '.join(truncated)} are truncated to 8 bit, not rounded, as their authors did.")
+    notes += _tiled(results, rows)
     for row in rows:
         for column, cell in zip(columns, row.cells, strict=True):
             if cell.state != "finished":
@@ -179,11 +186,29 @@ def _notes(results: Results, rows: tuple[Row, ...], columns: tuple[Column, ...])
             where = f"{row.entry.full_label} on {column.dataset.title}"
             metric = column.metric.upper()
             if cell.infinite:
-                noun = "image has" if cell.infinite == 1 else "images have"
-                notes.append(f"{where}: {cell.infinite} {noun} infinite {metric}, left out of the mean.")
+                has = "has" if cell.infinite == 1 else "have"
+                notes.append(f"{where}: {_images(cell.infinite)} {has} infinite {metric}, left out of the mean.")
             if math.isnan(cell.value):
                 notes.append(f"{where}: no mean {metric}, because it is undefined for an image.")
             failed = failed_seeds(results, row.entry, column.dataset.name) if column.metric == METRICS[0] else ()
             if failed:
                 notes.append(f"{where}: {cell.seeds} of {cell.seeds + len(failed)} seeds finished.")
     return tuple(notes)
+
+
+def _tiled(results: Results, rows: tuple[Row, ...]) -> list[str]:
+    """What was restored in tiles by a network that sees the whole image, so that tiles change the result."""
+    seen_whole = {row.entry.method.name for row in rows if row.entry.method.reach is None}
+    scores = results.scores[(results.scores["tile"] > 0) & results.scores["method"].isin(seen_whole)]
+    notes = []
+    for (method, dataset, tile), group in scores.groupby(["method", "dataset", "tile"]):
+        images = _images(group["image"].nunique())
+        notes.append(
+            f"{method} on {dataset}: restored in tiles of {tile} pixels ({images}); restored whole, it would score "
+            "differently."
+        )
+    return notes
+
+
+def _images(count: int) -> str:
+    return f"{count} image" if count == 1 else f"{count} images"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from derainbench.atomic import file_hash
 from derainbench.cards import RESERVED, all_cards, read_card
+from derainbench.locate import locate
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -60,6 +62,13 @@ def test_a_full_root_stays_as_it_is(tmp_path: Path) -> None:
         ("dry/{id:d}", "dry/{id}", ["layouts.0.test", "'id' is a number (:d) in only one of"]),
         ("depth/{id:d}", "depth/{n}", ["layouts.0.test", "the depth pattern", "shares no {field}"]),
         ("wet/{id:d}", "../wet/{id:d}", ["layouts.0.test", "leaves the dataset's folder"]),
+        ("counts", "same_scene = { test = [['3', '4'], ['04', '5']] }\ncounts", ["same_scene", "'4' is named twice"]),
+        ("counts", "same_scene = { test = [['3']] }\ncounts", ["same_scene", "two scenes or more"]),
+        (
+            "counts",
+            "input_score = { protocol = 'yy', psnr = 1.0, ssim = 0.5 }\ncounts",
+            ["input_score.protocol", "'yy'", "y-u8"],
+        ),
     ],
 )
 def test_a_mistake_in_a_card(tmp_path: Path, before: str, after: str, words: list[str], refused: Refused) -> None:
@@ -98,3 +107,58 @@ def test_a_name_that_is_taken_names_both_files(tmp_path: Path, refused: Refused)
     path = write(tmp_path, CARD.replace('"mine"', '"demo-mist"'))
     with refused("two cards are called 'demo-mist'", "demo-mist.toml", str(path), "rename one"):
         all_cards([path])
+
+
+RAIN100L = {
+    "PReNet": ("", "Rain100L/rainy/rain-003.png", "Rain100L/norain-003.png"),
+    "PReNet, with folders train and test": ("", "test/Rain100L/rainy/rain-003.png", "test/Rain100L/norain-003.png"),
+    "PReNet, test set alone": ("rain100l", "rainy/rain-003.png", "norain-003.png"),
+    "Rain13K": ("", "test/Rain100L/input/3.png", "test/Rain100L/target/3.png"),
+    "Rain13K, test set alone": ("Rain100L", "input/3.png", "target/3.png"),
+    "RCDNet, JORDER-E": ("rain100L", "test/small/rain/norain-3.png", "test/small/norain/norain-3.png"),
+    "JORDER": ("Rain100L", "rain-3.png", "norain-3.png"),
+    "NASNet": ("Rain100L", "streak/test/data/3_1.png", "streak/test/gt/3_clean.png"),
+    "NASNet, clean files by number": ("Rain100L", "streak/test/data/3_1.png", "streak/test/gt/3.png"),
+}
+
+
+@pytest.mark.parametrize("name", RAIN100L)
+def test_rain100l_in_every_packaging_that_circulates(tmp_path: Path, name: str) -> None:
+    folder, *files = RAIN100L[name]
+    for file in files:
+        place = tmp_path / folder / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+        place.with_name(place.name.replace("3", "4")).touch()
+    dataset = locate(all_cards()["rain100l"], tmp_path)
+    assert dataset is not None
+    assert dataset.layout.name == name
+    assert dataset.root.samefile(tmp_path / folder)
+    pairs = dataset.pairs("test")
+    assert [pair.rainy.name for pair in pairs] == [Path(files[0]).name, Path(files[0]).name.replace("3", "4")]
+    assert [pair.clean.name for pair in pairs] == [Path(files[1]).name, Path(files[1]).name.replace("3", "4")]
+    assert len({pair.scene for pair in pairs}) == 1, "3 and 4 are one photograph, whatever the padding"
+
+
+def test_rain100l_with_the_training_set_beside_it(tmp_path: Path) -> None:
+    for file in ("Rain100L/rainy/rain-001.png", "Rain100L/norain-001.png", "RainTrainL/rain-3.png"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    for file in ("norain-3.png", "rain-4.png", "norain-4.png", "rainstreak-3.png"):
+        (tmp_path / "RainTrainL" / file).touch()
+    dataset = locate(all_cards()["rain100l"], tmp_path)
+    assert dataset is not None
+    assert [pair.scene for pair in dataset.pairs("train")] == ["3", "4"], "only test images share their backgrounds"
+    assert len(dataset.pairs("test")) == 1
+
+
+def test_the_real_rain100l(shared: Path) -> None:
+    dataset = locate(all_cards()["rain100l"], shared / "data")
+    assert dataset is not None
+    pairs = dataset.pairs("test")
+    assert (len(pairs), len({pair.scene for pair in pairs})) == (100, 91)
+    assert not dataset.has("train")
+    known: dict[str, str] = {}
+    for pair in pairs:
+        assert known.setdefault(file_hash(pair.clean), pair.scene) == pair.scene
+    assert len(known) == 91

@@ -190,6 +190,30 @@ def test_keys_follow_the_methods_code_not_its_comments(
     assert (keys[0] == keys[1]) == same
 
 
+class NearSighted(Net):
+    """The same, and it says how far it sees."""
+
+    reach = 1
+
+
+def test_tiles_and_truncation_are_inputs_only_where_they_change_scores(evaluation: EvalCell) -> None:
+    """Otherwise the key stays what it was, and nothing is done again."""
+    plain = key_of(evaluation)
+    whole, tiled = (dataclasses.replace(evaluation, tile=tile) for tile in (0, 64))
+    assert key_of(whole) == plain != key_of(tiled)
+    assert tiled.inputs == {**evaluation.inputs, "tile": 64}
+    sees_near = Variant(dataclasses.replace(NET, network=NearSighted))
+    near = dataclasses.replace(evaluation, variant=sees_near)
+    assert key_of(dataclasses.replace(near, tile=64)) == key_of(near)
+
+    rounded = Weights("t", "rain100l", "nowhere", "ab" * 32, "none")
+    published = dataclasses.replace(evaluation, variant=Variant(NET, {}, rounded), training=None)
+    assert "quantisation" not in published.inputs
+    truncated = Variant(NET, {}, dataclasses.replace(rounded, quantisation="truncate"))
+    cut = dataclasses.replace(published, variant=truncated)
+    assert cut.inputs == {**published.inputs, "quantisation": "truncate"}
+
+
 def plan(tiny_dataset: TinyDataset, *names: str, seeds: tuple[int, ...] = (0,), cross: bool = False) -> list[str]:
     """The names of a plan over two datasets."""
     here = tiny_dataset.open()

@@ -37,10 +37,15 @@ def test_commands(command: str) -> None:
     """Every command shown exists, with every option shown."""
     words = shlex.split(command)[1:]
     group = typer.main.get_command(app)
-    name = next(word for word in words if not word.startswith("-"))
-    assert name in group.commands, f"no command {name}"
-    known = {option for parameter in group.commands[name].params for option in parameter.opts}
-    known |= {option for parameter in group.params for option in parameter.opts} | {"--help"}
+    command_words = iter(word for word in words if not word.startswith("-"))
+    known, chosen = {"--help"}, group
+    while True:
+        known |= {option for parameter in chosen.params for option in parameter.opts}
+        if not hasattr(chosen, "commands"):
+            break
+        name = next(command_words)
+        assert name in chosen.commands, f"no command {name}"
+        chosen = chosen.commands[name]
     assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from derainbench.cards import all_cards
+from derainbench.conformance import Outcome
 from derainbench.listings import list_checks, list_datasets, list_methods
 from derainbench.locate import Dataset
 from derainbench.registry import GROUP, Registry, discover
@@ -129,7 +131,13 @@ def test_datasets(tiny_dataset: TinyDataset, tmp_path: Path, monkeypatch: pytest
 
 
 def test_checks() -> None:
-    results = {"net": {"any size": "", "gradients": "head.weight gets no gradient"}}
-    assert json.loads(list_checks(results, as_json=True)) == results
-    lines = list_checks(results, as_json=False).splitlines()
-    assert [line.split("  ")[-1].strip() for line in lines[2:]] == ["ok", "FAILS: head.weight gets no gradient"]
+    found = {"any size": Outcome(remark="all of them"), "gradients": Outcome("head.weight gets no gradient")}
+    assert json.loads(list_checks({"net": found}, as_json=True)) == {
+        "net": {
+            "any size": {"problem": "", "remark": "all of them"},
+            "gradients": {"problem": "head.weight gets no gradient", "remark": ""},
+        }
+    }
+    passed, failed = list_checks({"net": found}, as_json=False).splitlines()[2:]
+    assert re.split("  +", passed) == ["net", "any size", "ok", "all of them"]
+    assert re.split("  +", failed.strip()) == ["net", "gradients", "FAILS: head.weight gets no gradient"]

@@ -108,12 +108,12 @@ def test_the_first_layout_that_matches_wins(tmp_path: Path) -> None:
     both = card("wet", layouts=[layout("zipped", "inner/"), layout("plain")])
     put(tmp_path / "wet", "test/rainy/1.png", "test/clean/1.png")
     found: list[Layout] = []
-    for extra in ("test/clean/2.png", "inner/train/rainy/1.png"):
+    for extra in ("test/clean/2.png", "inner/train/rainy/1.png", "inner/train/clean/1.png"):
         put(tmp_path / "wet", extra)
         dataset = locate(both, tmp_path)
         assert dataset is not None
         found.append(dataset.layout)
-    assert [each.name for each in found] == ["plain", "zipped"]
+    assert [each.name for each in found] == ["plain", "plain", "zipped"], "a layout matches with rainy and clean files"
 
 
 def test_pairs_and_digests_of_a_split(tmp_path: Path, refused: Refused) -> None:

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from derainbench.errors import UserError
+from derainbench.images import Quantisation, grey_levels, to_array
 from derainbench.metrics import DEFAULT_PROTOCOLS, PROTOCOLS, Scores, finite_mean, get_protocol, score, score_all
 
 ORACLE: Any = skimage.metrics  # has no type annotations
@@ -169,6 +170,36 @@ def test_quantisation_separates_the_protocols() -> None:
         assert scores[name].psnr.item() == math.inf
     for name in (*UNIFORM, "rgb-zeropad"):
         assert scores[name].psnr.item() == pytest.approx(20 * math.log10(255 / 0.4), abs=1e-4)
+
+
+def test_truncation_is_what_uint8_does_and_float_protocols_do_not_care() -> None:
+    """Levels 100 to 100.9 are 100 in files that ``uint8(255 * x)`` wrote; the clean image is 8 bit already."""
+    restored, clean = grey(100) + 0.9 / 255, grey(100)
+    rounded, truncated = (score_all(restored, clean, PROTOCOLS, how) for how in ("round", "truncate"))
+    for name in PROTOCOLS:
+        if name in ("y", "y-u8", "rgb"):
+            assert truncated[name].psnr.item() == math.inf
+            assert rounded[name].psnr.item() == score(grey(101), clean, name).psnr.item() < 52
+        else:
+            assert truncated[name] == rounded[name]
+
+
+@every_dtype
+@pytest.mark.parametrize("quantisation", ["round", "truncate"])
+def test_whole_grey_levels_survive_quantisation(quantisation: Quantisation, dtype: torch.dtype) -> None:
+    """Of an image that was 8 bit: truncation in float64 would darken some levels by one."""
+    levels = torch.arange(256, dtype=torch.uint8)
+    image = (levels.float() / 255).to(dtype)
+    assert torch.equal(grey_levels(image, quantisation), levels.to(dtype))
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1))
+def test_files_and_protocols_quantise_alike(seed: int) -> None:
+    restored = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(seed))
+    file = torch.from_numpy(to_array(restored[0], "truncate")).permute(2, 0, 1)[None].double() / 255
+    assert np.array_equal(to_array(restored[0], "truncate"), np.uint8(255 * restored[0].permute(1, 2, 0).numpy()))
+    assert score(restored.double(), file, "y", "truncate").psnr.item() == math.inf
 
 
 # Invariants --------------------------------------------------------------------------------------------------------

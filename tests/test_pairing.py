@@ -147,3 +147,10 @@ def test_a_file_that_went_away(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "clean/a.png").unlink()
     with refused(str(tmp_path / "clean/a.png"), "no such file", "check the path"):
         manifest_digest(pairs, tmp_path)
+
+
+def test_scenes_that_are_one_whatever_their_padding(tmp_path: Path) -> None:
+    write(tmp_path, rainy="s03-1 s4-1 s5-1", clean="s03 s4 s5")
+    pairs = find_pairs(tmp_path, PATTERNS, [["s3", "s004"]])
+    assert [(pair.scene, pair.clean.name) for pair in pairs] == [("s3", "s03.png"), ("s3", "s4.png"), ("s5", "s5.png")]
+    assert manifest_digest(pairs, tmp_path) != digest(tmp_path), "scores carry the scene"

@@ -151,8 +151,9 @@ def test_changed_data_training_and_protocols(
     assert store.status(dataclasses.replace(evaluation, protocols=("y",))).reason == "protocols.rgb 1 -> None"
     save_image(tiny_dataset.root / "test/clean/x.png", np.zeros((12, 16, 3), np.uint8))
     assert store.status(dataclasses.replace(evaluation, dataset=tiny_dataset.open())).reason == "data changed"
+    revision = cells.HARNESS_REVISION
     monkeypatch.setattr(cells, "HARNESS_REVISION", 99)
-    assert store.status(dataclasses.replace(evaluation)).reason == "harness 1 -> 99"
+    assert store.status(dataclasses.replace(evaluation)).reason == f"harness {revision} -> 99"
 
 
 def test_changed_code(store: Store, evaluation: EvalCell, tmp_path: Path) -> None:
@@ -255,6 +256,7 @@ def test_a_run_is_read_back(store: Store, training: TrainCell, evaluation: EvalC
     complete(store, evaluation)
     assert store.read_info() == {"schema": SCHEMA, **info}
     results = load_results(store.folder)
+    assert (results.scores["tile"] == 0).all(), "a table of the time before tiles"
     assert results.info == store.read_info()
     assert [method.name for method in results.methods] == ["net"]
     assert results.datasets[0].test[0].rainy == tiny_dataset.root / "test/rainy/x.png"

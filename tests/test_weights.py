@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from derainbench.atomic import file_hash
 from derainbench.errors import UserError
-from derainbench.method import Derainer, Method, Weights
+from derainbench.method import Derainer, Method
 from derainbench.names import parse_name
-from derainbench.registry import discover
-from derainbench.restore import restore
+from derainbench.official import to_official
 from derainbench.variant import Variant, resolve
-from derainbench.weights import file_hash, load_into, published_file, read_weights, save_weights
+from derainbench.weights import load_into, read_weights, save_weights, write_state
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -52,17 +51,14 @@ class Tied(Derainer):
         return restored
 
 
-def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their names to ours; a KeyError where the names are not theirs."""
-    return {name: state[f"module.{name}"] for name in Net().state_dict()}
+def official_names(name: str) -> tuple[str, ...]:
+    """Their head is two convolutions side by side, and their tail has another name."""
+    if name.startswith("head"):
+        return tuple(name.replace("head", half) for half in ("left", "right"))
+    return (name.replace("tail", "out"),)
 
 
-NET = Method(
-    name="net",
-    title="Net",
-    network=Net,
-    weights=(Weights("t", "rain100l", "https://rain.example", "ab" * 32, "none", {}, from_authors),),
-)
+NET = Method(name="net", title="Net", network=Net, official_names=official_names)
 
 
 def variant(name: str, method: Method = NET) -> Variant:
@@ -112,33 +108,38 @@ def test_tied_weights_are_stored_under_both_names(tmp_path: Path) -> None:
     assert same(network, other)
 
 
-def test_the_authors_layout_is_converted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["safetensors", "pth", "pt"])
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("theirs", [False, True])
+def test_either_layout_is_read_from_one_device_or_many(
+    tmp_path: Path, suffix: str, wrapped: bool, theirs: bool
+) -> None:
+    """Ours or the authors' names, and DataParallel's ``module.`` before them."""
     network, other = trained(0), trained(1)
-    torch.save({f"module.{name}": value for name, value in network.state_dict().items()}, tmp_path / "authors.pth")
-    load_into(other, variant("net"), tmp_path / "authors.pth")
+    state = to_official(network.state_dict(), official_names) if theirs else network.state_dict()
+    assert ("left.weight" in state) == theirs
+    path = tmp_path / f"file.{suffix}"
+    write_state(path, {f"module.{name}" if wrapped else name: value for name, value in state.items()})
+    load_into(other, variant("net"), path)
     assert same(network, other)
 
 
-@pytest.mark.parametrize("name", ["Rain100L_PRN6_r.pth", "Rain100L_PReNet6_r.pth"])
-def test_published_weights_are_found_by_their_hash(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, refused: Refused
-) -> None:
-    options = {"Rain100L_PRN6_r.pth": "recurrence=none,shared=true", "Rain100L_PReNet6_r.pth": "shared=true"}[name]
-    chosen = discover().variant(f"prenet[{options}]@rain100l")
-    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path))
-    with refused("not here", "https://github.com/csdwren/PReNet", str(tmp_path / "weights/prenet"), "sha256"):
-        published_file(chosen)
-    (tmp_path / "weights/prenet").mkdir(parents=True)
-    (tmp_path / "weights/prenet/a-note.txt").write_text("not weights")
-    shutil.copy(shared / "weights/prenet" / name, tmp_path / "weights/prenet/renamed.bin")
-    found = published_file(chosen)
-    assert found.name == "renamed.bin"
-    torch.manual_seed(0)
-    network = chosen.build().eval()
-    untrained = restore(network, torch.full((1, 3, 8, 8), 0.5))
-    load_into(network, chosen, found)
-    restored = restore(network, torch.full((1, 3, 8, 8), 0.5))
-    assert float((restored - 0.5).abs().mean()) < 0.05 < float((untrained - 0.5).abs().mean())
+def test_a_written_part_of_a_tensor_does_not_carry_the_whole(tmp_path: Path) -> None:
+    write_state(tmp_path / "w.pth", {"part": torch.zeros(1000, 1000)[0]})
+    assert (tmp_path / "w.pth").stat().st_size < 10_000
+
+
+def test_the_state_dict_of_a_training_file_is_found(tmp_path: Path, refused: Refused) -> None:
+    """Authors save their trainer: the network's state under one key, beside a counter and an optimiser."""
+    network, other = trained(0), trained(1)
+    optimiser = torch.optim.Adam(network.parameters()).state_dict()
+    path = tmp_path / "latest"
+    torch.save({"net": network.state_dict(), "clock": 40_000, "opt": optimiser}, path)
+    load_into(other, variant("net"), path)
+    assert same(network, other)
+    torch.save({"net": network.state_dict(), "average": network.state_dict(), "clock": 1}, path)
+    with refused(str(path), "several state dicts", "'net', 'average'"):
+        read_weights(path)
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
@@ -213,7 +214,7 @@ def test_no_code_of_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (tmp_path / "trap-was-sprung").exists(), "the trap works where it is not guarded against"
 
 
-@pytest.mark.parametrize("content", [{"epoch": 3, "state_dict": {"w": torch.zeros(1)}}, [torch.zeros(1)], 3])
+@pytest.mark.parametrize("content", [{"epoch": 3, "net": {}}, {"net": {"w": 1}}, [torch.zeros(1)], 3, {}])
 def test_a_torch_file_that_is_no_state_dict(tmp_path: Path, content: object, refused: Refused) -> None:
     torch.save(content, tmp_path / "w.pth")
     with refused(str(tmp_path / "w.pth"), "not a state dict", "state_dict()"):
@@ -239,5 +240,8 @@ def test_weights_of_another_network(tmp_path: Path, refused: Refused) -> None:
         load_into(network, variant("net"), path)
     save_weights(path, nn.ModuleDict({**dict(network.named_children()), "extra": nn.Linear(1, 1, bias=False)}))
     with refused(str(path), "extra.weight is not part of the network;"):
+        load_into(network, variant("net"), path)
+    write_state(path, to_official(trained(1, "net[width=6]").state_dict(), official_names))
+    with refused(str(path), "left.weight has shape (3, 3, 3, 3), not (2, 3, 3, 3)"):
         load_into(network, variant("net"), path)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items()), "nothing was loaded"

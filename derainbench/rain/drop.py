@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy import ndimage
 
 from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator
 
@@ -142,7 +142,7 @@ def _lens_maps(
         edge = np.clip((inner - 0.55) / 0.45, 0.0, 1.0)
         shade[window][mine] = (1.0 - parameters.rim * edge * edge * (3.0 - 2.0 * edge))[mine]
     if parameters.defocus > 0.0:
-        mask = ndimage.gaussian_filter(mask, parameters.defocus, mode="nearest")
+        mask = scipy.ndimage.gaussian_filter(mask, parameters.defocus, mode="nearest")
     return np.clip(mask, 0.0, 1.0).astype(np.float32), source_rows, source_columns, shade.astype(np.float32)
 
 
@@ -166,6 +166,6 @@ def _refracted(
     content = np.zeros_like(background)
     coordinates = np.stack([rows[wanted], columns[wanted]])
     for channel in range(3):
-        blurred = ndimage.gaussian_filter(background[..., channel], sigma, mode="mirror")
-        content[..., channel][wanted] = ndimage.map_coordinates(blurred, coordinates, order=1, mode="mirror")
+        blurred = scipy.ndimage.gaussian_filter(background[..., channel], sigma, mode="mirror")
+        content[..., channel][wanted] = scipy.ndimage.map_coordinates(blurred, coordinates, order=1, mode="mirror")
     return np.clip(content, 0.0, 1.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import ndimage
 
 from derainbench.errors import UserError
 from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator, require_same_size
@@ -78,7 +78,9 @@ def plane_depth(height: int, width: int, seed: int) -> Grey:
         raise UserError(f"depth of {height}x{width} pixels: both sides must be at least 1")
     rng = generator(seed)
     ramp = np.linspace(1.0, 0.0, height)[:, np.newaxis] ** rng.uniform(0.8, 1.6)
-    noise = ndimage.gaussian_filter(rng.standard_normal((height, width)), max(height, width) / 6.0, mode="reflect")
+    noise = scipy.ndimage.gaussian_filter(
+        rng.standard_normal((height, width)), max(height, width) / 6.0, mode="reflect"
+    )
     hills = (noise - noise.mean()) / (noise.std() + 1e-12)
     depth = np.clip(0.15 + 0.75 * ramp + 0.08 * hills, 0.05, None)
     result: Grey = (depth / depth.max()).astype(np.float32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
-from scipy import fft, ndimage
 
 from derainbench.rain.image import Grey, Image, as_float, require_same_size
 
@@ -83,7 +83,7 @@ def direction(layer: Grey) -> float:
     values = layer.astype(np.float64)
     # Derivatives of a Gaussian: central differences see a streak of one pixel as less steep than it is (by 5 degrees
     # at 60).
-    dx, dy = (ndimage.gaussian_filter(values, sigma=1.0, order=order) for order in ((0, 1), (1, 0)))
+    dx, dy = (scipy.ndimage.gaussian_filter(values, sigma=1.0, order=order) for order in ((0, 1), (1, 0)))
     j_xx, j_yy, j_xy = float((dx * dx).sum()), float((dy * dy).sum()), float((dx * dy).sum())
     across = 0.5 * np.arctan2(2.0 * j_xy, j_xx - j_yy)  # image axes, y downwards
     return float((90.0 - np.degrees(across)) % 180.0)
@@ -100,9 +100,9 @@ def half_correlation_lengths(layer: Grey, angle: float) -> tuple[float, float]:
     centred = layer.astype(np.float64) - layer.mean(dtype=np.float64)
     height, width = layer.shape
     # Padded to twice the size: correlation, not circular correlation; lags below zero count from the end.
-    rows, columns = (fft.next_fast_len(2 * side, real=True) for side in (height, width))
-    power = np.abs(fft.rfft2(centred, s=(rows, columns))) ** 2
-    sums = fft.irfft2(power, s=(rows, columns))
+    rows, columns = (scipy.fft.next_fast_len(2 * side, real=True) for side in (height, width))
+    power = np.abs(scipy.fft.rfft2(centred, s=(rows, columns))) ** 2
+    sums = scipy.fft.irfft2(power, s=(rows, columns))
     radians = np.radians(angle)
     return (
         _half_lag(sums, (height, width), np.cos(radians), -np.sin(radians)),
@@ -114,7 +114,7 @@ def _half_lag(sums: NDArray[np.float64], size: tuple[int, int], dx: float, dy: f
     """First lag along (dx, dy) at which the mean product of a layer and its shifted self is half of its variance."""
     height, width = size
     lags = np.arange(0.0, min(height, width) / 2, 0.25)
-    products = ndimage.map_coordinates(sums, [lags * dy, lags * dx], order=1, mode="grid-wrap")
+    products = scipy.ndimage.map_coordinates(sums, [lags * dy, lags * dx], order=1, mode="grid-wrap")
     profile = products / ((height - np.abs(lags * dy)) * (width - np.abs(lags * dx)))
     profile = profile / profile[0]
     below = np.flatnonzero(profile <= 0.5)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import fft
 
 from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator
 from derainbench.rain.statistics import RAIN_THRESHOLD
@@ -73,13 +73,13 @@ def _blurred_grain(
     """Sparse noise, softened to grains and drawn out along `angle`, as one product in the Fourier domain."""
     length, grain = parameters.length, parameters.width
     margin = int(np.ceil(length + 4.0 * grain))  # no streak that leaves below may come back in above
-    rows, columns = (fft.next_fast_len(side + margin, real=True) for side in (height, width))
+    rows, columns = (scipy.fft.next_fast_len(side + margin, real=True) for side in (height, width))
     noise = np.maximum(rng.normal(_MEAN_OF_NOISE, 1.0, (rows, columns)), 0.0)
-    fy, fx = fft.fftfreq(rows)[:, np.newaxis], fft.rfftfreq(columns)[np.newaxis, :]
+    fy, fx = scipy.fft.fftfreq(rows)[:, np.newaxis], scipy.fft.rfftfreq(columns)[np.newaxis, :]
     radians = np.radians(angle)
     along = fx * np.cos(radians) - fy * np.sin(radians)  # image rows count downwards
     softening = np.exp(-2.0 * (np.pi * grain) ** 2 * (fx**2 + fy**2))
-    blurred = fft.irfft2(fft.rfft2(noise) * softening * np.sinc(length * along), s=(rows, columns))
+    blurred = scipy.fft.irfft2(scipy.fft.rfft2(noise) * softening * np.sinc(length * along), s=(rows, columns))
     result: NDArray[np.float64] = blurred[:height, :width]
     return result
 

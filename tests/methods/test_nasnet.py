@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from derainbench.methods.nasnet import NASNET, NASNet, from_authors
+from derainbench.methods.nasnet import NASNET, NASNet, official_names
 
 from derainbench.losses import get_loss
 from derainbench.method import Batch
+from derainbench.official import from_official
 from derainbench.registry import discover
 from derainbench.trainer import make_optimiser
 
@@ -37,7 +38,7 @@ def test_golden_output(shared: Path) -> None:
     golden = np.load(shared / "golden" / "networks.npz")
     network = NASNet(stages=2, blocks=2)
     weights = torch.load(shared / "golden" / "nasnet_stages2_blocks2.pt", weights_only=True, map_location="cpu")
-    network.load_state_dict(from_authors(weights))
+    network.load_state_dict(from_official(weights, list(network.state_dict()), official_names))
     with torch.inference_mode():
         restored = network(torch.tensor(golden["input/e"]))
     torch.testing.assert_close(restored, torch.tensor(golden["nasnet/stages2_blocks2/e"]), atol=2e-5, rtol=0)

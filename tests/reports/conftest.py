@@ -63,7 +63,7 @@ def results(
 ) -> Results:
     """Results with these scores; ``changes`` replace entries of ``run.json``."""
     names = ["method", "trained_on", "seed", "dataset", "image", "protocol", "psnr", "ssim"]
-    table = pd.DataFrame(scores, columns=names).assign(scene="scene", height=96, width=128)
+    table = pd.DataFrame(scores, columns=names).assign(scene="scene", height=96, width=128, tile=0)
     return Results(
         folder,
         info(**changes),

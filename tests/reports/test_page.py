@@ -204,6 +204,24 @@ def test_the_page_holds_each_picture_once(run_with_pictures: Results) -> None:
     assert html(run_with_pictures).count("data:image/webp") == 8
 
 
+@needs_browser
+def test_a_page_without_images_has_the_same_numbers(
+    run_with_pictures: Results, tmp_path: Path, browser: Browser
+) -> None:
+    address = write_report(run_with_pictures, tmp_path / "report", ["html"], images="none")
+    text = address.read_text()
+    assert "data:image/webp" not in text
+    assert "made without the datasets' images" in text
+    opened, complaints = browser.new_page(), []
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(address.as_uri())
+    assert opened.locator(".viewer").count() == 0
+    assert opened.locator("section.dataset table").first.is_visible()
+    assert complaints == []
+    opened.close()
+
+
 CONTRAST = """
 () => {
   const channels = (text) => text.match(/[\\d.]+/g).map(Number);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from derainbench.reports.entries import entries, method_labels
@@ -150,3 +151,20 @@ def test_panels_keep_every_column_once_and_in_order(count: int, width: int) -> N
     parts = panels(table, width, 20)
     assert [column for part in parts for column in part.columns] == list(table.columns)
     assert all(len(row.cells) == len(part.columns) for part in parts for row in part.rows)
+
+
+def test_what_was_done_otherwise_is_noted_under_the_table() -> None:
+    """Truncated outputs, and tiles where a network sees the whole image; not tiles that change nothing."""
+    names = ("prenet@rain100l", "spanet", "near")
+    scores: list[Score] = [(name, "d", 0, "d", image, "y", 30.0, 0.9) for name in names for image in "ij"]
+    run = results(scores, [method(name) for name in names], [dataset("d", "i", "j")], protocols=["y"])
+    assert comparison_table(run, "y").notes == ()
+    weights = {"verified": True, "quantisation": "truncate"}
+    published, whole, near = run.methods
+    methods = (replace(published, weights=weights, reach=78), whole, replace(near, reach=1))
+    run = replace(run, methods=methods, scores=run.scores.assign(tile=256))
+    run.scores.loc[(run.scores["method"] == "spanet") & (run.scores["image"] == "j"), "tile"] = 0
+    assert comparison_table(run, "y").notes == (
+        "Outputs of prenet@rain100l are truncated to 8 bit, not rounded, as their authors did.",
+        "spanet on d: restored in tiles of 256 pixels (1 image); restored whole, it would score differently.",
+    )

@@ -122,7 +122,7 @@ def test_a_report_holds_the_asked_formats_and_names_the_file_to_open(
     tmp_path: Path, run_with_pictures: Results
 ) -> None:
     assert write_report(run_with_pictures, tmp_path / "some", ["csv", "html"]) == tmp_path / "some" / "index.html"
-    assert {file.name for file in (tmp_path / "some").iterdir()} == {"index.html", "scores.csv"}
+    assert {file.name for file in (tmp_path / "some").iterdir()} == {"index.html", "scores.csv", "scores-notes.txt"}
     assert write_report(run_with_pictures, tmp_path / "one", ["markdown"]).name == "report.md"
 
 

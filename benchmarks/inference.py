@@ -1,0 +1,137 @@
+"""Restoring one image: derainbench's networks against plain transcriptions of the same, at equal output.
+
+The plain networks run as written under ``torch.inference_mode``; ours through what the product uses (Fabric,
+``restore``), in float32 and in bf16. Each round runs all of them once and multiplies two float32 matrices: what the
+device can do at most, of which the networks reach a fraction. Their arithmetic is counted on the plain network, for
+ours too, although ours leaves some of it out.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import torch
+from derainbench.methods.irnn import irnn
+from networks import build_published, gmac, rainy_photograph
+from reference.spanet import SpacialIRNN
+from timing import interleaved, machine, matrix_product, parse, parser, refuse_unequal, table
+from torch import Tensor
+
+from derainbench.engine import Precision, choose_engine
+from derainbench.method import Derainer
+from derainbench.restore import prepare, restore
+
+#: Height and width of the image. NASNet, 1 TMAC at 321x481, has a ninth of it, so that the benchmark ends in time.
+SIZES = {"prenet": (321, 481), "rescan": (321, 481), "spanet": (321, 481), "nasnet": (107, 161)}
+QUICK_SIZE = (24, 33)
+RECURRENCE_SIDE = 256
+RECURRENCE_WIDTH = 32
+#: Of the largest output, between two orders of float32 operations.
+TOLERANCE = 1e-4
+
+HEADERS = (
+    "network",
+    "size",
+    "weights",
+    "GMAC",
+    "plain ms",
+    "ours ms",
+    "ratio",
+    "plain, of matrix rate",
+    "ours, of matrix rate",
+    "bf16 ms",
+    "bf16 ratio",
+    "bf16 agrees to dB",
+)
+DIGITS = (None, None, None, 1, 0, 0, 2, 2, 2, 0, 2, 1)
+
+
+def ready(ours: Derainer, device: str, precision: Precision, rainy: Tensor) -> Callable[[], Tensor]:
+    """A network as the product runs it."""
+    network = prepare(choose_engine(device, precision).fabric, copy.deepcopy(ours))
+    return lambda: restore(network, rainy, ours.size_multiple)
+
+
+def measure_network(name: str, size: tuple[int, int], repeats: int, device: str) -> tuple[object, ...]:
+    """A row of the table."""
+    (ours, plain), weights = build_published(name)
+    plain.to(device)
+    rainy = rainy_photograph(*size).to(device)
+
+    def run_plain() -> Tensor:
+        with torch.inference_mode():
+            return plain.restore(rainy)
+
+    run, run_bf16 = (ready(ours, device, precision, rainy) for precision in ("fp32", "bf16"))
+    product, product_gmac = matrix_product(device)
+    restored = run()
+    refuse_unequal(name, restored, run_plain().clamp(0, 1), TOLERANCE)
+    agreement = -10 * math.log10(float((run_bf16() - restored).square().mean()))
+    ms = interleaved({"plain": run_plain, "ours": run, "bf16": run_bf16, "product": product}, repeats, device)
+    work, rate = gmac(plain, *size), product_gmac / ms["product"]
+    fractions = (work / ms["plain"] / rate, work / ms["ours"] / rate)
+    return (
+        name,
+        "x".join(map(str, size)),
+        weights,
+        work,
+        ms["plain"],
+        ms["ours"],
+        ms["plain"] / ms["ours"],
+        *fractions,
+        ms["bf16"],
+        ms["ours"] / ms["bf16"],
+        agreement,
+    )
+
+
+def measure_recurrence(side: int, repeats: int, device: str) -> tuple[object, ...]:
+    """SPANet's recurrence alone, in four directions; each side from the layout that its network has."""
+    torch.manual_seed(0)
+    plain = SpacialIRNN(RECURRENCE_WIDTH).to(device)
+    convs = (plain.up_weight, plain.right_weight, plain.down_weight, plain.left_weight)
+    weight = torch.stack([conv.weight.detach().flatten() for conv in convs])
+    bias = torch.stack([conv.bias.detach() for conv in convs])
+    x = torch.randn(1, RECURRENCE_WIDTH, side, side, device=device)
+    x_channels_last = x.contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def run_plain() -> tuple[Tensor, ...]:
+        return plain(x)
+
+    @torch.inference_mode()
+    def run() -> tuple[Tensor, ...]:
+        return irnn(x_channels_last, weight, bias)
+
+    refuse_unequal("recurrence", torch.cat(run(), 1), torch.cat(run_plain(), 1), TOLERANCE)
+    ms = interleaved({"plain": run_plain, "ours": run}, repeats, device)
+    return f"{side}x{side}", RECURRENCE_WIDTH, ms["plain"], ms["ours"], ms["plain"] / ms["ours"]
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
+    options.add_argument("--networks", nargs="+", choices=SIZES, default=list(SIZES), help="which (default: all)")
+    options = parse(options)
+    # The whole name of the device, and what Fabric sets on first use (no TF32), for both sides.
+    engine = choose_engine(options.device, "fp32")
+    device = str(engine.fabric.device)
+
+    rows = [
+        measure_network(name, QUICK_SIZE if options.quick else SIZES[name], options.repeats, device)
+        for name in options.networks
+    ]
+    side = 32 if options.quick else RECURRENCE_SIDE
+    recurrence = measure_recurrence(side, options.repeats if options.quick else 3 * options.repeats, device)
+    print(f"One image, batch 1, float32; medians of {options.repeats} interleaved rounds; ratio = plain / ours.")
+    print(f"{machine(device)}.\n")
+    print(table(rows, HEADERS, DIGITS))
+    print("\nSPANet's recurrence in four directions against a loop over rows and columns:\n")
+    headers = ("size", "channels", "loop ms", "ours ms", "ratio")
+    print(table([recurrence], headers, (None, None, 2, 2, 2)))
+
+
+if __name__ == "__main__":
+    main()

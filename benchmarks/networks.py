@@ -1,0 +1,87 @@
+"""A method's network beside its plain transcription, with the same weights, and an image to run them on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from derainbench.methods.nasnet import NASNET
+from derainbench.methods.prenet import PRENET
+from derainbench.methods.rescan import RESCAN
+from derainbench.methods.spanet import SPANET
+from reference import nasnet, prenet, rescan, spanet
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from derainbench.method import Derainer
+from derainbench.official import from_official, to_official
+from derainbench.photographs import photograph
+from derainbench.rain.presets import preset
+from derainbench.registry import discover
+from derainbench.weights import load_into
+from derainbench.weights_cache import place
+
+METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET)}
+#: The plain network of each method; it takes the method's options and has ``restore``, RGB to RGB.
+PLAIN: dict[str, Callable[..., nn.Module]] = {
+    "prenet": prenet.PReNet,
+    "rescan": rescan.RESCAN,
+    "spanet": spanet.SPANet,
+    "nasnet": nasnet.NASNet,
+}
+#: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
+PUBLISHED = {"prenet": "rain100l", "rescan": "rain200l", "spanet": "spa"}
+
+
+class Pair(NamedTuple):
+    """The same function twice: as derainbench has it, and as plainly as it can be written."""
+
+    ours: Derainer
+    plain: nn.Module
+
+
+def build(name: str, seed: int = 0, **options: Any) -> Pair:
+    """A method's two networks with the same random weights, in eval mode on the CPU."""
+    torch.manual_seed(seed)
+    plain = PLAIN[name](**options)
+    ours = METHODS[name].network(**options)
+    ours.load_state_dict(from_official(plain.state_dict(), ours.state_dict(), METHODS[name].official_names))
+    return Pair(ours.eval(), plain.eval())
+
+
+def build_published(name: str) -> tuple[Pair, str]:
+    """A method's two networks with the authors' weights, and their tag, if they are in the user's cache; otherwise with
+    random ones."""
+    pair = build(name)
+    if name not in PUBLISHED:
+        return pair, "random"
+    variant = discover().variant(f"{name}@{PUBLISHED[name]}")
+    path, state = place(variant)
+    if state != "here":
+        return pair, "random"
+    load_into(pair.ours, variant, path)
+    pair.plain.load_state_dict(to_official(pair.ours.state_dict(), METHODS[name].official_names))
+    return pair, PUBLISHED[name]
+
+
+def gmac(plain: nn.Module, height: int, width: int) -> float:
+    """1e9 multiply-accumulates that a plain network takes for one image. Moves the network to the meta device.
+
+    Counted for few pixels, of which each takes as much as any other, because the loops over rows take long to count.
+    """
+    side = 16
+    plain.to("meta")
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        plain.restore(torch.empty(1, 3, side, side, device="meta"))
+    return float(counter.get_total_flops() / 2e9 * height * width / side**2)
+
+
+def rainy_photograph(height: int, width: int) -> Tensor:
+    """(1, 3, H, W) RGB in [0, 1]: the middle of a photograph under streaks like Rain100L's, repeated if too small."""
+    clean = photograph("coffee")
+    top, left = (max(0, (have - want) // 2) for have, want in zip(clean.shape, (height, width), strict=False))
+    rainy = preset("rain100l")(clean[top : top + height, left : left + width], None, seed=0).rainy
+    image = torch.from_numpy(rainy).permute(2, 0, 1)[None] / 255
+    repeats = (-(-height // image.shape[2]), -(-width // image.shape[3]))
+    return image.repeat(1, 1, *repeats)[:, :, :height, :width].contiguous()

@@ -1,0 +1,1 @@
+"""The networks written for clarity: the oracle in tests, the denominator in benchmarks. Nothing here is fast."""

@@ -1,0 +1,125 @@
+"""One training step: derainbench's trainer against a plain loop over plain transcriptions, with the same loss.
+
+A step is forward, loss, backward and the optimiser's update on one batch. Losses and gradients are compared first.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+
+import torch
+from networks import METHODS, Pair, build, rainy_photograph
+from timing import interleaved, machine, parse, parser, refuse_unequal, table
+from torch import Tensor, nn
+
+from derainbench.engine import choose_engine
+from derainbench.losses import Loss, get_loss
+from derainbench.method import Batch
+from derainbench.official import from_official
+from derainbench.recipe import Recipe
+from derainbench.trainer import Trainer, make_optimiser
+
+#: Patch side and batch, such that a step of the slowest takes a second or two; the recipes' own batches are larger.
+SIZES = {"prenet": (100, 4), "rescan": (64, 8), "spanet": (64, 4), "nasnet": (48, 1)}
+QUICK_SIZE = (16, 1)
+LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3  # of the loss, and of a network's largest gradient
+HEADERS = ("network", "patch", "batch", "loss", "plain ms", "ours ms", "ratio")
+DIGITS = (None, None, None, None, 0, 0, 2)
+
+
+def last_output(plain: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+    """PReNet and NASNet supervise what comes out at the end."""
+    return loss(plain.restore(batch.rainy), batch.clean)
+
+
+def all_rains(plain: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+    """RESCAN: the rain of every stage, in BGR as its code has it."""
+    rainy, clean = batch.rainy.flip(1), batch.clean.flip(1)
+    return sum((loss(rain, rainy - clean) for rain in plain(rainy)), torch.zeros((), device=rainy.device))
+
+
+def output_and_mask(plain: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+    """SPANet: the output, and the first mask against where anything differs."""
+    masks, restored = plain(batch.rainy.flip(1))
+    rain = (batch.rainy != batch.clean).any(1, keepdim=True).float()
+    return loss(restored.flip(1), batch.clean) + nn.functional.mse_loss(masks[0], rain)
+
+
+PLAIN_LOSSES: Mapping[str, Callable[[nn.Module, Batch, Loss], Tensor]] = {
+    "prenet": last_output,
+    "rescan": all_rains,
+    "spanet": output_and_mask,
+    "nasnet": last_output,
+}
+
+
+def patches(side: int, batch: int, device: str) -> Batch:
+    """Pieces of one rainy photograph, and as their targets the same pieces darkened here and there."""
+    rainy = torch.cat(rainy_photograph(side, side * batch).split(side, dim=3))
+    torch.manual_seed(0)
+    clean = rainy - 0.2 * rainy * (torch.rand(batch, 1, side, side) < 0.3)
+    return Batch(rainy.to(device), clean.to(device))
+
+
+def refuse_other_gradients(name: str, pair: Pair, batch: Batch, loss: Loss) -> None:
+    """Both losses and all gradients, from the same weights."""
+    ours, plain = copy.deepcopy(pair.ours).train(), copy.deepcopy(pair.plain).train()
+    our_loss, plain_loss = ours.training_loss(batch, loss), PLAIN_LOSSES[name](plain, batch, loss)
+    refuse_unequal(f"{name}, loss", our_loss, plain_loss, LOSS_TOLERANCE)
+    our_loss.backward()
+    plain_loss.backward()
+    theirs = from_official(gradients(plain), ours.state_dict(), METHODS[name].official_names)
+    flat = [torch.cat([g[key].flatten() for key in theirs]) for g in (gradients(ours), theirs)]
+    refuse_unequal(f"{name}, gradients", *flat, GRADIENT_TOLERANCE)
+
+
+def gradients(network: nn.Module) -> dict[str, Tensor]:
+    return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in network.named_parameters()}
+
+
+def plain_step(name: str, plain: nn.Module, recipe: Recipe, batch: Batch) -> Callable[[], object]:
+    optimiser, loss = make_optimiser(plain.train(), recipe), get_loss(recipe.loss)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        PLAIN_LOSSES[name](plain, batch, loss).backward()
+        optimiser.step()
+
+    return step
+
+
+def measure(name: str, side: int, size: int, repeats: int, device: str) -> tuple[object, ...]:
+    """A row of the table."""
+    recipe = METHODS[name].recipe
+    assert recipe is not None
+    pair = build(name)
+    pair = pair._replace(ours=pair.ours.to(device), plain=pair.plain.to(device))
+    batch = patches(side, size, device)
+    refuse_other_gradients(name, pair, batch, get_loss(recipe.loss))
+    trainer = Trainer(choose_engine(device, "fp32").fabric, pair.ours.train(), recipe, steps=1_000_000)
+    calls = {
+        "plain": plain_step(name, pair.plain, recipe, batch),
+        "ours": lambda: trainer.step(0, batch),
+    }
+    ms = interleaved(calls, repeats, device)
+    return name, f"{side}x{side}", size, recipe.loss, ms["plain"], ms["ours"], ms["plain"] / ms["ours"]
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
+    options.add_argument("--networks", nargs="+", choices=SIZES, default=list(SIZES), help="which (default: all)")
+    options = parse(options)
+    device = str(choose_engine(options.device, "fp32").fabric.device)
+    rows = [
+        measure(name, *(QUICK_SIZE if options.quick else SIZES[name]), options.repeats, device)
+        for name in options.networks
+    ]
+    print(f"One training step, float32; medians of {options.repeats} interleaved rounds; ratio = plain / ours.")
+    print(f"{machine(device)}.\n")
+    print(table(rows, HEADERS, DIGITS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What the words on the command line of ``derainbench run`` choose: methods, datasets, a recipe, protocols, seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from derainbench.cards import all_cards
+from derainbench.errors import UserError
+from derainbench.locate import Dataset, select
+from derainbench.metrics import DEFAULT_PROTOCOLS, get_protocol
+from derainbench.names import split_list
+from derainbench.registry import Registry
+from derainbench.variant import Variant
+
+
+def choose_variants(registry: Registry, words: str, baseline: str | None) -> list[Variant]:
+    """The variants named, each once, after the baseline where one is wanted; ``all`` is every method that works."""
+    names = split_list(words)
+    if not names:
+        raise UserError("no method is chosen; give --methods names separated by commas, or all")
+    asked = [] if baseline is None else [baseline]
+    for name in names:
+        asked += registry.working() if name == "all" else [name]
+    variants = [registry.variant(name) for name in asked]
+    return list({variant.name: variant for variant in variants}.values())
+
+
+def choose_datasets(words: str, cards: Sequence[Path], data_root: Path | None) -> list[Dataset]:
+    """The datasets named, found below the data root or made; ``cards`` are further ones, of the user's own."""
+    return select(words, all_cards(cards), checked_root(data_root))
+
+
+def checked_root(data_root: Path | None) -> Path | None:
+    """The same, if it is a folder."""
+    if data_root is not None and not data_root.is_dir():
+        raise UserError(f"data root {data_root} is no folder; give the folder that holds the datasets' folders")
+    return data_root
+
+
+def choose_recipe(word: str, device: str, datasets: Sequence[Dataset]) -> tuple[str, str]:
+    """The recipe's name or file, and in brackets why ``auto`` means it: the paper's on a GPU and real datasets."""
+    if word != "auto":
+        return word, ""
+    if device != "cpu" and not any(dataset.card.embedded for dataset in datasets):
+        return "paper", " (default for a GPU and real datasets)"
+    return "quick", " (default for no GPU, or embedded datasets)"
+
+
+def choose_protocols(words: str, before: Sequence[str]) -> list[str]:
+    """The protocols that the run has already and those named, or the default ones where none is."""
+    asked = [get_protocol(name).name for name in split_list(words)] or DEFAULT_PROTOCOLS
+    return list(dict.fromkeys([*before, *asked]))
+
+
+def choose_seeds(words: str) -> list[int]:
+    """Whole numbers below 2**63, each once."""
+    parts = split_list(words)
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UserError(f"--seeds {words!r}: give whole numbers from 0, separated by commas")
+    seeds = list(dict.fromkeys(int(part) for part in parts))
+    if max(seeds) >= 2**63:
+        raise UserError(f"--seeds {max(seeds)}: a seed is below 2**63; give a smaller one")
+    return seeds

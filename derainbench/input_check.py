@@ -1,0 +1,46 @@
+"""Whether a dataset's files are the ones its card describes, told by the scores of the unprocessed input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from derainbench.cards import Card
+from derainbench.metrics import finite_mean
+from derainbench.results import Results
+
+#: How far the scores may be from the card's, whose last digit is rounded: in dB, and of SSIM.
+TOLERANCES = {"psnr": 0.005, "ssim": 0.0002}
+
+
+def with_input_checks(
+    info: Mapping[str, Any], results: Results, cards: Iterable[Card], unprocessed: str
+) -> dict[str, Any]:
+    """``run.json``'s content with ``input_checks`` brought up to date for these datasets, an entry each.
+
+    ``unprocessed`` names the method that returns its input. A dataset has no entry where its card says no score, or
+    where the run has none of that method under the card's protocol.
+    """
+    cards = list(cards)
+    names = {card.name for card in cards}
+    checks = [check for check in info.get("input_checks", ()) if check["dataset"] not in names]
+    checks += [check for card in cards if (check := _check(results, card, unprocessed))]
+    return {**info, "input_checks": checks}
+
+
+def _check(results: Results, card: Card, unprocessed: str) -> dict[str, Any] | None:
+    expected, scores = card.input_score, results.scores
+    if expected is None:
+        return None
+    rows = scores[
+        (scores["method"] == unprocessed) & (scores["dataset"] == card.name) & (scores["protocol"] == expected.protocol)
+    ]
+    if rows.empty:
+        return None
+    found = {name: finite_mean(rows[name])[0] for name in TOLERANCES}
+    passed = all(abs(found[name] - getattr(expected, name)) <= most for name, most in TOLERANCES.items())
+    notice = (
+        f"dataset {card.name}: the input scores {found['psnr']:.3f} dB / {found['ssim']:.4f}, the card says "
+        f"{expected.psnr} dB / {expected.ssim} under {expected.protocol}: the files are not the ones the card describes"
+    )
+    return {"dataset": card.name, "protocol": expected.protocol, **found, "notice": "" if passed else notice}
