@@ -1,6 +1,6 @@
 """How images and convolutions lie in memory: the channels of a pixel together (channels-last).
 
-Networks with few channels are up to three times as fast so on a CPU, and the tensor cores of a GPU want it. Convolutions
+Networks with few channels are up to three times as fast so on a CPU, and a GPU's tensor cores want it. Convolutions
 pass the layout of their input on to what follows.
 """
 

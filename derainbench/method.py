@@ -77,6 +77,16 @@ class Paper:
     bibtex: str
 
 
+class PublishedScore(NamedTuple):
+    """Mean scores over a dataset's test images that somebody printed: dB, SSIM, under which protocol, and where."""
+
+    dataset: str
+    protocol: str
+    psnr: float
+    ssim: float
+    source: str
+
+
 @dataclass(frozen=True)
 class Weights:
     """Trained weights that somebody published, fetched by the user and never shipped with derainbench.
@@ -84,6 +94,7 @@ class Weights:
     ``options`` are the network's options they were trained with. ``trained_on`` names the dataset's card.
     ``verified`` is False for a file that the user added with --trust-unknown: nobody vouches for it.
     ``quantisation`` is how the authors' code made the 8-bit files on which their published scores were measured.
+    ``published`` are those scores; reports show them beside what was measured.
     """
 
     tag: str
@@ -94,6 +105,7 @@ class Weights:
     options: Mapping[str, Any] = field(default_factory=dict)
     verified: bool = True
     quantisation: Quantisation = "round"
+    published: tuple[PublishedScore, ...] = ()
 
 
 def same_name(name: str) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ def _weights(weights: Weights) -> dict[str, Any]:
         "sha256": weights.sha256,
         "verified": weights.verified,
         "quantisation": weights.quantisation,
+        "published": [score._asdict() for score in weights.published],
     }
 
 

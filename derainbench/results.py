@@ -56,9 +56,9 @@ class DatasetInRun:
 class MethodInRun:
     """A method as this run used it. ``name`` is canonical, such as ``nasnet[attention=se]``.
 
-    ``weights`` describes the file that a tag stands for: ``tag``, ``trained_on``, ``source``, ``sha256``, and
-    ``quantisation``, and ``verified``, which is False where nobody vouches for the file; None where the run trained the
-    network itself. ``reach`` is how far an output pixel can see, None for the whole image.
+    ``weights`` describes the file that a tag stands for: ``tag``, ``trained_on``, ``source``, ``sha256``,
+    ``quantisation``, ``published`` scores, and ``verified``, which is False where nobody vouches for the file; None
+    where the run trained the network itself. ``reach`` is how far an output pixel can see, None for the whole image.
     """
 
     name: str

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from derainbench.method import Derainer, Method, Paper, Weights
+from derainbench.method import Derainer, Method, Paper, PublishedScore, Weights
 from derainbench.recipe import Recipe
 
 from .activations import tanh
@@ -219,6 +219,34 @@ _PUBLISHED: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
 )
 # fmt: on
 
+#: What the authors print for the final models, under ``y``, on the dataset of the tag: their README's tables.
+_SCORES = {
+    "rain100h": {
+        "PReNet6": (29.46, 0.899),
+        "PReNet6_r": (28.98, 0.892),
+        "PRN6": (28.07, 0.884),
+        "PRN6_r": (27.43, 0.874),
+    },
+    "rain100l": {
+        "PReNet6": (37.48, 0.979),
+        "PReNet6_r": (37.10, 0.977),
+        "PRN6": (36.99, 0.977),
+        "PRN6_r": (36.11, 0.973),
+    },
+    "rain1400": {
+        "PReNet6": (32.60, 0.946),
+        "PReNet6_r": (32.44, 0.944),
+        "PRN6": (31.69, 0.941),
+        "PRN6_r": (31.31, 0.937),
+    },
+}
+
+
+def _published_scores(tag: str, file: str) -> tuple[PublishedScore, ...]:
+    scores = _SCORES.get(tag, {}).get(file.partition("_")[2].removesuffix(".pth"))
+    return (PublishedScore(tag, "y", *scores, "the authors' README"),) if scores else ()
+
+
 PRENET = Method(
     name="prenet",
     title="PReNet",
@@ -262,6 +290,7 @@ PRENET = Method(
             licence="none stated",
             options=options,
             quantisation="truncate",  # np.uint8(255 * out)
+            published=_published_scores(tag, file),
         )
         for tag, trained_on, file, options, sha256 in _PUBLISHED
     ),

@@ -12,6 +12,7 @@ from .entries import seeds
 from .gallery import Gallery, gallery
 from .pictures import LONGEST_SIDE, QUALITY, NoPictures, Pictures
 from .provenance import provenance, warning_words
+from .reproduction import reproductions, sources
 from .table import comparison_tables
 
 
@@ -45,6 +46,8 @@ def _page(results: Results, pictures: Pictures) -> str:
         galleries=galleries,
         methods=results.methods,
         seeds=seeds(results),
+        reproductions=reproductions(results),
+        printed=sources(reproductions(results)),
         failures=results.failures,
         quality=QUALITY,
         longest_side=LONGEST_SIDE,

@@ -11,6 +11,7 @@ from derainbench.results import Results
 from .latex_escape import breakable, escape, stacked
 from .panels import cell_text, panels
 from .provenance import provenance, warning_words
+from .reproduction import reproductions, sources
 from .table import Cell, ComparisonTable, comparison_tables
 
 #: Characters of \small text on a line 16 cm wide, with room for the space between columns.
@@ -35,6 +36,8 @@ def _content(results: Results) -> dict[str, Any]:
         "source": source,
         "warning": warning_words(source.recipe),
         "tables": [(table, panels(table, LINE, HEADING)) for table in comparison_tables(results)],
+        "reproductions": reproductions(results),
+        "printed": sources(reproductions(results)),
         "failures": results.failures,
     }
 

@@ -11,6 +11,7 @@ from derainbench.results import Results
 
 from .panels import cell_text
 from .provenance import Provenance, provenance, warning_words
+from .reproduction import ALIGNMENT, HEADERS, Reproduction, reproductions, sources
 from .table import Cell, ComparisonTable, comparison_tables
 
 
@@ -27,6 +28,8 @@ def markdown(results: Results) -> str:
             _table(table),
         ]
         parts += ["\n".join(f"- {escape(note)}" for note in table.notes)] if table.notes else []
+    if rows := reproductions(results):
+        parts += ["## Published weights, here and as their authors print them", _reproductions(rows), sources(rows)]
     if results.failures:
         lines = [f"- {escape(failure.cell)}: {escape(failure.error)}" for failure in results.failures]
         parts += ["## What failed", "\n".join(lines)]
@@ -37,6 +40,11 @@ def markdown(results: Results) -> str:
     if source.notices:
         parts += ["### Notices", "\n".join(f"- {escape(notice)}" for notice in source.notices)]
     return "\n\n".join(parts) + "\n"
+
+
+def _reproductions(rows: tuple[Reproduction, ...]) -> str:
+    body = [[escape(cell) for cell in (row.label, *row.cells)] for row in rows]
+    return tabulate(body, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=ALIGNMENT)
 
 
 def escape(text: str) -> str:

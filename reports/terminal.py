@@ -8,6 +8,7 @@ from derainbench.results import Results
 
 from .panels import cell_text, panels
 from .provenance import provenance, warning_words
+from .reproduction import ALIGNMENT, HEADERS, reproductions, sources
 from .table import Cell, ComparisonTable, comparison_table, protocols
 
 #: A mark keeps its place when it is blank, so that the numbers stay in line.
@@ -32,6 +33,7 @@ def terminal(results: Results, protocol: str | None = None, width: int = 100) ->
     lines += ["", "\n\n".join(_panel(panel) for panel in panels(table, width, width // 3)), ""]
     lines.append("* best, + second of a column; mean over test images; higher is better")
     lines += [_plain(note) for note in table.notes]
+    lines += _reproductions(results)
     lines += [_plain(f"failed: {failure.cell}: {failure.error}") for failure in results.failures]
     return "\n".join(lines) + "\n"
 
@@ -47,6 +49,13 @@ def _panel(table: ComparisonTable) -> str:
     ]
     align = ("left", "right", *("right" for _ in table.columns))
     return tabulate(body, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _reproductions(results: Results) -> list[str]:
+    rows = reproductions(results)
+    body = [[_plain(cell) for cell in (row.name, *row.cells)] for row in rows]
+    table = tabulate(body, HEADERS, tablefmt="simple", disable_numparse=True, colalign=ALIGNMENT) if rows else ""
+    return ["", table, "", _plain(sources(rows))] if rows else []
 
 
 def _mark(cell: Cell) -> str:

@@ -1,0 +1,91 @@
+"""Published weights: what they scored here beside what their authors print, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from derainbench.metrics import finite_mean
+from derainbench.results import DatasetInRun, MethodInRun, Results
+
+from .entries import method_labels
+
+#: Column heads of :attr:`Reproduction.cells`.
+HEADERS = ("Weights", "Dataset", "Protocol", "PSNR here", "printed", "differs", "SSIM here", "printed", "differs")
+ALIGNMENT = ("left", "left", "left", *["right"] * 6)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """One published score and ours; ``name`` is what is typed, ``label`` what readers call it."""
+
+    name: str
+    label: str
+    dataset: str
+    protocol: str
+    psnr: tuple[float, float]
+    ssim: tuple[float, float]
+    source: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The numbers under :data:`HEADERS`, the name left out: ours to one digit more than the authors print."""
+        (psnr, printed_psnr), (ssim, printed_ssim) = self.psnr, self.ssim
+        return (
+            self.dataset,
+            self.protocol,
+            f"{psnr:.3f}",
+            f"{printed_psnr:.2f}",
+            f"{psnr - printed_psnr:+.3f}",
+            f"{ssim:.4f}",
+            _ssim(printed_ssim),
+            f"{ssim - printed_ssim:+.4f}",
+        )
+
+
+def reproductions(results: Results) -> tuple[Reproduction, ...]:
+    """Every score that is published for the weights in the run, where the run has measured the same."""
+    labels = method_labels(results.methods)
+    datasets = {dataset.name: dataset for dataset in results.datasets}
+    found = []
+    for method in results.methods:
+        for published in (method.weights or {}).get("published", ()):
+            if published["dataset"] in datasets:
+                found += _compared(results, method, labels[method.name], datasets[published["dataset"]], published)
+    return tuple(found)
+
+
+def sources(rows: tuple[Reproduction, ...]) -> str:
+    """Where the printed numbers come from, in one sentence; empty if there are none."""
+    return f"Printed: {'; '.join(dict.fromkeys(row.source for row in rows))}." if rows else ""
+
+
+def _compared(
+    results: Results, method: MethodInRun, label: str, dataset: DatasetInRun, published: Mapping[str, Any]
+) -> list[Reproduction]:
+    scores = results.scores
+    rows = scores[
+        (scores["method"] == method.name)
+        & (scores["dataset"] == dataset.name)
+        & (scores["protocol"] == published["protocol"])
+    ]
+    if rows.empty:
+        return []
+    psnr, ssim = (finite_mean(rows[metric])[0] for metric in ("psnr", "ssim"))
+    return [
+        Reproduction(
+            method.name,
+            label,
+            dataset.title,
+            str(published["protocol"]),
+            (psnr, float(published["psnr"])),
+            (ssim, float(published["ssim"])),
+            str(published["source"]),
+        )
+    ]
+
+
+def _ssim(value: float) -> str:
+    """With three digits, or four where the authors print four."""
+    return f"{value:.3f}" if round(value, 3) == value else f"{value:.4f}"

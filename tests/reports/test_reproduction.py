@@ -1,0 +1,61 @@
+"""Published scores beside measured ones, in every format; and nothing where there is nothing to compare."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from derainbench.reports.html import html
+from derainbench.reports.latex import tables_tex
+from derainbench.reports.markdown import markdown
+from derainbench.reports.reproduction import reproductions, sources
+from derainbench.reports.terminal import terminal
+
+from derainbench.results import Results
+
+from .conftest import dataset, method, results
+
+PUBLISHED = {"dataset": "real", "protocol": "y", "psnr": 37.1, "ssim": 0.977, "source": "the authors' README"}
+
+
+@pytest.fixture
+def run() -> Results:
+    """A network with published weights on two images of a dataset with a printed score, and of one without."""
+    weights = {
+        "tag": "t",
+        "trained_on": "real",
+        "source": "page",
+        "sha256": "0" * 64,
+        "verified": True,
+        "quantisation": "round",
+        "published": [PUBLISHED, PUBLISHED | {"dataset": "elsewhere"}, PUBLISHED | {"protocol": "y-u8"}],
+    }
+    tagged = dataclasses.replace(method("net@t", "Net (published weights t)", 10), weights=weights)
+    scores = [
+        ("net@t", "real", 0, name, image, protocol, psnr, ssim)
+        for name in ("real", "other")
+        for protocol in ("y", "rgb")
+        for image, psnr, ssim in (("1", 37.0, 0.97), ("2", 37.25, 0.9851))
+    ]
+    return results(scores, [tagged], [dataset("real", "1", "2", title="Real"), dataset("other", "1", "2")])
+
+
+def test_only_what_is_measured_under_the_same_protocol_is_compared(run: Results) -> None:
+    (row,) = reproductions(run)
+    assert row.cells == ("Real", "y", "37.125", "37.10", "+0.025", "0.9775", "0.977", "+0.0005")
+    assert sources((row,)) == "Printed: the authors' README."
+
+
+def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
+    for text in (terminal(run), markdown(run).replace("\\", ""), tables_tex(run), html(run)):
+        assert "37.125" in text
+        assert "+0.025" in text
+        assert "README" in text
+
+
+def test_a_run_without_published_scores_has_no_such_table(run_with_pictures: Results) -> None:
+    assert reproductions(run_with_pictures) == ()
+    assert "Printed:" not in terminal(run_with_pictures)
+    assert "Published weights" not in html(run_with_pictures)
+    assert "tab:derainbench-published" not in tables_tex(run_with_pictures)
