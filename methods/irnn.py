@@ -41,13 +41,14 @@ class _BothWays(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, lines: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        ahead, back = lines + bias[0], lines + bias[1]
-        ahead[:, 0], back[:, -1] = lines[:, 0], lines[:, -1]  # nothing came before, not even a bias
-        if _line_by_line(lines.device):
+        if _line_by_line(lines.device):  # one after the other: what one has just written, it reads
+            ahead = _inputs(lines, bias[0], first=0)
             _scan(ahead.unbind(1), weight[0])
+            back = _inputs(lines, bias[1], first=-1)
             _scan(back.unbind(1)[::-1], weight[1])
         else:
-            ahead, back = _unstacked(_scan_in_chunks(_stacked(ahead, back), weight[:, None, None]))
+            both = _stacked(_inputs(lines, bias[0], first=0), _inputs(lines, bias[1], first=-1))
+            ahead, back = _unstacked(_scan_in_chunks(both, weight[:, None, None]))
         ctx.save_for_backward(ahead, back, weight)
         return ahead, back
 
@@ -81,6 +82,13 @@ def _line_by_line(device: torch.device) -> bool:
     return device.type == "cpu" and not torch.compiler.is_compiling()
 
 
+def _inputs(lines: Tensor, bias: Tensor, first: int) -> Tensor:
+    """What each step of a recurrence adds to its state: no bias where nothing came before."""
+    inputs = lines + bias
+    inputs[:, first] = lines[:, first]
+    return inputs
+
+
 def _scan(lines: Sequence[Tensor], weight: Tensor) -> None:
     """The recurrence in place, in the order of the lines, (N, pixels, C) each."""
     weight = weight.expand(lines[0].shape[1:]).contiguous()  # repeated once, not in every step
@@ -96,7 +104,7 @@ def _scan_back(lines: Sequence[Tensor], gates: Sequence[Tensor]) -> None:
 
 
 def _scan_in_chunks(lines: Tensor, weight: Tensor) -> Tensor:
-    """:func:`_scan` of (L, ...) in about 2 sqrt(L) steps instead of L, for devices where starting each costs time.
+    """:func:`_scan` of (L, ...) in about 2 sqrt(L) steps instead of L, where starting each step costs time.
 
     A step is y -> ReLU(w y + x). Any number of steps together are y -> clamp(a y + b, low, high), where a is a power of
     w, b what the steps give without their ReLUs, and the bounds what they give from y = 0 and from y = infinity. So all

@@ -62,7 +62,7 @@ def provenance(results: Results) -> Provenance:
     return Provenance(
         run=results.folder.resolve().name,
         created=_moment(str(info.get("created", ""))),
-        recipe=str(recipe.get("name", "unknown")),
+        recipe=_recipe(info),
         comparable=bool(recipe.get("comparable", False)),
         changes=changes,
         facts=_facts(results),
@@ -78,7 +78,7 @@ def warning_words(recipe: str) -> tuple[str, str, str]:
 def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     info = results.info
     facts = [("Created", _moment(str(info.get("created", "")))), ("Command", str(info.get("command", "")))]
-    facts += [("Recipe", str(info.get("recipe", {}).get("name", "")))]
+    facts += [("Recipe", _recipe(info))]
     facts += [("Precision", str(info.get("precision", "")))]
     facts += [("Seeds", ", ".join(map(str, seeds(results))))]
     facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols(results)))]
@@ -92,6 +92,12 @@ def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     facts += [("derainbench", str(info.get("derainbench", "")))]
     facts += [(f"Version of {name}", _value(value)) for name, value in info.get("versions", {}).items()]
     return tuple((name, value) for name, value in facts if value)
+
+
+def _recipe(info: Mapping[str, Any]) -> str:
+    if info.get("recipes") == {}:
+        return "none, nothing was trained"
+    return str(info.get("recipe", {}).get("name", "unknown"))
 
 
 def _failed_checks(info: Mapping[str, Any]) -> list[str]:
