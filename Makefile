@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: demo test lint bench clean
 
 demo: $(READY)  ## train and evaluate two methods on the three embedded datasets, and write a report
-	$(BIN)/derainbench run --methods nasnet,prenet --datasets all --out runs/demo
+	$(BIN)/derainbench run --methods nasnet,prenet --datasets demo --out runs/demo
 	$(BIN)/derainbench report runs/demo
 
 test: $(READY)  ## the whole test suite, the slow tests too

@@ -7,10 +7,10 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from derainbench.embedded import Generation
 from derainbench.errors import UserError
@@ -54,6 +54,17 @@ class SplitPatterns(_Data):
         return self
 
 
+def _below_the_root(folder: str) -> str:
+    path = PurePosixPath(folder)
+    if path.is_absolute() or ".." in path.parts or "\\" in folder:
+        raise ValueError(f"folder {folder!r} leaves the data root; folders are relative to it, with /")
+    return folder
+
+
+#: The name of a folder below the data root.
+Folder = Annotated[str, AfterValidator(_below_the_root)]
+
+
 class Layout(_Data):
     """One packaging of the dataset. Several circulate; a card lists them and the first that matches wins.
 
@@ -62,7 +73,7 @@ class Layout(_Data):
     """
 
     name: str
-    folders: tuple[str, ...] = ()
+    folders: tuple[Folder, ...] = ()
     train: SplitPatterns | None = None
     test: SplitPatterns | None = None
 
@@ -130,7 +141,7 @@ class Card(_Data):
     revision: Annotated[int, Field(ge=1)] = 1
     counts: Counts = Counts()
     layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
-    folders: tuple[str, ...] = ()
+    folders: tuple[Folder, ...] = ()
     root: Path | None = None
     source: str = ""
     licence: str = ""

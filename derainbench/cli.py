@@ -113,7 +113,7 @@ def run(
     from derainbench.runner import execute
     from derainbench.store import Store, load_results
     from derainbench.watch import ConsoleWatcher, print_plan
-    from derainbench.weights_cache import require
+    from derainbench.weights_cache import weights_file
 
     registry = discover(plugin)
     variants = choose_variants(registry, methods, None if baseline is Baseline.NONE else baseline.value)
@@ -133,7 +133,7 @@ def run(
     statuses = {cell.name: store.status(cell) for cell in cells}
     for cell in cells:
         if cell.variant.weights is not None and statuses[cell.name].state != "done":
-            require(cell.variant)  # weights that are not here are told now, not after hours of training
+            weights_file(cell.variant)  # what is not here, or damaged, is told now, not after hours of training
     if dry_run:
         print_plan(cells, statuses)
         return

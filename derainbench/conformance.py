@@ -17,6 +17,7 @@ from torch.fx.experimental.symbolic_shapes import is_concrete_int
 from derainbench.engine import choose_engine
 from derainbench.errors import one_line
 from derainbench.losses import get_loss
+from derainbench.memory_layout import channels_last, lay_out
 from derainbench.method import Batch, Derainer
 from derainbench.official import from_official, to_official
 from derainbench.restore import restore
@@ -62,7 +63,7 @@ def run_check(description: str, variant: Variant) -> Outcome:
 
 def any_size(variant: Variant) -> None:
     """Any image from 1x1 comes back in its own size, finite."""
-    network = variant.build().eval()
+    network = _build(variant).eval()
     for height, width in SIZES:
         rainy = torch.rand(1, 3, height, width)
         restored = restore(network, rainy, network.size_multiple)
@@ -72,7 +73,7 @@ def any_size(variant: Variant) -> None:
 
 def batch_equals_singles(variant: Variant) -> None:
     """An image does not depend on its neighbours in the batch."""
-    network, rainy = variant.build().eval(), torch.rand(3, 3, 16, 13)
+    network, rainy = _build(variant).eval(), torch.rand(3, 3, 16, 13)
     together = restore(network, rainy, network.size_multiple)
     singly = torch.cat([restore(network, one[None], network.size_multiple) for one in rainy])
     _equal(together, singly, "a batch and its single images")
@@ -80,7 +81,7 @@ def batch_equals_singles(variant: Variant) -> None:
 
 def no_memory(variant: Variant) -> None:
     """The same image gives the same result, whatever came before it."""
-    network, rainy = variant.build().eval(), torch.rand(1, 3, 16, 16)
+    network, rainy = _build(variant).eval(), torch.rand(1, 3, 16, 16)
     first = restore(network, rainy, network.size_multiple)
     restore(network, torch.rand(1, 3, 24, 16), network.size_multiple)
     _equal(first, restore(network, rainy, network.size_multiple), "the first and the third call")
@@ -91,7 +92,7 @@ def same_seed_same_network(variant: Variant) -> None:
     states = []
     for _ in range(2):
         torch.manual_seed(7)
-        states.append(variant.build().state_dict())
+        states.append(_build(variant).state_dict())
     _identical(states[0], states[1], "between two builds with one seed")
 
 
@@ -100,7 +101,7 @@ def same_seed_same_results(variant: Variant) -> None:
     runs: list[dict[str, Tensor]] = []
     for _ in range(2):
         torch.manual_seed(7)
-        batch = _batch(network := variant.build())
+        batch = _batch(network := _build(variant))
         runs.append({"the output": restore(network.eval(), batch.rainy, network.size_multiple)})
         if variant.method.recipe is not None:
             loss, gradients = _loss_and_gradients(variant, network, batch)
@@ -116,7 +117,7 @@ def gradients(variant: Variant) -> str | None:
     """
     if variant.method.recipe is None:
         return None
-    network = variant.build()
+    network = _build(variant)
     loss, found = _loss_and_gradients(variant, network, _batch(network))
     _require(loss.shape == (), f"the loss has shape {tuple(loss.shape)}, not ()")
     _require(bool(torch.isfinite(loss)), f"the loss is {loss.item()}")
@@ -130,7 +131,7 @@ def gradients(variant: Variant) -> str | None:
 
 def meta_device(variant: Variant) -> None:
     """No tensor stays on a fixed device: network and loss run on the meta device, where one would fail."""
-    network = variant.build().to("meta")
+    network = _build(variant).to("meta")
     batch = _batch(network, "meta")
     for mode in (network.train(), network.eval()):
         restored = mode(batch.rainy)
@@ -144,7 +145,7 @@ def meta_device(variant: Variant) -> None:
 def bf16_autocast(variant: Variant) -> None:
     """It runs in mixed precision, stays finite, and differs from float32 by roundings only."""
     fabric = choose_engine("cpu", "bf16").fabric
-    network = variant.build().eval()
+    network = _build(variant).eval()
     rainy = torch.rand(1, 3, *[-(-size // network.size_multiple) * network.size_multiple for size in (16, 24)])
     with torch.inference_mode():
         exact = network(rainy)
@@ -156,7 +157,7 @@ def bf16_autocast(variant: Variant) -> None:
 
 def weights_round_trip(variant: Variant) -> None:
     """All that the output depends on is in the state dict, and a file of weights keeps it to the bit."""
-    network, other, rainy = variant.build().eval(), variant.build().eval(), torch.rand(1, 3, 16, 16)
+    network, other, rainy = _build(variant).eval(), _build(variant).eval(), torch.rand(1, 3, 16, 16)
     network.on_training_data(torch.tensor([0.3, 0.4, 0.5]), torch.tensor([0.1, 0.2, 0.3]))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "weights.safetensors")
@@ -169,7 +170,7 @@ def weights_round_trip(variant: Variant) -> None:
 
 def official_names(variant: Variant) -> None:
     """The state dict goes into the authors' layout and comes back the same, to the bit."""
-    state, names = variant.build().state_dict(), variant.method.official_names
+    state, names = _build(variant).state_dict(), variant.method.official_names
     returned = from_official(to_official(state, names), state, names)
     _identical(state, returned, "after a way through the authors' layout")
 
@@ -180,7 +181,7 @@ def stays_within_reach(variant: Variant) -> str | None:
     In float64: a hundred layers make gradients that float32 rounds to zero, and its Winograd convolutions leak
     roundings into neighbours.
     """
-    network = variant.build().eval().double()
+    network = _build(variant).eval().double()
     reach, multiple = network.reach, network.size_multiple
     if reach is None:
         return "the whole image, or unknown"
@@ -198,7 +199,7 @@ def exports(variant: Variant) -> str:
 
     Remarks whether height and width stay free in it, or the reason that the network states in ``not_exportable``.
     """
-    network = variant.build().eval()
+    network = _build(variant).eval()
     if network.not_exportable:
         return f"cannot be: {network.not_exportable}"
     multiple = network.size_multiple
@@ -238,6 +239,13 @@ CHECKS: Mapping[str, Callable[[Variant], str | None]] = MappingProxyType(
 )
 
 
+def _build(variant: Variant) -> Derainer:
+    """The network as the harness lays it out in memory."""
+    network = variant.build()
+    lay_out(network)
+    return network
+
+
 class _AnyLayer(dict[str, Tensor]):
     """Stands in for whatever layers the method's datasets have."""
 
@@ -253,7 +261,7 @@ def _batch(network: Derainer, device: str = "cpu") -> Batch:
     side = 32 + -32 % network.size_multiple
     clean = torch.rand(2, 3, side, side, device=device)
     rainy = (clean + 0.3 * (torch.rand(2, 1, side, side, device=device) > 0.9)).clamp(0, 1)
-    return Batch(rainy, clean, _AnyLayer(rainy))
+    return Batch(channels_last(rainy), clean, _AnyLayer(rainy))
 
 
 def _loss_and_gradients(variant: Variant, network: Derainer, batch: Batch) -> tuple[Tensor, dict[str, Tensor | None]]:

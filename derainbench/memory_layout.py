@@ -17,6 +17,7 @@ def channels_last(images: Tensor) -> Tensor:
 
 def lay_out(network: nn.Module) -> None:
     """Bring the network's two-dimensional convolutions into this layout, in place."""
-    for parameter in network.parameters():
-        if parameter.ndim == 4:  # nn.Module.to would refuse a network that has weights of five dimensions as well
-            parameter.data = channels_last(parameter.data)
+    # Not nn.Module.to, which would turn every parameter of four dimensions, and refuse one of five.
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.weight.data = channels_last(module.weight.data)

@@ -89,7 +89,7 @@ class PublishedScore(NamedTuple):
 
 @dataclass(frozen=True)
 class Weights:
-    """Trained weights that somebody published, fetched by the user and never shipped with derainbench.
+    """Trained weights in a file: published by somebody and fetched by the user, or the user's own; never shipped.
 
     ``options`` are the network's options they were trained with. ``trained_on`` names the dataset's card.
     ``verified`` is False for a file that the user added with --trust-unknown: nobody vouches for it.

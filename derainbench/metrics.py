@@ -31,7 +31,10 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way of measuring. ``revision`` goes up whenever its numbers change: older stored scores are then stale."""
+    """A way of measuring. ``revision`` goes up whenever its numbers change: older stored scores are then stale.
+
+    ``eight_bit`` says whether it measures 8-bit images, so that it matters how a float output becomes one.
+    """
 
     name: str
     title: str
@@ -39,6 +42,7 @@ class Protocol:
     used_by: str
     revision: int
     measure: Callable[[_Pair], Scores]
+    eight_bit: bool = False
 
     def __call__(self, restored: Tensor, clean: Tensor, quantisation: Quantisation = "round") -> Scores:
         """Score a batch; see :func:`score`."""
@@ -164,6 +168,7 @@ _ALL = (
         used_by="PReNet's MATLAB scripts, JORDER, RCDNet and most later papers on rain streaks",
         revision=1,
         measure=_measure_y,
+        eight_bit=True,
     ),
     Protocol(
         name="y-u8",
@@ -172,6 +177,7 @@ _ALL = (
         used_by="JORDER's release, MPRNet, Restormer, DRSformer",
         revision=1,
         measure=_measure_y_u8,
+        eight_bit=True,
     ),
     Protocol(
         name="rgb",
@@ -180,6 +186,7 @@ _ALL = (
         used_by="derain-toolbox and most Python code",
         revision=1,
         measure=_measure_rgb,
+        eight_bit=True,
     ),
     Protocol(
         name="rgb-float-u7",

@@ -45,15 +45,21 @@ def describe_run(grid: Grid, cells: Sequence[Cell], machine: dict[str, Any], com
 def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
     """The description of a run that is asked for more: what was in it stays, what is asked again is replaced.
 
-    :class:`UserError` where the recipes differ by name: their scores do not belong in one table.
+    :class:`UserError` where the recipes differ by name, or the precisions: their scores do not belong in one table.
     """
     if previous is None:
         return now
     before, after = previous["recipe"]["name"], now["recipe"]["name"]
     if before != after:
         raise UserError(f"this run was made with recipe {before!r}, not {after!r}; give another --out for {after!r}")
+    if previous["precision"] != now["precision"]:
+        raise UserError(
+            f"this run was made in {previous['precision']}, not {now['precision']}; give another --out, or leave "
+            "--precision out"
+        )
     commands = dict.fromkeys([*previous["command"].split(" && "), now["command"]])
     merged = {**now, "created": previous["created"], "command": " && ".join(commands)}
+    previous = {**previous, "cells": [cell for cell in previous["cells"] if not _other_weights(cell, now["methods"])]}
     for name, identity in (("methods", "name"), ("datasets", "name"), ("cells", "folder")):
         merged[name] = list({entry[identity]: entry for entry in [*previous[name], *now[name]]}.values())
     for name in ("protocols", "seeds", "notices"):
@@ -65,6 +71,12 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
     merged["recipes"] = {**previous.get("recipes", {}), **now["recipes"]}
     merged["recipe"] = {"name": after, "comparable": not changes, "changes": changes}
     return merged
+
+
+def _other_weights(cell: dict[str, Any], methods: Sequence[dict[str, Any]]) -> bool:
+    """Whether an evaluation was of weights under a name that now stands for weights trained on something else."""
+    trained_on = {method["name"]: method["weights"]["trained_on"] for method in methods if method["weights"]}
+    return cell["method"] in trained_on and cell.get("trained_on") != trained_on[cell["method"]]
 
 
 def _trained_methods(variants: Sequence[Variant]) -> list[Method]:

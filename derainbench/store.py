@@ -132,12 +132,14 @@ def load_results(folder: Path) -> Results:
     info = _checked_info(folder / "run.json")
     frames, failures = [], []
     datasets = {dataset["name"]: dataset for dataset in info["datasets"]}
+    weights = {method["name"]: method["weights"]["sha256"] for method in info["methods"] if method.get("weights")}
     for cell in info["cells"]:
         place = folder / cell["folder"]
         if (place / "failed.json").exists():
             failures.append(Failure(cell["folder"], str(read_json(place / "failed.json")["error"])))
         elif cell["kind"] == "eval" and (place / "done.json").exists():
-            old = _out_of_date(place, datasets[cell["dataset"]]) or _other_recipe(folder, cell, info)
+            old = _out_of_date(place, datasets[cell["dataset"]], weights.get(cell["method"]))
+            old = old or _other_recipe(folder, cell, info)
             if old:
                 failures.append(Failure(cell["folder"], f"out of date: {old}; run the command that made it again"))
             else:
@@ -161,12 +163,14 @@ def _result_file(cell: Cell) -> str:
     return "weights.safetensors" if isinstance(cell, TrainCell) else "scores.parquet"
 
 
-def _out_of_date(place: Path, dataset: dict[str, Any]) -> str:
-    """Why a finished evaluation does not belong beside the others, or nothing."""
+def _out_of_date(place: Path, dataset: dict[str, Any], weights: str | None) -> str:
+    """Why a finished evaluation does not belong beside the others, or nothing; ``weights`` is their file's sha256."""
     inputs = read_json(place / "done.json").get("inputs", {})
     now = {name: PROTOCOLS[name].revision for name in inputs.get("protocols", {}) if name in PROTOCOLS}
     if inputs.get("data") != dataset["test_digest"]:
         return "the dataset's test images changed since"
+    if inputs.get("weights") != weights:
+        return "its name stands for another weights file since"
     if inputs.get("harness") != HARNESS_REVISION or inputs.get("protocols") != now:
         return "another version of derainbench measured it"
     return ""

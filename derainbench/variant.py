@@ -86,11 +86,16 @@ def choose(method: Method, options: Mapping[str, Any], weights: Weights | None =
 
 def tagged(method: Method, own: Sequence[Weights] = (), tag: str | None = None) -> list[Variant]:
     """Every variant with weights, or those under one tag: the published ones, and the user's own instead of a
-    published one of the same name that is another file."""
+    published one of the same name that is another file. Own weights for options that are gone are left out."""
     known: dict[str, Variant] = {}
     for weights in (*method.weights, *own):
         if tag is None or weights.tag == tag:
-            variant = choose(method, weights.options, weights)
+            try:
+                variant = choose(method, weights.options, weights)
+            except UserError:
+                if weights.verified:
+                    raise
+                continue
             before = known.setdefault(variant.name, variant)
             if before.weights is not None and before.weights.sha256 != weights.sha256:
                 known[variant.name] = variant
@@ -102,9 +107,12 @@ def find_tagged(method: Method, parsed: ParsedName, own: Sequence[Weights] = ())
     asked = choose(method, parsed.options)
     candidates = tagged(method, own, parsed.tag)
     exact = [variant for variant in candidates if variant.options == asked.options]
-    if not exact and not asked.options and len(candidates) == 1:
-        exact = candidates  # the tag says which options the weights were trained with
-    return exact[0] if exact else None
+    if exact or asked.options:
+        return exact[0] if exact else None
+    # The tag says which options the weights were trained with; a published one is meant before the user's own.
+    published = [variant for variant in candidates if variant.weights and variant.weights.verified]
+    alone = published or candidates
+    return alone[0] if len(alone) == 1 else None
 
 
 def resolve(method: Method, parsed: ParsedName, own: Sequence[Weights] = ()) -> Variant:

@@ -109,6 +109,11 @@ def _misfits(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> lis
         for name, value in expected.items()
         if name in state and state[name].shape != value.shape
     ]
+    misfits += [
+        f"{name} holds values that are not finite real numbers"
+        for name in expected
+        if name in state and (state[name].is_complex() or not state[name].isfinite().all())
+    ]
     return misfits
 
 

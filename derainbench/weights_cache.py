@@ -20,6 +20,7 @@ from derainbench.errors import UserError
 from derainbench.locate import cache_folder
 from derainbench.method import Method, Weights
 from derainbench.names import ParsedName, parse_name
+from derainbench.results import UNTRAINED
 from derainbench.variant import Variant, choose, find_tagged, tagged
 from derainbench.weights import fitted, write_state
 
@@ -145,8 +146,8 @@ def _identified(method: Method, parsed: ParsedName, file: Path, trust_unknown: b
     name = f"{choose(method, parsed.options).name}@{parsed.tag}"
     if parsed.tag is None:
         raise UserError(f"{name.removesuffix('@None')} names no weights; write NAME@TAG, with a tag of your choice")
-    if trained_on is not None and not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", trained_on):
-        raise UserError(f"--trained-on {trained_on!r} is not a dataset's name: use letters, digits, . + - _")
+    if trained_on == UNTRAINED or (trained_on is not None and not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", trained_on)):
+        raise UserError(f"--trained-on {trained_on!r} is no dataset's name: use letters, digits, . + - _")
     known, digest = find_tagged(method, parsed), file_hash(file)
     expected = known.weights if known is not None else None
     if known is not None and expected is not None and expected.sha256 == digest:

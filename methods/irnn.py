@@ -109,39 +109,45 @@ def _scan_in_chunks(lines: Tensor, weight: Tensor) -> Tensor:
     A step is y -> ReLU(w y + x). Any number of steps together are y -> clamp(a y + b, low, high), where a is a power of
     w, b what the steps give without their ReLUs, and the bounds what they give from y = 0 and from y = infinity. So all
     chunks are scanned at once from these three beginnings, and the states at their borders follow one from the other.
+    It takes the memory of about ten times the lines.
     """
     chunks = _in_chunks(lines)
     size, first = chunks.shape[1], chunks[:, 0]
     from_infinity = torch.where(weight > 0, math.inf, torch.where(weight < 0, 0, first.relu()))
-    steps = [torch.stack([first, first.relu(), from_infinity])]  # without ReLU, from 0, from infinity
+    step = torch.stack([first, first.relu(), from_infinity])  # without ReLU, from 0, from infinity
+    steps = [step]
     for t in range(1, size):
         step = torch.addcmul(chunks[:, t], steps[-1], weight)
         step[1:].relu_()
         steps.append(step)
-    scans = torch.stack(steps)
-    shift = scans[:, 0]
-    low, high = torch.minimum(scans[:, 1], scans[:, 2]), torch.maximum(scans[:, 1], scans[:, 2])
+    scans = torch.stack(steps, dim=1)
+    del steps, step  # as large again, and no longer needed
+    shift, from_zero, from_infinity = scans.unbind()
+    low, high = torch.minimum(from_zero, from_infinity), torch.maximum(from_zero, from_infinity)
     scale = weight ** torch.arange(1, size + 1, device=lines.device).view(-1, *[1] * first.ndim)
     entering = [torch.zeros_like(first[0])]
     for c in range(len(first) - 1):
         entering.append(torch.addcmul(shift[-1, c], scale[-1, 0], entering[c]).clamp(low[-1, c], high[-1, c]))
-    states = torch.addcmul(shift, scale, torch.stack(entering)).clamp(low, high)
+    states = shift.addcmul_(scale, torch.stack(entering)).clamp_(low, high)
     return states.transpose(0, 1).flatten(0, 1)[: len(lines)]
 
 
 def _scan_back_in_chunks(lines: Tensor, gates: Tensor) -> Tensor:
     """:func:`_scan_back` likewise: several steps d -> gate d + x together are d -> p d + q."""
     chunks, gates = _in_chunks(lines), _in_chunks(gates)
-    steps = [torch.stack([chunks[:, 0], gates[:, 0]])]
+    step = torch.stack([chunks[:, 0], gates[:, 0]])
+    steps = [step]
     for t in range(1, chunks.shape[1]):
         step = steps[-1] * gates[:, t]
         step[0].add_(chunks[:, t])
         steps.append(step)
-    scans = torch.stack(steps)
+    scans = torch.stack(steps, dim=1)
+    del steps, step
+    shift, scale = scans.unbind()
     entering = [torch.zeros_like(chunks[0, 0])]
     for c in range(len(chunks) - 1):
-        entering.append(torch.addcmul(scans[-1, 0, c], scans[-1, 1, c], entering[c]))
-    states = torch.addcmul(scans[:, 0], scans[:, 1], torch.stack(entering))
+        entering.append(torch.addcmul(shift[-1, c], scale[-1, c], entering[c]))
+    states = shift.addcmul_(scale, torch.stack(entering))
     return states.transpose(0, 1).flatten(0, 1)[: len(lines)]
 
 

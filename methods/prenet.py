@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from derainbench.method import Derainer, Method, Paper, PublishedScore, Weights
 from derainbench.recipe import Recipe
 
-from .activations import tanh
+from .activations import gates_and_candidate, tanh
+from .prenet_weights import FILES, SCORES
 
 WIDTH = 32
 RESIDUAL_UNITS = 5
@@ -42,8 +44,8 @@ class ResidualUnit(nn.Module):
 class ConvLSTM(nn.Module):
     """Convolutional LSTM across stages: c = f c + i g, h = o tanh(c); h = c = 0 before the first stage.
 
-    One convolution of cat[x, h] makes the gates f, i, o and the candidate g, in this order. One sigmoid serves them
-    all, since tanh(a) = 2 sigmoid(2 a) - 1. The first stage leaves out what would only act on zeros.
+    One convolution of cat[x, h] makes the gates f, i, o and the candidate g, in this order. The first stage leaves out
+    what would only act on zeros.
     """
 
     def __init__(self) -> None:
@@ -51,16 +53,15 @@ class ConvLSTM(nn.Module):
         self.gates = conv3x3(2 * WIDTH, 4 * WIDTH)
 
     def forward(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        weight, bias = (torch.cat([part[:-WIDTH], 2 * part[-WIDTH:]]) for part in self.gates.parameters())
         if state is None:
-            gates = F.conv2d(x, weight[WIDTH:, :WIDTH], bias[WIDTH:], padding=1).sigmoid_()
-            i, o, g = gates.chunk(3, dim=1)
-            cell = i * g.mul(2).sub_(1)
+            weight, bias = self.gates.parameters()
+            gates = F.conv2d(x, weight[WIDTH:, :WIDTH], bias[WIDTH:], padding=1)
+            i, o, g = gates_and_candidate(gates, WIDTH)
+            cell = i * g
         else:
             hidden, cell = state
-            gates = F.conv2d(torch.cat([x, hidden], dim=1), weight, bias, padding=1).sigmoid_()
-            f, i, o, g = gates.chunk(4, dim=1)
-            cell = torch.addcmul(f * cell, i, g.mul(2).sub_(1))
+            f, i, o, g = gates_and_candidate(self.gates(torch.cat([x, hidden], dim=1)), WIDTH)
+            cell = torch.addcmul(f * cell, i, g)
         hidden = o * tanh(cell)
         return hidden, (hidden, cell)
 
@@ -138,9 +139,9 @@ class PReNet(Derainer):
         """Every stage's estimate, first to last."""
         state: State | None = None
         estimate, estimates = rainy, []
+        head = self._head(rainy)
         for _ in range(self.stages):
-            seen = torch.cat([rainy, estimate], dim=1) if self.sees == "both" else estimate
-            x = self.head(seen).relu_()
+            x = head(estimate).relu_()
             if self.recurrence is not None and self.recurrence_at == "start":
                 x, state = self.recurrence(x, state)
             for unit in self._unrolled_units():
@@ -150,6 +151,14 @@ class PReNet(Derainer):
             estimate = self.tail(x) + rainy if self.residual else self.tail(x)
             estimates.append(estimate)
         return estimates
+
+    def _head(self, rainy: Tensor) -> Callable[[Tensor], Tensor]:
+        """The first convolution as a function of the estimate; what it makes of the rainy image is made once."""
+        if self.sees == "estimate":
+            return self.head
+        weight = self.head.weight
+        from_rainy = F.conv2d(rainy, weight[:, :3], self.head.bias, padding=1)
+        return lambda estimate: F.conv2d(estimate, weight[:, 3:], padding=1).add_(from_rainy)
 
     def _unrolled_units(self) -> list[nn.Module]:
         return list(self.units) * (RESIDUAL_UNITS // len(self.units))
@@ -172,78 +181,9 @@ _OFFICIAL = {
     "recurrence.candidate": ("conv_g.0",),
 }
 
-#: The files in the authors' repository: tag, training set, file, options, sha256. The repository does not say what the
-#: ablations and the real-rain generators were trained on.
-# fmt: off
-_PUBLISHED: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
-    ("rain100h", "rain100h", "Rain100H_PReNet6.pth", {},
-     "127c0098787c5272f1f8583f6c5202e7ef674f750cd145a1691912a6d9e96210"),
-    ("rain100h", "rain100h", "Rain100H_PReNet6_r.pth", {"shared": True},
-     "ece8127c651cf49026d998fa36857cb9d462c92cf535b640a377fc025f765b5f"),
-    ("rain100h", "rain100h", "Rain100H_PRN6.pth", {"recurrence": "none"},
-     "f1d56a7df0851eb087652663781d3f34c4c37a4c7ddd9a3f0802abbede1a06c2"),
-    ("rain100h", "rain100h", "Rain100H_PRN6_r.pth", {"recurrence": "none", "shared": True},
-     "99242ce096c9c617bd529a5e189797e8955a4b8611d355974c7c1c64a18b9074"),
-    ("rain100l", "rain100l", "Rain100L_PReNet6.pth", {},
-     "cb9b743bb33cf6e5c56ba45f8ade93add46266dea9fa582e1934dc5eed942333"),
-    ("rain100l", "rain100l", "Rain100L_PReNet6_r.pth", {"shared": True},
-     "31dd4419cdb0f4da623d974747113d60e2c22803598c39dcf03d789f86a7f62b"),
-    ("rain100l", "rain100l", "Rain100L_PRN6.pth", {"recurrence": "none"},
-     "ed4be5b78f76dcec5c781e1655dee48c2a90b56993de555945d72e31848aea99"),
-    ("rain100l", "rain100l", "Rain100L_PRN6_r.pth", {"recurrence": "none", "shared": True},
-     "87ee3b1c027b33e7e532a4881c3b077d100cf40c65dd2843690600e3023acee0"),
-    ("rain1400", "rain1400", "Rain1400_PReNet6.pth", {},
-     "d5744dc2e35d73187a3f34936b3413884d293277073ffb78b961a78e65337879"),
-    ("rain1400", "rain1400", "Rain1400_PReNet6_r.pth", {"shared": True},
-     "c639c19b342d6ae977b7ff8a4b2fbeb24179510a6e57b8bf5ef32d6b071fc8d5"),
-    ("rain1400", "rain1400", "Rain1400_PRN6.pth", {"recurrence": "none"},
-     "c6620860a51b54afec0c1eebe412f0f1ca00128100f5b23c13758605206a0bf2"),
-    ("rain1400", "rain1400", "Rain1400_PRN6_r.pth", {"recurrence": "none", "shared": True},
-     "c0f7f18f3d33e26f50af8c693494a03c2776c627140a1d8e0514edd53e9398fb"),
-    ("ablation-lstm5", "unstated", "Ablation_PReNet5_LSTM.pth", {"residual": False, "stages": 5},
-     "02a0a1c184a87bf816e341a092756666f52277b5d34d9e224ba6ae904d2e991e"),
-    ("ablation-lstm6", "unstated", "Ablation_PReNet6_LSTM.pth", {"residual": False},
-     "b32541dfad6aa173c537dada8597475227e920fc9c8e1bbb80061363462bc14c"),
-    ("ablation-lstm7", "unstated", "Ablation_PReNet7_LSTM.pth", {"residual": False, "stages": 7},
-     "c5971708f06fefcbd467588321958160806225bccb4415e9ca56073d68b8f812"),
-    ("ablation-recssim", "unstated", "Ablation_PReNet6_RecSSIM.pth", {"residual": False},
-     "04ee235b6fed1798d48fbfd8b31f853d782fa6fdcae172f533979264a96ed7a4"),
-    ("ablation-gru", "unstated", "Ablation_PReNet6_GRU.pth", {"recurrence": "gru", "residual": False},
-     "2c0ed5ec96fe54c83a474c597741843ae4e98f1aac019470ce51235ac3bf66ff"),
-    ("ablation-x", "unstated", "Ablation_PReNet6_x.pth", {"sees": "estimate", "residual": False},
-     "ae76d3dce017c181f6c541c4884d606315b4a09ca1d29757ca44c8688e845bfe"),
-    ("real1", "unstated", "PReNet1.pth", {"stages": 4, "recurrence_at": "end", "residual": False},
-     "eba0c0ed941565abce9c61ceb8b36ff5e1532320c20efc11843f5f7fc810f7bb"),
-    ("real2", "unstated", "PReNet2.pth", {"stages": 4, "recurrence_at": "end", "residual": False},
-     "cbf6068474e64bf81ea8597fe1473cda19e7d0afadb3c81beb41f8dcc3751269"),
-)
-# fmt: on
-
-#: What the authors print for the final models, under ``y``, on the dataset of the tag: their README's tables.
-_SCORES = {
-    "rain100h": {
-        "PReNet6": (29.46, 0.899),
-        "PReNet6_r": (28.98, 0.892),
-        "PRN6": (28.07, 0.884),
-        "PRN6_r": (27.43, 0.874),
-    },
-    "rain100l": {
-        "PReNet6": (37.48, 0.979),
-        "PReNet6_r": (37.10, 0.977),
-        "PRN6": (36.99, 0.977),
-        "PRN6_r": (36.11, 0.973),
-    },
-    "rain1400": {
-        "PReNet6": (32.60, 0.946),
-        "PReNet6_r": (32.44, 0.944),
-        "PRN6": (31.69, 0.941),
-        "PRN6_r": (31.31, 0.937),
-    },
-}
-
 
 def _published_scores(tag: str, file: str) -> tuple[PublishedScore, ...]:
-    scores = _SCORES.get(tag, {}).get(file.partition("_")[2].removesuffix(".pth"))
+    scores = SCORES.get(tag, {}).get(file.partition("_")[2].removesuffix(".pth"))
     return (PublishedScore(tag, "y", *scores, "the authors' README"),) if scores else ()
 
 
@@ -292,7 +232,7 @@ PRENET = Method(
             quantisation="truncate",  # np.uint8(255 * out)
             published=_published_scores(tag, file),
         )
-        for tag, trained_on, file, options, sha256 in _PUBLISHED
+        for tag, trained_on, file, options, sha256 in FILES
     ),
     variants={
         "PReNet_r": {"shared": True},

@@ -51,7 +51,7 @@ def _page(results: Results, pictures: Pictures) -> str:
         failures=results.failures,
         quality=QUALITY,
         longest_side=LONGEST_SIDE,
-        illustrated=not isinstance(pictures, NoPictures),
+        illustrated=pictures.kept,
         data={"pictures": pictures.uris, "viewers": [_viewer(each) for each in galleries]},
     )
 

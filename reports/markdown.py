@@ -29,7 +29,11 @@ def markdown(results: Results) -> str:
         ]
         parts += ["\n".join(f"- {escape(note)}" for note in table.notes)] if table.notes else []
     if rows := reproductions(results):
-        parts += ["## Published weights, here and as their authors print them", _reproductions(rows), sources(rows)]
+        parts += [
+            "## Published weights, here and as their authors print them",
+            _reproductions(rows),
+            escape(sources(rows)),
+        ]
     if results.failures:
         lines = [f"- {escape(failure.cell)}: {escape(failure.error)}" for failure in results.failures]
         parts += ["## What failed", "\n".join(lines)]

@@ -17,6 +17,9 @@ LONGEST_SIDE = 1024
 class Pictures:
     """A pool of data URIs. The same picture, such as the rainy input and its identity, is held once."""
 
+    #: Whether pictures are kept at all.
+    kept = True
+
     def __init__(self) -> None:
         self.uris: list[str] = []
         self._numbers: dict[str, int] = {}
@@ -40,6 +43,8 @@ class Pictures:
 
 class NoPictures(Pictures):
     """An empty pool, for a page that may go where the dataset's images may not."""
+
+    kept = False
 
     def add(self, path: Path) -> int | None:
         """None: no picture is kept."""

@@ -69,6 +69,7 @@ def _compared(
         (scores["method"] == method.name)
         & (scores["dataset"] == dataset.name)
         & (scores["protocol"] == published["protocol"])
+        & (scores["trained_on"] == (method.weights or {})["trained_on"])
     ]
     if rows.empty:
         return []

@@ -9,8 +9,13 @@ from .table import comparison_tables
 
 
 def scores_csv(results: Results) -> str:
-    """One row an image and protocol, all digits, ``inf`` for identical images and an empty field for NaN."""
-    return results.scores[[*SCORE_COLUMNS]].to_csv(index=False, lineterminator="\n")
+    """One row an image and protocol, all digits, ``inf`` for identical images and an empty field for NaN.
+
+    The last column says whether somebody vouches for the weights (see :attr:`MethodInRun.unverified`).
+    """
+    unverified = {method.name for method in results.methods if method.unverified}
+    scores = results.scores[[*SCORE_COLUMNS]]
+    return scores.assign(verified=~scores["method"].isin(unverified)).to_csv(index=False, lineterminator="\n")
 
 
 def scores_notes(results: Results) -> str:

@@ -99,7 +99,7 @@ def comparison_table(results: Results, protocol: str) -> ComparisonTable:
     grid = [[_cell(results, means, entry, column) for column in columns] for entry in lines]
     by_column = [ranked(cells) for cells in zip(*grid, strict=True)] if grid else []
     rows = tuple(Row(entry, tuple(cells[number] for cells in by_column)) for number, entry in enumerate(lines))
-    return ComparisonTable(protocol, protocol_title(protocol), columns, rows, _notes(results, rows, columns))
+    return ComparisonTable(protocol, protocol_title(protocol), columns, rows, _notes(results, protocol, rows, columns))
 
 
 def printed(value: float, metric: Metric) -> str:
@@ -168,7 +168,7 @@ def _cell(
     return Cell("missing", math.nan, MISSING)
 
 
-def _notes(results: Results, rows: tuple[Row, ...], columns: tuple[Column, ...]) -> tuple[str, ...]:
+def _notes(results: Results, protocol: str, rows: tuple[Row, ...], columns: tuple[Column, ...]) -> tuple[str, ...]:
     notes = []
     if any(cell.deviation is not None for row in rows for cell in row.cells):
         notes.append("± is the sample standard deviation over seeds.")
@@ -176,7 +176,7 @@ def _notes(results: Results, rows: tuple[Row, ...], columns: tuple[Column, ...])
     unverified = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.unverified)
     notes += [f"{name}: unverified weights, from a file that nobody vouches for." for name in unverified]
     truncated = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.truncated)
-    if truncated:
+    if truncated and protocol in PROTOCOLS and PROTOCOLS[protocol].eight_bit:
         notes.append(f"Outputs of {', '.join(truncated)} are truncated to 8 bit, not rounded, as their authors did.")
     notes += _tiled(results, rows)
     for row in rows:
