@@ -63,6 +63,8 @@ def test_a_full_root_stays_as_it_is(tmp_path: Path) -> None:
         ("depth/{id:d}", "depth/{n}", ["layouts.0.test", "the depth pattern", "shares no {field}"]),
         ("wet/{id:d}", "../wet/{id:d}", ["layouts.0.test", "leaves the dataset's folder"]),
         ("counts", "same_scene = { test = [['3', '4'], ['04', '5']] }\ncounts", ["same_scene", "'4' is named twice"]),
+        ("counts", "folders = ['../elsewhere']\ncounts", ["folders", "'../elsewhere'", "leaves the data root"]),
+        ("counts", "folders = ['/etc']\ncounts", ["folders", "'/etc'", "leaves the data root"]),
         ("counts", "same_scene = { test = [['3']] }\ncounts", ["same_scene", "two scenes or more"]),
         (
             "counts",

@@ -16,7 +16,7 @@ from derainbench.results import Results
 
 from .conftest import dataset, method, results
 
-PUBLISHED = {"dataset": "real", "protocol": "y", "psnr": 37.1, "ssim": 0.977, "source": "the authors' README"}
+PUBLISHED = {"dataset": "real", "protocol": "y", "psnr": 37.1, "ssim": 0.977, "source": "the authors' <i>README</i>"}
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def run() -> Results:
 def test_only_what_is_measured_under_the_same_protocol_is_compared(run: Results) -> None:
     (row,) = reproductions(run)
     assert row.cells == ("Real", "y", "37.125", "37.10", "+0.025", "0.9775", "0.977", "+0.0005")
-    assert sources((row,)) == "Printed: the authors' README."
+    assert sources((row,)) == "Printed: the authors' <i>README</i>."
 
 
 def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
@@ -52,6 +52,8 @@ def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
         assert "37.125" in text
         assert "+0.025" in text
         assert "README" in text
+    assert "<i>" not in markdown(run)
+    assert "<i>" not in html(run)
 
 
 def test_a_run_without_published_scores_has_no_such_table(run_with_pictures: Results) -> None:

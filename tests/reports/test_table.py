@@ -156,8 +156,11 @@ def test_panels_keep_every_column_once_and_in_order(count: int, width: int) -> N
 def test_what_was_done_otherwise_is_noted_under_the_table() -> None:
     """Truncated outputs, and tiles where a network sees the whole image; not tiles that change nothing."""
     names = ("prenet@rain100l", "spanet", "near")
-    scores: list[Score] = [(name, "d", 0, "d", image, "y", 30.0, 0.9) for name in names for image in "ij"]
-    run = results(scores, [method(name) for name in names], [dataset("d", "i", "j")], protocols=["y"])
+    measured = ("y", "rgb-float-u7")
+    scores: list[Score] = [
+        (name, "d", 0, "d", image, protocol, 30.0, 0.9) for name in names for image in "ij" for protocol in measured
+    ]
+    run = results(scores, [method(name) for name in names], [dataset("d", "i", "j")], protocols=[*measured])
     assert comparison_table(run, "y").notes == ()
     weights = {"verified": True, "quantisation": "truncate"}
     published, whole, near = run.methods
@@ -168,3 +171,4 @@ def test_what_was_done_otherwise_is_noted_under_the_table() -> None:
         "Outputs of prenet@rain100l are truncated to 8 bit, not rounded, as their authors did.",
         "spanet on d: restored in tiles of 256 pixels (1 image); restored whole, it would score differently.",
     )
+    assert len(comparison_table(run, "rgb-float-u7").notes) == 1, "a protocol of float images truncates nothing"

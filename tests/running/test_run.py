@@ -123,6 +123,13 @@ def test_mistakes(workshop, change: dict[str, str], words: tuple[str, ...]) -> N
     assert not (workshop.folder / "run").exists()
 
 
+def test_a_run_has_one_precision(workshop) -> None:
+    """bf16 scores beside fp32 ones, under a report that says one of the two, would mislead."""
+    assert workshop(workshop.arguments(methods="identity")).returncode == 0
+    refused = workshop(workshop.arguments(methods="identity", precision="bf16"))
+    one_line(refused, "made in fp32, not bf16", "another --out")
+
+
 def test_missing_partner(workshop) -> None:
     (workshop.folder / "data/test/clean/y.png").unlink()
     one_line(workshop(workshop.arguments()), "test/rainy/y.png", "no partner", "scene=y")

@@ -8,12 +8,14 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
 from derainbench.atomic import file_hash
 from derainbench.registry import discover
+from derainbench.store import load_results
 from derainbench.weights import read_weights, save_weights
 
 PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
@@ -108,13 +110,18 @@ def test_a_file_with_another_hash_is_refused_and_nothing_is_written(workshop) ->
         (["tinycnn[width=5]@x", "mine.safetensors"], ("does not fit tinycnn[width=5]@x", "layers.0.weight has shape")),
         (["tinycnn@x", "trap.pth"], ("trap.pth", "cannot be read as weights")),
         (["tinycnn@x", "nowhere.pth"], ("nowhere.pth", "check the path")),
-        (["tinycnn@x", "mine.safetensors", "--trained-on", "../up"], ("--trained-on '../up'", "not a dataset's name")),
+        (["tinycnn@x", "mine.safetensors", "--trained-on", "../up"], ("--trained-on '../up'", "no dataset's name")),
+        (["tinycnn@x", "mine.safetensors", "--trained-on", "untrained"], ("'untrained'", "no dataset's name")),
+        (["tinycnn[width=4]@x", "nan.safetensors"], ("layers.0.bias", "not finite")),
         (["tincnn@x", "mine.safetensors"], ("did you mean 'tinycnn'",)),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
 def test_files_that_are_refused_even_if_trusted(workshop, arguments: list[str], words: tuple[str, ...]) -> None:
     file_of_weights(workshop.folder / "mine.safetensors")
+    broken = discover([PLUGIN]).variant("tinycnn[width=4]").build()
+    torch.nn.init.constant_(broken.layers[0].bias, float("nan"))
+    save_weights(workshop.folder / "nan.safetensors", broken)
     (workshop.folder / "trap.pth").write_bytes(pickle.dumps(Path("innocent"), protocol=2))
     error(add(workshop, *arguments, "--trust-unknown"), *words)
     assert cached(workshop) == []
@@ -174,6 +181,35 @@ def test_a_replaced_file_redoes_the_scores(workshop, mine: Path) -> None:
     again = workshop(arguments)
     assert again.returncode == 0, again.stderr
     assert "weights changed" in again.stderr
+
+
+def test_scores_of_other_weights_leave_the_table(workshop, mine: Path) -> None:
+    """Two files under one name, trained on different things, in one run: only the last one's scores are shown."""
+    assert workshop(workshop.arguments("tinycnn@mine")).returncode == 0
+    file_of_weights(mine, seed=1)
+    add(workshop, "tinycnn[width=4]@mine", "mine.safetensors", "--trust-unknown", "--trained-on", "elsewhere")
+    shown = load_results(workshop.folder / "run")
+    assert "tinycnn[width=4]@mine" in set(shown.scores["method"]), "nothing was asked again: what is there is shown"
+    assert workshop(workshop.arguments("tinycnn@mine")).returncode == 0
+    scores = load_results(workshop.folder / "run").scores
+    assert set(scores[scores["method"] == "tinycnn[width=4]@mine"]["trained_on"]) == {"elsewhere"}
+
+
+def test_the_csv_says_which_scores_nobody_vouches_for(workshop, mine: Path) -> None:
+    assert workshop(workshop.arguments("tinycnn@mine")).returncode == 0
+    assert workshop(["report", "run", "--format", "csv"]).returncode == 0
+    scores = pd.read_csv(workshop.folder / "run" / "report" / "scores.csv")
+    assert dict(scores.groupby("method")["verified"].all()) == {"identity": True, "tinycnn[width=4]@mine": False}
+
+
+def test_a_published_tag_keeps_its_short_name(workshop) -> None:
+    """One's own file under the same tag, for other options, does not make ``prenet@ablation-gru`` ambiguous."""
+    file_of_weights(workshop.folder / "own.safetensors", name="prenet[shared=true]")
+    added = add(workshop, "prenet[shared=true]@ablation-gru", "own.safetensors", "--trust-unknown")
+    assert added.returncode == 0, added.stderr
+    Image.fromarray(np.full((9, 8, 3), 90, np.uint8)).save(workshop.folder / "photo.png")
+    refused = workshop(["derain", "photo.png", "--method", "prenet@ablation-gru"])
+    error(refused, "prenet[recurrence=gru,residual=false]@ablation-gru", "are not here")
 
 
 def test_results_stay_when_the_weights_are_gone(workshop, mine: Path, shared: Path) -> None:
