@@ -30,8 +30,8 @@ def with_input_checks(
 
 def _check(results: Results, card: Card, unprocessed: str) -> dict[str, Any] | None:
     expected, scores = card.input_score, results.scores
-    if expected is None:
-        return None
+    if expected is None or not any(dataset.whole for dataset in results.datasets if dataset.name == card.name):
+        return None  # the score of a part of the images says nothing of the others
     rows = scores[
         (scores["method"] == unprocessed) & (scores["dataset"] == card.name) & (scores["protocol"] == expected.protocol)
     ]

@@ -44,9 +44,11 @@ def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -
 
     :class:`UserError` where there is none, or where a run has several trainings to choose from.
     """
+    if variant.weights is not None:
+        if given is not None or trained_on is not None:
+            raise UserError(f"{variant.name} names its weights; leave out --weights and --trained-on, or the tag")
+        return weights_file(variant)
     if given is None:
-        if variant.weights is not None:
-            return weights_file(variant)
         if variant.method.recipe is None:
             return None
         raise UserError(f"{variant.name} needs weights; give --weights FILE, --weights RUN, or a tag as in NAME@TAG")

@@ -120,6 +120,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "layout": dataset.layout.name,
         "root": str(root),
         "test_digest": dataset.digest("test"),
+        "whole": card.counts.test in (None, len(dataset.pairs("test"))),
         "test": [
             {
                 "image": pair.image,

@@ -43,13 +43,17 @@ class TestPair:
 
 @dataclass(frozen=True)
 class DatasetInRun:
-    """A dataset as this run used it. ``rain_model`` is streak, drop or mist; ``kind`` is real or synthetic."""
+    """A dataset as this run used it. ``rain_model`` is streak, drop or mist; ``kind`` is real or synthetic.
+
+    ``whole`` is False where fewer or more test images are here than the card counts.
+    """
 
     name: str
     title: str
     rain_model: str
     kind: str
     test: tuple[TestPair, ...]
+    whole: bool = True
 
 
 @dataclass(frozen=True)

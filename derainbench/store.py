@@ -202,7 +202,8 @@ def _dataset(entry: dict[str, Any]) -> DatasetInRun:
     test = tuple(
         TestPair(pair["image"], pair["scene"], root / pair["rainy"], root / pair["clean"]) for pair in entry["test"]
     )
-    return DatasetInRun(entry["name"], entry["title"], entry["rain_model"], entry["kind"], test)
+    whole = bool(entry.get("whole", True))
+    return DatasetInRun(entry["name"], entry["title"], entry["rain_model"], entry["kind"], test, whole)
 
 
 def _checked_info(path: Path) -> dict[str, Any]:

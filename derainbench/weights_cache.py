@@ -154,8 +154,8 @@ def _identified(method: Method, parsed: ParsedName, file: Path, trust_unknown: b
         if trained_on not in (None, expected.trained_on):
             raise UserError(f"{known.name} was trained on {expected.trained_on}, not {trained_on}; leave that out")
         return known
-    if not trust_unknown:
-        others = [v.name for v in tagged(method) if v.weights is not None and v.weights.sha256 == digest]
+    others = [v.name for v in tagged(method) if v.weights is not None and v.weights.sha256 == digest]
+    if others or not trust_unknown:  # what is known needs no trust, and would lose what is known of it
         wanted = f"expected {expected.sha256}" if expected is not None else "nothing is published under that name"
         remedy = f"this file is {others[0]}: add it as that" if others else _remedy(expected)
         raise UserError(f"{file} cannot be vouched for as {name} (sha256 {digest}, {wanted}); {remedy}")

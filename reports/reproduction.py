@@ -45,9 +45,9 @@ class Reproduction:
 
 
 def reproductions(results: Results) -> tuple[Reproduction, ...]:
-    """Every score that is published for the weights in the run, where the run has measured the same."""
+    """Every score that is published for the weights in the run, where the run has measured the same images' mean."""
     labels = method_labels(results.methods)
-    datasets = {dataset.name: dataset for dataset in results.datasets}
+    datasets = {dataset.name: dataset for dataset in results.datasets if dataset.whole}
     found = []
     for method in results.methods:
         for published in (method.weights or {}).get("published", ()):

@@ -151,8 +151,14 @@ def training(run: Path, *places: str) -> Path:
 
 
 def test_a_file_is_taken_as_given(tmp_path: Path) -> None:
-    for name in ("net", "net@t"):
-        assert find_weights(variant(name), tmp_path / "w.pth", None) == tmp_path / "w.pth"
+    assert find_weights(variant("net"), tmp_path / "w.pth", None) == tmp_path / "w.pth"
+
+
+def test_a_tag_and_another_file_contradict_each_other(tmp_path: Path, refused: Refused) -> None:
+    """The result would carry the tag's name."""
+    for given, trained_on in ((tmp_path / "w.pth", None), (None, "rain")):
+        with refused("net@t names its weights", "--weights"):
+            find_weights(variant("net@t"), given, trained_on)
 
 
 def test_what_does_not_train_needs_no_weights() -> None:

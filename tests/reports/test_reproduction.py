@@ -47,6 +47,11 @@ def test_only_what_is_measured_under_the_same_protocol_is_compared(run: Results)
     assert sources((row,)) == "Printed: the authors' <i>README</i>."
 
 
+def test_a_part_of_the_images_is_not_compared_with_the_mean_of_all(run: Results) -> None:
+    parts = tuple(dataclasses.replace(dataset, whole=False) for dataset in run.datasets)
+    assert reproductions(dataclasses.replace(run, datasets=parts)) == ()
+
+
 def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
     for text in (terminal(run), markdown(run).replace("\\", ""), tables_tex(run), html(run)):
         assert "37.125" in text

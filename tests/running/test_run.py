@@ -386,6 +386,15 @@ def test_the_inputs_score_tells_whether_the_files_are_those_of_the_card(workshop
     assert "2 test images, identity check passed" in report
 
 
+def test_a_part_of_the_files_is_not_checked_by_its_score(workshop) -> None:
+    """They may well be the right ones; the number of pairs is noted."""
+    known = "counts = { test = 3 }\ninput_score = { protocol = 'y', psnr = 9.0, ssim = 0.5 }"
+    workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))
+    out = workshop(workshop.arguments("identity")).stdout
+    assert "are not the ones" not in out
+    assert "tiny has 2 test pairs here" in out
+
+
 def test_without_the_cards_protocol_there_is_nothing_to_check(workshop) -> None:
     known = "input_score = { protocol = 'y', psnr = 9.0, ssim = 0.5 }"
     workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))

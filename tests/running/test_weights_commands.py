@@ -92,6 +92,7 @@ def test_published_weights_are_added_once_and_then_work(workshop, shared: Path) 
     assert workshop(command).returncode == 0
     assert (workshop.folder / f"photo-{name}.png").is_file()
     error(add(workshop, "prenet@rain100l", str(official)), f"this file is {name}")
+    error(add(workshop, "prenet@mine", str(official), "--trust-unknown"), f"this file is {name}: add it as that")
     error(add(workshop, name, str(official), "--trained-on", "rain100h"), "was trained on rain100l, not rain100h")
 
 
