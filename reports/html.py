@@ -32,6 +32,7 @@ def html_without_images(results: Results) -> str:
 def _page(results: Results, pictures: Pictures) -> str:
     galleries = [gallery(results, dataset, pictures) for dataset in results.datasets]
     source = provenance(results)
+    published = reproductions(results)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("derainbench.reports"),
         autoescape=True,
@@ -46,8 +47,8 @@ def _page(results: Results, pictures: Pictures) -> str:
         galleries=galleries,
         methods=results.methods,
         seeds=seeds(results),
-        reproductions=reproductions(results),
-        printed=sources(reproductions(results)),
+        reproductions=published,
+        printed=sources(published),
         failures=results.failures,
         quality=QUALITY,
         longest_side=LONGEST_SIDE,

@@ -31,13 +31,13 @@ def report_tex(results: Results) -> str:
 
 
 def _content(results: Results) -> dict[str, Any]:
-    source = provenance(results)
+    source, published = provenance(results), reproductions(results)
     return {
         "source": source,
         "warning": warning_words(source.recipe),
         "tables": [(table, panels(table, LINE, HEADING)) for table in comparison_tables(results)],
-        "reproductions": reproductions(results),
-        "printed": sources(reproductions(results)),
+        "reproductions": published,
+        "printed": sources(published),
         "failures": results.failures,
     }
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -109,6 +107,7 @@ def test_cross_evaluation_and_seeds(workshop) -> None:
         ({"device": "gpux"}, ("gpux", "auto, cpu, cuda")),
         ({"device": "cuda:9"}, ("cuda:9", "--device cpu")),
         ({"precision": "fp8"}, ("fp8", "bf16")),
+        ({"tile": "none"}, ("--tile 'none'", "auto, off")),
         ({"seeds": "one"}, ("--seeds", "one")),
         ({"card": "nowhere.toml"}, ("nowhere.toml", "check the path")),
         ({"data_root": "nowhere"}, ("nowhere",)),
@@ -352,105 +351,3 @@ def test_a_plugin_with_a_mistake_in_its_recipe(workshop) -> None:
 
 def test_a_data_root_that_is_no_folder(workshop) -> None:
     one_line(workshop(["datasets", "--data-root", "nowhere"]), "nowhere", "no folder")
-
-
-def test_the_inputs_score_tells_whether_the_files_are_those_of_the_card(workshop) -> None:
-    """The notice stays while the card and the files disagree, and is gone when they agree."""
-    run, card = workshop.folder / "run", (workshop.folder / "card.toml").read_text()
-
-    def checked(psnr: float, ssim: float) -> tuple[str, dict[str, Any]]:
-        known = f"input_score = {{ protocol = 'y', psnr = {psnr}, ssim = {ssim} }}"
-        workshop.edit("card.toml", lambda _: card.replace("[[layouts]]", f"{known}\n[[layouts]]"))
-        result = workshop(workshop.arguments("identity"))
-        assert result.returncode == 0, result.stderr
-        (check,) = json.loads((run / "run.json").read_text())["input_checks"]
-        return result.stdout, check
-
-    notice = "the files are not the ones the card describes"
-    out, check = checked(99.0, 0.5)
-    table = pd.read_parquet(run / "eval/identity/untrained/seed0/tiny/scores.parquet").query("protocol == 'y'")
-    psnr, ssim = table["psnr"].mean(), table["ssim"].mean()
-    line = f"dataset tiny: the input scores {psnr:.3f} dB / {ssim:.4f}, the card says 99.0 dB / 0.5 under y: {notice}"
-    assert f"note: {line}" in out
-    assert check == {"dataset": "tiny", "protocol": "y", "psnr": psnr, "ssim": ssim, "notice": line}
-    workshop(["report", "run"])
-    assert notice in (run / "report/report.md").read_text()
-    for wrong in ((psnr + 0.006, ssim), (psnr, ssim - 0.00021)):
-        assert notice in checked(*wrong)[0]
-    out, check = checked(psnr + 0.004, ssim - 0.00019)
-    assert notice not in out
-    assert check["notice"] == ""
-    workshop(["report", "run"])
-    report = (run / "report/report.md").read_text()
-    assert notice not in report
-    assert "2 test images, identity check passed" in report
-
-
-def test_a_part_of_the_files_is_not_checked_by_its_score(workshop) -> None:
-    """They may well be the right ones; the number of pairs is noted."""
-    known = "counts = { test = 3 }\ninput_score = { protocol = 'y', psnr = 9.0, ssim = 0.5 }"
-    workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))
-    out = workshop(workshop.arguments("identity")).stdout
-    assert "are not the ones" not in out
-    assert "tiny has 2 test pairs here" in out
-
-
-def test_without_the_cards_protocol_there_is_nothing_to_check(workshop) -> None:
-    known = "input_score = { protocol = 'y', psnr = 9.0, ssim = 0.5 }"
-    workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))
-    workshop(workshop.arguments("identity", protocols="rgb"))
-    assert json.loads((workshop.folder / "run/run.json").read_text())["input_checks"] == []
-
-
-WIDE = """
-from torch import nn
-from derainbench.method import Derainer, Method
-
-class Blur(Derainer):
-    reach = 1
-    def forward(self, rainy):
-        return nn.functional.avg_pool2d(rainy, 3, 1, 1, count_include_pad=False)
-
-class Mean(Derainer):
-    def forward(self, rainy):
-        return rainy - rainy.mean((2, 3), keepdim=True)
-
-BLUR, MEAN = (Method(name=cls.__name__.lower(), title=cls.__name__, network=cls) for cls in (Blur, Mean))
-"""
-
-
-def test_tiles_are_recorded_and_named_where_they_change_scores(workshop) -> None:
-    """A network with a reach gives the same in tiles, and is not done again for them; another is."""
-    (workshop.folder / "wide.py").write_text(WIDE)
-    rng = np.random.default_rng(0)
-    for role in ("rainy", "clean"):
-        Image.fromarray(rng.integers(0, 255, (16, 300, 3), dtype=np.uint8)).save(
-            workshop.folder / f"data/test/{role}/z.png"
-        )
-
-    def table(method: str, out: str) -> pd.DataFrame:
-        cell = workshop.folder / out / f"eval/{method}/untrained/seed0/tiny"
-        return pd.read_parquet(cell / "scores.parquet").query("protocol == 'rgb'").set_index("image")
-
-    def run(tile: str, out: str) -> subprocess.CompletedProcess[str]:
-        arguments = workshop.arguments("blur,mean", tile=tile, out=out)
-        result = workshop([*arguments, "--plugin", "wide.py"])
-        assert result.returncode == 0, result.stderr
-        return result
-
-    whole = run("off", "run")
-    assert "tiles" not in whole.stdout
-    tiled = run("100", "tiled")
-    assert "mean on tiny: restored in tiles of 100 pixels (1 image); restored whole, it would score" in tiled.stdout
-    assert "blur on tiny: restored in tiles" not in tiled.stdout
-    differences = {}
-    for method in ("blur", "mean"):
-        assert table(method, "run").loc[["x", "y", "z"], "tile"].tolist() == [0, 0, 0]
-        assert table(method, "tiled").loc[["x", "y", "z"], "tile"].tolist() == [0, 0, 100]
-        differences[method] = abs(table(method, "run").loc["z", "psnr"] - table(method, "tiled").loc["z", "psnr"])
-    assert differences["blur"] < 1e-6
-    assert differences["mean"] > 1e-6
-    again = run("100", "run")
-    assert "eval/mean/untrained/seed0/tiny: done again, because tile None -> 100" in again.stderr
-    assert "eval/blur" not in again.stderr
-    one_line(workshop(workshop.arguments("identity", tile="none")), "--tile 'none'", "auto, off")
