@@ -15,7 +15,8 @@ import skimage.metrics
 import torch
 from timing import interleaved, machine, parse, parser, refuse_unequal, table
 
-from derainbench.metrics import DEFAULT_PROTOCOLS, score_all
+from derainbench.metrics import score_all
+from derainbench.protocols import DEFAULT_PROTOCOLS
 
 HEIGHT, WIDTH = 321, 481
 METRICS: Any = skimage.metrics  # has no type annotations

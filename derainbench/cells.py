@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from derainbench.locate import Dataset
-from derainbench.metrics import PROTOCOLS
+from derainbench.protocols import PROTOCOLS
 from derainbench.recipe import Recipe
 from derainbench.results import UNTRAINED, evaluation_folder, training_folder
 from derainbench.variant import Variant

@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 
 from derainbench.atomic import write_atomic
-from derainbench.images import Quantisation, png_bytes, read_pair, to_array, to_tensor
+from derainbench.images import png_bytes, read_pair
 from derainbench.method import Derainer
 from derainbench.metrics import score_all
 from derainbench.pairing import Pair
 from derainbench.restore import restorer, tile_side
+from derainbench.tensors import Quantisation, to_array, to_tensor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from derainbench.images import Quantisation
 from derainbench.losses import Loss
 from derainbench.recipe import Recipe
+from derainbench.tensors import Quantisation
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -1,25 +1,22 @@
-"""PSNR and SSIM under named protocols: a score without its protocol is meaningless.
+"""PSNR and SSIM under named protocols (:mod:`.protocols`): a score without its protocol is meaningless.
 
-Published tables differ in colour space, rounding, window and border, which moves PSNR by 1 to 5 dB between them.
-Every way of measuring therefore has a name here, and :data:`PROTOCOLS` holds them all. They run on any torch device
-in the precision of their inputs: float64 is the reference, float32 the fast path.
+Runs on any torch device in the precision of its inputs: float64 is the reference, float32 the fast path.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
-from types import MappingProxyType
 from typing import NamedTuple, SupportsFloat
 
 import torch
 from torch import Tensor
 
-from derainbench.errors import UserError, did_you_mean
-from derainbench.images import Quantisation, grey_levels
+from derainbench.errors import UserError
+from derainbench.protocols import Protocol, get_protocol
 from derainbench.ssim import GAUSSIAN_11, GAUSSIAN_11_FLOAT32, UNIFORM_7, downsampled, mean_ssim
+from derainbench.tensors import Quantisation, grey_levels
 
 
 class Scores(NamedTuple):
@@ -27,34 +24,6 @@ class Scores(NamedTuple):
 
     psnr: Tensor
     ssim: Tensor
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A way of measuring. ``revision`` goes up whenever its numbers change: older stored scores are then stale.
-
-    ``eight_bit`` says whether it measures 8-bit images, so that it matters how a float output becomes one.
-    """
-
-    name: str
-    title: str
-    description: str
-    used_by: str
-    revision: int
-    measure: Callable[[_Pair], Scores]
-    eight_bit: bool = False
-
-    def __call__(self, restored: Tensor, clean: Tensor, quantisation: Quantisation = "round") -> Scores:
-        """Score a batch; see :func:`score`."""
-        return score(restored, clean, self, quantisation)
-
-
-def get_protocol(name: str) -> Protocol:
-    """The protocol of that name; :class:`UserError` listing all of them if there is none."""
-    if name not in PROTOCOLS:
-        hint, known = did_you_mean(name, list(PROTOCOLS)), "known: " + ", ".join(sorted(PROTOCOLS))
-        raise UserError(f"unknown metric protocol {name!r}: " + (hint if hint == known else f"{hint} ({known})"))
-    return PROTOCOLS[name]
 
 
 def score(restored: Tensor, clean: Tensor, protocol: str | Protocol, quantisation: Quantisation = "round") -> Scores:
@@ -75,9 +44,9 @@ def score_all(
     restored: Tensor, clean: Tensor, protocols: Iterable[str | Protocol], quantisation: Quantisation = "round"
 ) -> dict[str, Scores]:
     """Scores by protocol name: as :func:`score` for each, sharing the work that the protocols have in common."""
-    chosen = [get_protocol(p) if isinstance(p, str) else p for p in protocols]
+    chosen = [get_protocol(p if isinstance(p, str) else p.name) for p in protocols]
     pair = _Pair(restored, clean, quantisation)
-    return {p.name: p.measure(pair) for p in chosen}
+    return {p.name: _MEASURES[p.name](pair) for p in chosen}
 
 
 def finite_mean(values: Iterable[SupportsFloat]) -> tuple[float, int]:
@@ -160,58 +129,12 @@ def _measure_zeropad(pair: _Pair) -> Scores:
     return Scores(psnr.masked_fill(psnr == math.inf, 100), ssim)
 
 
-_ALL = (
-    Protocol(
-        name="y",
-        title="Y of BT.601, SSIM Gaussian 11x11 with automatic downsampling",
-        description="8-bit RGB to unrounded luma; PSNR with peak 1; SSIM of Wang's ssim.m, valid windows.",
-        used_by="PReNet's MATLAB scripts, JORDER, RCDNet and most later papers on rain streaks",
-        revision=1,
-        measure=_measure_y,
-        eight_bit=True,
-    ),
-    Protocol(
-        name="y-u8",
-        title="Y of BT.601 in whole levels, SSIM Gaussian 11x11",
-        description="8-bit RGB to luma rounded to 8 bit; PSNR with peak 255; SSIM of Wang's version 1.0.",
-        used_by="JORDER's release, MPRNet, Restormer, DRSformer",
-        revision=1,
-        measure=_measure_y_u8,
-        eight_bit=True,
-    ),
-    Protocol(
-        name="rgb",
-        title="RGB in 8 bit, SSIM Gaussian 11x11",
-        description="Rounded to 8 bit; PSNR with peak 255; SSIM a channel, valid windows, mean of the channels.",
-        used_by="derain-toolbox and most Python code",
-        revision=1,
-        measure=_measure_rgb,
-        eight_bit=True,
-    ),
-    Protocol(
-        name="rgb-float-u7",
-        title="RGB in float, SSIM uniform 7x7",
-        description="Clamped, not rounded; PSNR with peak 1; scikit-image's default SSIM with data range 1.",
-        used_by="NASNet's authors",
-        revision=1,
-        measure=partial(_measure_uniform, data_range=1.0),
-    ),
-    Protocol(
-        name="rgb-float-u7-range2",
-        title="RGB in float, SSIM uniform 7x7 with data range 2",
-        description="As rgb-float-u7, with old scikit-image's range for floats: SSIM .02 to .19 too high.",
-        used_by="SPANet's code",
-        revision=1,
-        measure=partial(_measure_uniform, data_range=2.0),
-    ),
-    Protocol(
-        name="rgb-zeropad",
-        title="RGB in float, SSIM Gaussian 11x11 over zero padding",
-        description="Clamped, not rounded; PSNR with peak 1, 100 if identical; SSIM at every pixel, zeros outside.",
-        used_by="FFA-Net, RESCAN's and SPANet's cal_ssim, PReNet's training loss",
-        revision=1,
-        measure=_measure_zeropad,
-    ),
-)
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})
-DEFAULT_PROTOCOLS = ("y", "rgb", "rgb-float-u7")
+#: How each protocol measures, by its name.
+_MEASURES: Mapping[str, Callable[[_Pair], Scores]] = {
+    "y": _measure_y,
+    "y-u8": _measure_y_u8,
+    "rgb": _measure_rgb,
+    "rgb-float-u7": partial(_measure_uniform, data_range=1.0),
+    "rgb-float-u7-range2": partial(_measure_uniform, data_range=2.0),
+    "rgb-zeropad": _measure_zeropad,
+}

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError
-from derainbench.images import open_image, to_array, to_rgb, to_tensor
+from derainbench.images import open_image, to_rgb
 from derainbench.results import training_folder
+from derainbench.tensors import to_array, to_tensor
 from derainbench.variant import Variant
 from derainbench.weights_cache import weights_file
 

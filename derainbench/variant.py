@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from derainbench.errors import UserError, one_line
-from derainbench.images import Quantisation
 from derainbench.method import Derainer, Method, Weights
 from derainbench.names import ParsedName
 from derainbench.options import check_options, spell
 from derainbench.source import code_digest
+from derainbench.tensors import Quantisation
 
 
 @dataclass(frozen=True)

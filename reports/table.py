@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.metrics import PROTOCOLS, finite_mean
+from derainbench.metrics import finite_mean
+from derainbench.protocols import PROTOCOLS
 from derainbench.results import DatasetInRun, Results
 
 from .entries import Entry, entries, failed_seeds

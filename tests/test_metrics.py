@@ -19,8 +19,9 @@ from PIL import Image
 from torch import Tensor
 
 from derainbench.errors import UserError
-from derainbench.images import Quantisation, grey_levels, to_array
-from derainbench.metrics import DEFAULT_PROTOCOLS, PROTOCOLS, Scores, finite_mean, get_protocol, score, score_all
+from derainbench.metrics import Scores, finite_mean, score, score_all
+from derainbench.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, get_protocol
+from derainbench.tensors import Quantisation, grey_levels, to_array
 
 ORACLE: Any = skimage.metrics  # has no type annotations
 TOLERANCES = {torch.float64: (1e-6, 1e-7), torch.float32: (1e-3, 2e-5)}  # dB, SSIM
@@ -254,7 +255,7 @@ def test_several_protocols_at_once_score_as_each_alone() -> None:
     together = score_all(restored, clean, [*DEFAULT_PROTOCOLS, PROTOCOLS["rgb-zeropad"]])
     assert list(together) == [*DEFAULT_PROTOCOLS, "rgb-zeropad"]
     for name, scores in together.items():
-        assert scores == get_protocol(name)(restored, clean)
+        assert scores == score(restored, clean, get_protocol(name))
 
 
 # Edges -------------------------------------------------------------------------------------------------------------
@@ -330,13 +331,7 @@ def test_a_gpu_agrees_with_the_cpu() -> None:
 # Mistakes and averages ---------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_protocol_lists_the_known_ones() -> None:
-    with pytest.raises(UserError, match="rgb-u7") as caught:
-        get_protocol("rgb-u7")
-    message = str(caught.value)
-    assert "\n" not in message
-    assert "did you mean" in message
-    assert all(name in message for name in PROTOCOLS)
+def test_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(UserError) as caught:
         score(grey(1), grey(2), "quite different")
     assert all(str(caught.value).count(f" {name}") >= 1 for name in PROTOCOLS)
@@ -360,15 +355,6 @@ def test_wrong_shapes_are_named(restored: tuple[int, ...], clean: tuple[int, ...
 def test_integers_are_refused() -> None:
     with pytest.raises(UserError, match="divide by 255"):
         score(torch.zeros(1, 3, 20, 20, dtype=torch.uint8), torch.rand(1, 3, 20, 20), "rgb")
-
-
-def test_descriptions_fit_a_table() -> None:
-    for name, protocol in PROTOCOLS.items():
-        assert protocol.name == name
-        assert protocol.revision >= 1
-        assert 0 < len(protocol.title) < 70
-        assert protocol.description
-        assert protocol.used_by
 
 
 def test_finite_mean() -> None:
