@@ -11,11 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
+from derainbench.cache import cache_folder
 from derainbench.embedded import Generation
-from derainbench.errors import UserError
-from derainbench.metrics import PROTOCOLS
+from derainbench.errors import UserError, did_you_mean
 from derainbench.patterns import Pattern
+from derainbench.protocols import PROTOCOLS
 from derainbench.rain import RainModel
 
 SplitName = Literal["train", "test"]
@@ -31,17 +33,32 @@ class _Data(BaseModel):
 class SplitPatterns(_Data):
     """Where a split's files lie below the dataset's folder; fields in braces do the pairing (:mod:`.patterns`).
 
-    ``layers`` are further images for each rainy one, such as ``depth``.
+    The clean image is a file of its own (``clean``), or half of the file that ``rainy`` names (``side_by_side``, from
+    left to right). ``layers`` are further images for each rainy one, such as ``depth``.
     """
 
     rainy: str
-    clean: str
-    layers: dict[str, str] = {}
+    clean: str = ""
+    side_by_side: Literal["rainy|clean", "clean|rainy", ""] = ""
+    layers: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str] = {}
+
+    @property
+    def partners(self) -> dict[str, str]:
+        """The patterns of the files that belong to a rainy one, by what they are: ``clean`` and the layers."""
+        return {"clean": self.clean, **self.layers} if self.clean else self.layers
+
+    @model_validator(mode="after")
+    def _one_clean_image(self) -> Self:
+        if bool(self.clean) == bool(self.side_by_side):
+            raise ValueError('a split has either a clean pattern, or side_by_side = "rainy|clean" or "clean|rainy"')
+        if reserved := {"rainy", "clean"} & set(self.layers):
+            raise ValueError(f"a layer cannot be called {reserved.pop()!r}; choose another name")
+        return self
 
     @model_validator(mode="after")
     def _patterns_pair(self) -> Self:
         rainy = Pattern(self.rainy)
-        for name, text in {"clean": self.clean, **self.layers}.items():
+        for name, text in self.partners.items():
             pattern = Pattern(text)
             shared = set(pattern.fields) & set(rainy.fields)
             if not shared:
@@ -66,16 +83,24 @@ Folder = Annotated[str, AfterValidator(_below_the_root)]
 
 
 class Layout(_Data):
-    """One packaging of the dataset. Several circulate; a card lists them and the first that matches wins.
+    """One packaging of the dataset. Several circulate; a card lists them, the preferred one first.
 
     ``folders`` are what this packaging's folder is called below the data root, where that is not what the card says;
-    ``.`` is the data root itself, for packagings that keep their splits in folders beside each other.
+    ``.`` is the data root itself, for packagings that keep their splits in folders beside each other. ``unconfirmed``
+    says what about it nobody has seen in the files.
     """
 
     name: str
     folders: tuple[Folder, ...] = ()
     train: SplitPatterns | None = None
     test: SplitPatterns | None = None
+    unconfirmed: str = ""
+
+    @model_validator(mode="after")
+    def _has_a_split(self) -> Self:
+        if self.train is None and self.test is None:
+            raise ValueError(f"layout {self.name!r} says where neither train nor test images are; give one of them")
+        return self
 
 
 class Counts(_Data):
@@ -83,6 +108,14 @@ class Counts(_Data):
 
     train: Annotated[int, Field(ge=0)] | None = None
     test: Annotated[int, Field(ge=0)] | None = None
+
+
+class OtherCount(_Data):
+    """Another number of pairs that circulates under the same name, and what those files are."""
+
+    split: SplitName
+    pairs: Annotated[int, Field(ge=1)]
+    means: str
 
 
 class SameScenes(_Data):
@@ -132,6 +165,8 @@ class Card(_Data):
     ``folders`` are the names its folder goes by below the data root (its own name is always tried); ``root`` fixes the
     folder instead, relative to the card's file. ``generate`` makes it an embedded dataset, synthesised on first use.
     ``revision`` goes up when the files behind the name change, so that old scores are not mistaken for new ones.
+    ``additive``: rain only adds light, no pixel is darker than in the clean image by more than 2 levels.
+    ``unconfirmed``: what the card says that nobody has checked against the files.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -139,7 +174,9 @@ class Card(_Data):
     rain_model: RainModel
     kind: Literal["real", "synthetic"]
     revision: Annotated[int, Field(ge=1)] = 1
+    additive: bool = False
     counts: Counts = Counts()
+    other_counts: tuple[OtherCount, ...] = ()
     layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
     folders: tuple[Folder, ...] = ()
     root: Path | None = None
@@ -147,6 +184,7 @@ class Card(_Data):
     licence: str = ""
     bibtex: str = ""
     defects: tuple[str, ...] = ()
+    unconfirmed: tuple[str, ...] = ()
     same_scene: SameScenes = SameScenes()
     input_score: InputScore | None = None
     generate: Generation | None = None
@@ -165,7 +203,7 @@ class Card(_Data):
 
 
 def read_card(path: Path) -> Card:
-    """The card in a TOML file. :class:`UserError` says what is wrong with it, in the file's own words."""
+    """The card in a TOML file. :class:`UserError` says all that is wrong with it, in the file's own words."""
     try:
         card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -173,26 +211,40 @@ def read_card(path: Path) -> Card:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"card {path} is not TOML ({error}); mend it") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "card"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UserError(f"card {path}: {where}: {first['msg'].removeprefix('Value error, ')}{more}") from error
+        raise UserError(f"card {path}: {'; '.join(_complaint(each) for each in error.errors())}") from error
     if card.root is not None and not card.root.is_absolute():
         card = card.model_copy(update={"root": (path.parent / card.root).resolve()})
     return card
 
 
+def _complaint(error: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "card"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = [*Card.model_fields, *Layout.model_fields, *SplitPatterns.model_fields]
+        message = f"no such key; {did_you_mean(str(error['loc'][-1]), known)}"
+    return f"{where}: {message}"
+
+
+def kept_cards_folder() -> Path:
+    """Where ``derainbench datasets add`` keeps cards."""
+    return cache_folder() / "cards"
+
+
 def all_cards(extra: Iterable[Path] = ()) -> dict[str, Card]:
-    """The cards that come with derainbench and those given with ``--card``, by name. A name that is taken raises."""
-    cards: dict[str, Card] = {}
-    origins: dict[str, str] = {}
+    """The cards that come with derainbench, those that were added, and those given with ``--card``, by name.
+
+    A name that is taken raises.
+    """
     shipped = sorted(
         (Path(str(f)) for f in files("derainbench.datasets").iterdir() if f.name.endswith(".toml")),
         key=lambda p: p.name,
     )
-    for path in [*shipped, *extra]:
+    cards: dict[str, Card] = {}
+    origins: dict[str, Path] = {}
+    for path in [*shipped, *sorted(kept_cards_folder().glob("*.toml")), *extra]:
         card = read_card(path)
         if card.name in cards:
             raise UserError(f"two cards are called {card.name!r}: {origins[card.name]} and {path}; rename one")
-        cards[card.name], origins[card.name] = card, str(path)
+        cards[card.name], origins[card.name] = card, path
     return cards

@@ -1,4 +1,4 @@
-"""What there is, as text for a person or JSON for a script: methods, weights, datasets, conformance checks."""
+"""What there is, as text for a person or JSON for a script: methods, weights, conformance checks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import json
 import textwrap
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tabulate import tabulate
 
-from derainbench.cards import Card
+from derainbench.cache import cache_folder
 from derainbench.errors import UserError, one_line
-from derainbench.locate import cache_folder, locate
 from derainbench.method import Method
 from derainbench.options import option_defaults, option_types, spell
 from derainbench.registry import Registry
@@ -109,32 +107,6 @@ def _weights(variant: Variant) -> dict[str, Any]:
     }
 
 
-def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bool) -> str:
-    """Every card, and where its files are on this machine."""
-    entries = []
-    for card in cards.values():
-        here = "embedded" if card.embedded else _place(card, data_root)
-        entries.append(
-            {
-                "name": card.name,
-                "title": card.title,
-                "rain_model": card.rain_model,
-                "kind": card.kind,
-                "train": card.counts.train,
-                "test": card.counts.test,
-                "here": here,
-                "source": card.source,
-            }
-        )
-    if as_json:
-        return json.dumps({"datasets": entries}, indent=2)
-    rows = [
-        [e["name"], e["rain_model"], e["kind"], e["train"], e["test"], e["here"] or f"no: fetch from {e['source']}"]
-        for e in entries
-    ]
-    return tabulate(rows, ["dataset", "rain", "kind", "train", "test", "here"], missingval="?")
-
-
 def list_checks(results: Mapping[str, Mapping[str, Outcome]], as_json: bool) -> str:
     """What the conformance kit found, by method and check: an empty problem is a pass."""
     if as_json:
@@ -146,11 +118,6 @@ def list_checks(results: Mapping[str, Mapping[str, Outcome]], as_json: bool) -> 
         for check, outcome in checks.items()
     ]
     return tabulate(rows, ["method", "check", "result", "remark"])
-
-
-def _place(card: Card, data_root: Path | None) -> str:
-    dataset = locate(card, data_root)
-    return str(dataset.root) if dataset is not None else ""
 
 
 def _type_name(annotation: Any) -> str:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
+from derainbench.cache import cache_folder
 from derainbench.cards import RESERVED, Card, Layout, SplitName, SplitPatterns
 from derainbench.embedded import generate
 from derainbench.errors import UserError, did_you_mean
+from derainbench.manifest import Manifest, OnFile, open_manifest
 from derainbench.names import split_list
-from derainbench.pairing import Pair, find_pairs, manifest_digest
+from derainbench.pair_table import Pairs
 from derainbench.patterns import Pattern
-
-
-def cache_folder() -> Path:
-    """Where generated datasets and fetched weights are kept: ``DERAINBENCH_CACHE``, or the system's place for it."""
-    return Path(os.environ.get("DERAINBENCH_CACHE") or user_cache_path("derainbench"))
 
 
 class Dataset:
@@ -28,50 +22,67 @@ class Dataset:
     def __init__(self, card: Card, root: Path, layout: Layout) -> None:
         self.card, self.root, self.layout = card, root, layout
         # Filled when first asked for: a training split may have 600,000 files.
-        self._pairs: dict[SplitName, list[Pair]] = {}
-        self._digests: dict[SplitName, str] = {}
+        self._manifests: dict[SplitName, Manifest] = {}
 
     @property
     def name(self) -> str:
         """The card's name."""
         return self.card.name
 
-    def pairs(self, split: SplitName) -> list[Pair]:
-        """The pairs of a split, never none: :class:`UserError` where the split has no files."""
-        if split not in self._pairs:
+    def manifest(self, split: SplitName, on_file: OnFile = lambda done, total: None) -> Manifest:
+        """The files of a split, with hashes; ``on_file`` is told where they must be read for it, which may take long.
+
+        :class:`UserError` where the split has no files, or where they do not pair.
+        """
+        if split not in self._manifests:
             patterns: SplitPatterns | None = getattr(self.layout, split)
-            same = getattr(self.card.same_scene, split)
-            pairs = find_pairs(self.root, patterns, same) if patterns is not None else []
-            if not pairs:
+            found = open_manifest(self.card, self.root, patterns, split, on_file) if patterns is not None else None
+            if found is None or not len(found.pairs):
                 expected = f": no file {patterns.rainy}" if patterns is not None else ""
                 raise UserError(
                     f"dataset {self.name!r} has no {split} images in {self.root} (layout {self.layout.name!r})"
                     f"{expected}; add them or leave the dataset out"
                 )
-            self._pairs[split] = pairs
-        return self._pairs[split]
+            self._manifests[split] = found
+        return self._manifests[split]
+
+    def pairs(self, split: SplitName) -> Pairs:
+        """The pairs of a split, never none; errors as in :meth:`manifest`."""
+        return self.manifest(split).pairs
+
+    def digest(self, split: SplitName) -> str:
+        """Hash of the split's names and contents; errors as in :meth:`manifest`."""
+        return self.manifest(split).digest
 
     def has(self, split: SplitName) -> bool:
         """Whether some file of the split is here."""
         return _has_files(self.root, self.layout, split)
 
-    def digest(self, split: SplitName) -> str:
-        """Hash of the split's names and contents."""
-        if split not in self._digests:
-            self._digests[split] = manifest_digest(self.pairs(split), self.root)
-        return self._digests[split]
+
+def checked_root(data_root: Path | None) -> Path | None:
+    """The same, if it is a folder."""
+    if data_root is not None and not data_root.is_dir():
+        raise UserError(f"data root {data_root} is no folder; give the folder that holds the datasets' folders")
+    return data_root
 
 
 def locate(card: Card, data_root: Path | None) -> Dataset | None:
-    """The dataset if its files are here, otherwise None. An embedded one is made on first use."""
+    """The dataset if its files are here, otherwise None. An embedded one is made on first use.
+
+    Of its layouts, the one with the most splits here; of several such, the first.
+    """
     if card.generate is not None:
         return Dataset(card, _generated(card), card.layouts[0])
     # Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
-    for roles in (("rainy", "clean"), ("rainy",)):
-        for layout in card.layouts:
-            for root in _candidates(card, layout, data_root):
-                if any(_has_files(root, layout, split, roles) for split in ("train", "test")):
-                    return Dataset(card, root, layout)
+    for whole in (True, False):
+        found = [
+            (sum(_has_files(root, layout, split, whole) for split in ("train", "test")), root, layout)
+            for layout in card.layouts
+            for root in places(card, layout, data_root)
+        ]
+        splits, root, layout = max(found, key=lambda each: each[0], default=(0, None, None))
+        if splits and root is not None and layout is not None:
+            return Dataset(card, root, layout)
     return None
 
 
@@ -105,23 +116,28 @@ def _group(word: str, cards: dict[str, Card], data_root: Path | None) -> list[Da
 def _by_name(card: Card, data_root: Path | None) -> Dataset:
     dataset = locate(card, data_root)
     if dataset is None:
-        roots = [str(root) for layout in card.layouts for root in _candidates(card, layout, data_root)]
+        roots = [str(root) for layout in card.layouts for root in places(card, layout, data_root)]
         tried = ", ".join(dict.fromkeys(roots)) or "nowhere: give --data-root"
         remedy = f"fetch it from {card.source}" if card.source else "put them there, or leave the dataset out"
         raise UserError(f"the files of dataset {card.name!r} are not here (looked in {tried}); {remedy}")
     return dataset
 
 
-def _candidates(card: Card, layout: Layout, data_root: Path | None) -> Sequence[Path]:
+def places(card: Card, layout: Layout, data_root: Path | None) -> Sequence[Path]:
+    """The folders in which a layout is looked for."""
     if card.root is not None:
         return [card.root]
     names = layout.folders or dict.fromkeys((*card.folders, card.name))
     return [data_root / name for name in names] if data_root else []
 
 
-def _has_files(root: Path, layout: Layout, split: SplitName, roles: Sequence[str] = ("rainy",)) -> bool:
-    patterns = getattr(layout, split)
-    return patterns is not None and all(Pattern(getattr(patterns, role)).matches_any(root) for role in roles)
+def _has_files(root: Path, layout: Layout, split: SplitName, whole: bool = False) -> bool:
+    """Whether some rainy file of the split is there, and, for the ``whole``, a clean one."""
+    patterns: SplitPatterns | None = getattr(layout, split)
+    if patterns is None:
+        return False
+    wanted = [patterns.rainy, patterns.clean] if whole and patterns.clean else [patterns.rainy]
+    return all(Pattern(text).matches_any(root) for text in wanted)
 
 
 def _generated(card: Card) -> Path:

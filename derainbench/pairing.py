@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from derainbench.atomic import file_hash
 from derainbench.cards import SplitPatterns, without_zeros
 from derainbench.errors import UserError
-from derainbench.patterns import Pattern
+from derainbench.images import Half, Source
+from derainbench.patterns import Pattern, Values
 
 
 @dataclass(frozen=True)
@@ -20,86 +20,143 @@ class Pair:
 
     image: str
     scene: str
-    rainy: Path
-    clean: Path
+    rainy: Source
+    clean: Source
     layers: dict[str, Path] = field(default_factory=dict)
 
 
-def find_pairs(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequence[str]] = ()) -> list[Pair]:
-    """All pairs of a split, sorted by path; empty where no rainy file matches.
+class Row(NamedTuple):
+    """A pair as text: its files in the order of :attr:`Matched.roles`, as paths below the dataset's folder."""
+
+    image: str
+    scene: str
+    files: tuple[str, ...]
+
+
+class Problem(NamedTuple):
+    """What is wrong with some files: a kind that does not change, the files, and one line with the remedy."""
+
+    kind: str
+    files: tuple[Path, ...]
+    message: str
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What a split's patterns found below ``root``.
+
+    ``orphans`` are clean files and layers that no rainy file needs; ``folders`` all that were looked into, relative.
+    """
+
+    root: Path
+    patterns: SplitPatterns
+    rows: list[Row]
+    problems: list[Problem]
+    orphans: list[Path]
+    folders: list[str]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What the files of a row are: ``rainy``, ``clean`` and the layers; of side-by-side files only the one."""
+        return ("rainy", *self.patterns.partners)
+
+    def pair(self, row: Row) -> Pair:
+        """A row with its paths."""
+        return make_pair(self.root, self.patterns.side_by_side, row.image, row.scene, self.roles, row.files)
+
+
+def make_pair(
+    root: Path, side_by_side: str, image: str, scene: str, roles: Sequence[str], files: Sequence[str]
+) -> Pair:
+    """The pair of some files below ``root``, by their roles; ``side_by_side`` as in :class:`SplitPatterns`."""
+    paths = {role: root / name for role, name in zip(roles, files, strict=True)}
+    rainy = paths.pop("rainy")
+    if side_by_side:
+        left, right = Half(rainy, "left"), Half(rainy, "right")
+        return Pair(image, scene, *((left, right) if side_by_side == "rainy|clean" else (right, left)), paths)
+    return Pair(image, scene, rainy, paths.pop("clean"), paths)
+
+
+def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequence[str]] = ()) -> Matched:
+    """All pairs of a split, sorted by path; none where no rainy file matches.
 
     Several rainy files may share a clean one. Clean files that ``same_scene`` names in one group are one scene, the
-    group's first. A rainy file without a partner, or with two, is a :class:`UserError` that names the files.
+    group's first. A rainy file without a partner, or with two, is a problem, and so are two of one name.
     """
+    folders: set[str] = set()
     rainy_pattern = Pattern(patterns.rainy)
-    rainy_files = list(rainy_pattern.find(root))
-    partners = (
-        {
-            name: _Partners(root, text, rainy_pattern)
-            for name, text in {"clean": patterns.clean, **patterns.layers}.items()
-        }
-        if rainy_files
-        else {}
-    )
+    rainy_files = rainy_pattern.find(root, folders)
+    partners = {
+        role: _Partners(root, text, rainy_pattern, folders) if rainy_files else None
+        for role, text in patterns.partners.items()
+    }
     known_as = {without_zeros(name): group[0] for group in same_scene for name in group}
-    pairs = []
-    for path, fields in rainy_files:
-        files = {name: partner.of(path, fields) for name, partner in partners.items()}
-        clean = files.pop("clean")
-        image = "-".join(fields[name] for name in rainy_pattern.fields)
-        scene = fields.get("scene") or partners["clean"].name(fields)
-        pairs.append(Pair(image, known_as.get(without_zeros(scene), scene), path, clean, files))
-    _check_names(pairs)
-    return pairs
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    named: dict[str, str] = {}
+    for path, values in rainy_files:
+        found = [partner.of(path, values) for partner in partners.values() if partner is not None]
+        problems += [each for each in found if isinstance(each, Problem)]
+        image = "-".join(filter(None, values))
+        # Some disks take Rain-1 and rain-1, and the two spellings of an accent, for one name; results are files too.
+        name = unicodedata.normalize("NFC", image).casefold()
+        if name in named:
+            text = f"{root / named[name]} and {root / path} are both called {image!r}; rename one"
+            problems.append(Problem("same name", (root / named[name], root / path), text))
+        named.setdefault(name, path)
+        clean = partners.get("clean")
+        fields = dict(zip(rainy_pattern.fields, values, strict=True))
+        scene = fields.get("scene") or (clean.name(values) if clean else image)
+        if all(isinstance(each, str) for each in found):
+            files = (path, *(each for each in found if isinstance(each, str)))
+            rows.append(Row(image, known_as.get(without_zeros(scene), scene), files))
+    orphans = [root / path for partner in partners.values() if partner for path in partner.left_over()]
+    return Matched(root, patterns, rows, problems, orphans, sorted(folders))
+
+
+def find_pairs(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequence[str]] = ()) -> list[Pair]:
+    """The pairs of a split as :func:`match_files` finds them; its first problem is a :class:`UserError`."""
+    matched = match_files(root, patterns, same_scene)
+    if matched.problems:
+        raise UserError(matched.problems[0].message)
+    return [matched.pair(row) for row in matched.rows]
 
 
 class _Partners:
     """The files of one kind (clean, depth), to be found by the fields they share with a rainy file."""
 
-    def __init__(self, root: Path, text: str, rainy: Pattern) -> None:
-        self._root, self._pattern = root, Pattern(text)
+    def __init__(self, root: Path, text: str, rainy: Pattern, folders: set[str]) -> None:
+        self._root, self._pattern, self._rainy = root, Pattern(text), rainy
         self._shared = tuple(name for name in self._pattern.fields if name in rainy.fields)
-        self._files: dict[tuple[str | int, ...], list[Path]] = {}
-        for path, fields in self._pattern.find(root):
-            self._files.setdefault(self._pattern.key(fields, self._shared), []).append(path)
+        self._files: dict[tuple[str | int, ...], list[str]] = {}
+        for path, values in self._pattern.find(root, folders):
+            self._files.setdefault(self._pattern.key(values, self._shared), []).append(path)
+        self._needed: set[tuple[str | int, ...]] = set()
 
-    def name(self, fields: dict[str, str]) -> str:
-        """What tells this file from others of its kind."""
-        return "-".join(str(value) for value in self._pattern.key(fields, self._shared))
+    def name(self, values: Values) -> str:
+        """What tells the partner of a rainy file from others of its kind."""
+        return "-".join(str(value) for value in self._rainy.key(values, self._shared) if value != "")
 
-    def of(self, rainy: Path, fields: dict[str, str]) -> Path:
-        found = self._files.get(self._pattern.key(fields, self._shared), [])
+    def of(self, rainy: str, values: Values) -> str | Problem:
+        """The partner of a rainy file."""
+        key = self._rainy.key(values, self._shared)
+        found = self._files.get(key, [])
+        self._needed.add(key)
+        path = self._root / rainy
         if not found:
-            raise UserError(
-                f"{rainy} has no partner: no file {self._pattern.text} with "
+            fields = dict(zip(self._rainy.fields, values, strict=True))
+            text = (
+                f"{path} has no partner: no file {self._pattern.text} with "
                 + ", ".join(f"{name}={fields[name]}" for name in self._shared)
                 + f" in {self._root}; restore it or remove the rainy file"
             )
+            return Problem("no partner", (path,), text)
         if len(found) > 1:
-            raise UserError(f"{rainy} has two partners: {found[0]} and {found[1]}; remove one")
+            both = tuple(self._root / each for each in found)
+            text = f"{path} has {len(both)} partners: {' and '.join(map(str, both))}; leave one"
+            return Problem("several partners", (path, *both), text)
         return found[0]
 
-
-def _check_names(pairs: Sequence[Pair]) -> None:
-    seen: dict[str, Path] = {}
-    for pair in pairs:
-        if pair.image in seen:
-            raise UserError(f"{seen[pair.image]} and {pair.rainy} are both called {pair.image!r}; rename one")
-        seen[pair.image] = pair.rainy
-
-
-def manifest_digest(pairs: Sequence[Pair], root: Path) -> str:
-    """Hash of a split's names, its files' contents, and which belong together.
-
-    Two results on one dataset's name can be told apart by it, also where only the card's patterns were corrected.
-    """
-    contents: dict[Path, str] = {}  # several rainy files may share a clean one: read it once
-    rows = []
-    for pair in pairs:
-        row = [pair.image, pair.scene]
-        for role, path in (("rainy", pair.rainy), ("clean", pair.clean), *sorted(pair.layers.items())):
-            if path not in contents:
-                contents[path] = file_hash(path)
-            row += [role, path.relative_to(root).as_posix(), contents[path]]
-        rows.append(row)
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    def left_over(self) -> list[str]:
+        """The files that no rainy one asked for."""
+        return [path for key, paths in self._files.items() if key not in self._needed for path in paths]

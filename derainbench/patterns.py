@@ -1,22 +1,39 @@
-"""Path patterns whose fields pair files: ``rainy/{scene}-{frame:d}.png`` with ``clean/{scene}.png``."""
+"""Path patterns whose fields pair files: ``rainy/{scene}-{frame:d}.png`` with ``clean/{scene}.*``."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-_FIELD = re.compile(r"\{(?P<name>[A-Za-z_]\w*)(?P<digits>:d)?\}")
+from derainbench.atomic import storage_error
+from derainbench.errors import UserError
+
+#: What ``.*`` at the end of a pattern stands for, in any case.
+IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp")
+
+_FIELD = re.compile(r"\{(?P<name>[A-Za-z_]\w*)(?P<optional>\?)?(?::(?P<number>d|(?P<low>\d+)\.\.(?P<high>\d+)))?\}")
+
+#: Control characters, and what stands for bytes of a name that are no UTF-8.
+_NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+#: The text of a pattern's fields in one path, in the order of :attr:`Pattern.fields`.
+Values = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A path below a dataset's folder, with fields: ``{name}`` is any text without a slash, ``{name:d}`` a number.
+    """A path below a dataset's folder, with fields.
 
-    Numbers compare by value, so that ``rain-7`` and ``norain-007`` share ``{id:d}``. A field used twice
-    must have the same text both times. ValueError for a bad pattern.
+    ``{name}`` is any text without a slash, ``{name:d}`` a number, ``{name:1..900}`` a number from 1 to 900. Numbers
+    compare by value, so that ``rain-7`` and ``norain-007`` share ``{id:d}``. ``{name?}`` is text that may be missing. A
+    field used twice must have the same text both times. ``.*`` at the end is any image suffix.
+
+    ValueError for a bad pattern.
     """
 
     text: str
@@ -25,62 +42,122 @@ class Pattern:
         path = PurePosixPath(self.text)
         if path.is_absolute() or ".." in path.parts or "\\" in self.text:
             raise ValueError(f"pattern {self.text!r} leaves the dataset's folder; patterns are relative, with /")
-        names: dict[str, set[str | None]] = {match["name"]: set() for match in _FIELD.finditer(self.text)}
+        if path.as_posix() != self.text:
+            raise ValueError(f"pattern {self.text!r} is spelt {path.as_posix()!r}")
+        kinds: dict[str, set[str]] = {}
         for match in _FIELD.finditer(self.text):
-            names[match["name"]].add(match["digits"])
+            kinds.setdefault(match["name"], set()).add(f"{match['optional']}{match['number']}")
+            if match["low"] and int(match["low"]) > int(match["high"]):
+                raise ValueError(f"pattern {self.text!r}: {match[0]} has no number in it; swap its ends")
         rest = _FIELD.sub("", self.text)
         if "{" in rest or "}" in rest:
-            raise ValueError(f"pattern {self.text!r}: a field is {{name}}, or {{name:d}} for a number")
-        if not names:
+            raise ValueError(
+                f"pattern {self.text!r}: a field is {{name}}, or {{name:d}} or {{name:1..900}} for a number"
+            )
+        if "*" in rest.removesuffix(".*"):
+            raise ValueError(f"pattern {self.text!r}: * stands only at the end, as .* for any image suffix")
+        if not kinds:
             raise ValueError(f"pattern {self.text!r} has no {{field}} to pair by")
-        if any(len(kinds) > 1 for kinds in names.values()):
-            raise ValueError(f"pattern {self.text!r} uses a field as text and as a number")
+        if any("?" in each and not each.endswith("None") for each in set().union(*kinds.values())):
+            raise ValueError(f"pattern {self.text!r}: a number cannot be missing; give ? or a number, not both")
+        if any(len(each) > 1 for each in kinds.values()):
+            raise ValueError(f"pattern {self.text!r} uses one field in two ways")
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """The names of the fields, in order of their first use."""
         return tuple(dict.fromkeys(match["name"] for match in _FIELD.finditer(self.text)))
 
-    @property
+    @cached_property
     def numbers(self) -> frozenset[str]:
         """The names of the fields that are numbers."""
-        return frozenset(match["name"] for match in _FIELD.finditer(self.text) if match["digits"])
+        return frozenset(match["name"] for match in _FIELD.finditer(self.text) if match["number"])
 
-    def find(self, root: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-        """Every file below ``root`` that matches, sorted by path, with the text of its fields."""
-        yield from sorted(self._walk(root), key=lambda item: item[0].as_posix())
+    def find(self, root: Path, folders: set[str] | None = None) -> list[tuple[str, Values]]:
+        """Every file below ``root`` that matches, sorted: its path below it, with / , and the text of its fields.
+
+        ``folders`` receives the folders that were looked into, relative too: a file that comes or goes changes one of
+        them. :class:`UserError` where a folder cannot be read.
+        """
+        return sorted(self._matches(root, set() if folders is None else folders))
 
     def matches_any(self, root: Path) -> bool:
         """Whether some file below ``root`` matches; stops at the first."""
-        return next(self._walk(root), None) is not None
+        return next(self._matches(root, set()), None) is not None
 
-    def key(self, fields: dict[str, str], names: tuple[str, ...]) -> tuple[str | int, ...]:
-        """The values of some fields, numbers as numbers."""
-        return tuple(int(fields[name]) if name in self.numbers else fields[name] for name in names)
+    def key(self, values: Values, names: Sequence[str]) -> tuple[str | int, ...]:
+        """The values of some fields, for comparison: numbers as numbers, accented letters in one spelling."""
+        texts = dict(zip(self.fields, values, strict=True))
+        return tuple(
+            int(texts[name]) if name in self.numbers else unicodedata.normalize("NFC", texts[name]) for name in names
+        )
 
-    def _walk(self, root: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-        expression = self._expression()
-        for folder, _, names in os.walk(root / self._fixed_folder()):
-            for name in names:
-                path = Path(folder, name)
-                match = expression.fullmatch(path.relative_to(root).as_posix())
-                if match:
-                    yield path, match.groupdict()
+    def _matches(self, root: Path, folders: set[str]) -> Iterator[tuple[str, Values]]:
+        parts = PurePosixPath(self.text).parts
+        fixed = next(n for n, part in enumerate(parts) if "{" in part or "*" in part)
+        start = "/".join(parts[:fixed])
+        for path in _files(root, start, len(parts) - fixed, folders):
+            match = self._expression.fullmatch(path)
+            if match and all(low <= int(match[name]) <= high for name, low, high in self._ranges):
+                yield path, match.groups()
 
-    def _fixed_folder(self) -> PurePosixPath:
-        fixed = []
-        for part in PurePosixPath(self.text).parts[:-1]:
-            if "{" in part:
-                break
-            fixed.append(part)
-        return PurePosixPath(*fixed)
+    @cached_property
+    def _ranges(self) -> list[tuple[str, int, int]]:
+        return [(m["name"], int(m["low"]), int(m["high"])) for m in _FIELD.finditer(self.text) if m["low"]]
 
+    @cached_property
     def _expression(self) -> re.Pattern[str]:
+        text, suffix = self.text, ""
+        if text.endswith(".*"):
+            text, suffix = text[:-1], f"(?i:{'|'.join(IMAGE_SUFFIXES)})"
         parts, end = [], 0
-        for match in _FIELD.finditer(self.text):
-            parts.append(re.escape(self.text[end : match.start()]))
+        for match in _FIELD.finditer(text):
+            parts.append(re.escape(text[end : match.start()]))
             again = f"(?P<{match['name']}>" in "".join(parts)
-            text = r"[0-9]+" if match["digits"] else "[^/]+?"
-            parts.append(f"(?P={match['name']})" if again else f"(?P<{match['name']}>{text})")
+            value = r"[0-9]+" if match["number"] else r"[^/]*?" if match["optional"] else r"[^/]+?"
+            parts.append(f"(?P={match['name']})" if again else f"(?P<{match['name']}>{value})")
             end = match.end()
-        return re.compile("".join([*parts, re.escape(self.text[end:])]))
+        return re.compile("".join([*parts, re.escape(text[end:]), suffix]), re.DOTALL)
+
+
+def _files(root: Path, start: str, depth: int, folders: set[str]) -> Iterator[str]:
+    """Paths of the files exactly ``depth`` levels below ``root/start``, relative to ``root``.
+
+    Links to folders are followed, but not into a folder that one is in already. What is no folder counts as a file:
+    a link that leads nowhere is heard of when it is read.
+    """
+    pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(start, frozenset())]
+    while pending:
+        folder, above = pending.pop()
+        try:
+            here = (root / folder).stat()
+            if (here.st_dev, here.st_ino) in above:
+                continue
+            inside = above | {(here.st_dev, here.st_ino)}
+            deeper = depth - len(inside)
+            with os.scandir(root / folder) as entries:
+                folders.add(folder)
+                for entry in entries:
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    is_folder = _is_folder(entry)
+                    if deeper and is_folder:
+                        pending.append((path, inside))
+                    elif not deeper and not is_folder:
+                        _check_text(path, root)
+                        yield path
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise storage_error(root / folder, error) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _check_text(path: str, root: Path) -> None:
+    if _NOT_TEXT.search(path):  # a line break would break every list; bytes that are no UTF-8, every file format
+        raise UserError(f"{root} has a file whose name is not text: {path!a}; rename it")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from derainbench.images import Source
+
 #: The score table, one row an image and protocol. ``psnr`` is in dB and may be ``inf``; ``ssim`` may be NaN. ``tile``
 #: is the side in pixels of the tiles in which the image was restored, 0 for as a whole.
 SCORE_COLUMNS: dict[str, str] = {
@@ -37,8 +39,8 @@ class TestPair:
 
     image: str
     scene: str
-    rainy: Path
-    clean: Path
+    rainy: Source
+    clean: Source
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
 import pandas as pd
 from pyarrow import ArrowException
 
 from derainbench.atomic import file_hash, read_json, storage_error, write_json
 from derainbench.cells import HARNESS_REVISION, Cell, TrainCell, key_of
 from derainbench.errors import UserError
-from derainbench.metrics import PROTOCOLS
+from derainbench.lock import locked
 from derainbench.names import parse_name
+from derainbench.pairing import make_pair
+from derainbench.protocols import PROTOCOLS
 from derainbench.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair, training_folder
 
 #: The version of everything in a run folder. Goes up when an older reader could misread a newer folder.
@@ -42,18 +43,8 @@ class Store:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run folder: two processes that write into it at once would undo each other's work."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / ".lock", timeout=0)
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise UserError(f"{self.folder} is in use by another process; wait for it or give another --out") from error
-        except OSError as error:
-            raise storage_error(self.folder, error) from error
-        try:
+        with locked(self.folder):
             yield
-        finally:
-            lock.release()
 
     def status(self, cell: Cell) -> Status:
         """Compare what the cell's result would depend on now with what it did depend on.
@@ -198,12 +189,14 @@ def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:
 
 
 def _dataset(entry: dict[str, Any]) -> DatasetInRun:
-    root = Path(entry["root"])
-    test = tuple(
-        TestPair(pair["image"], pair["scene"], root / pair["rainy"], root / pair["clean"]) for pair in entry["test"]
-    )
+    root, side_by_side = Path(entry["root"]), entry.get("side_by_side", "")
+    roles = ("rainy",) if side_by_side else ("rainy", "clean")
+    test = []
+    for row in entry["test"]:
+        pair = make_pair(root, side_by_side, row["image"], row["scene"], roles, [row[role] for role in roles])
+        test.append(TestPair(pair.image, pair.scene, pair.rainy, pair.clean))
     whole = bool(entry.get("whole", True))
-    return DatasetInRun(entry["name"], entry["title"], entry["rain_model"], entry["kind"], test, whole)
+    return DatasetInRun(entry["name"], entry["title"], entry["rain_model"], entry["kind"], tuple(test), whole)
 
 
 def _checked_info(path: Path) -> dict[str, Any]:

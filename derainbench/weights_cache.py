@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from derainbench.atomic import file_hash, storage_error, write_json
+from derainbench.cache import cache_folder
 from derainbench.errors import UserError
-from derainbench.locate import cache_folder
 from derainbench.method import Method, Weights
 from derainbench.names import ParsedName, parse_name
 from derainbench.results import UNTRAINED

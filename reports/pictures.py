@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
 
 from PIL import Image
+
+from derainbench.errors import UserError
+from derainbench.images import Source, read_rgb
 
 #: WebP quality of display copies: no difference to see at this size, and far smaller than PNG.
 QUALITY = 90
@@ -23,16 +25,16 @@ class Pictures:
     def __init__(self) -> None:
         self.uris: list[str] = []
         self._numbers: dict[str, int] = {}
-        self._paths: dict[Path, int | None] = {}
+        self._sources: dict[Source, int | None] = {}
 
-    def add(self, path: Path) -> int | None:
-        """The number of the picture at ``path`` in :attr:`uris`; None if there is no readable image."""
-        if path not in self._paths:
-            self._paths[path] = self._number(path)
-        return self._paths[path]
+    def add(self, source: Source) -> int | None:
+        """The number of the picture in :attr:`uris`; None if there is no readable image."""
+        if source not in self._sources:
+            self._sources[source] = self._number(source)
+        return self._sources[source]
 
-    def _number(self, path: Path) -> int | None:
-        uri = display_copy(path)
+    def _number(self, source: Source) -> int | None:
+        uri = display_copy(source)
         if uri is None:
             return None
         if uri not in self._numbers:
@@ -46,24 +48,18 @@ class NoPictures(Pictures):
 
     kept = False
 
-    def add(self, path: Path) -> int | None:
+    def add(self, source: Source) -> int | None:
         """None: no picture is kept."""
         return None
 
 
-def display_copy(path: Path) -> str | None:
-    """The image at ``path`` as a WebP data URI, 8-bit RGB; None if it is missing or not a readable image."""
+def display_copy(source: Source) -> str | None:
+    """An image as a WebP data URI, 8-bit RGB; None if it is missing or not a readable image."""
     try:
-        with Image.open(path) as image:
-            copy = _eight_bit(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        copy = Image.fromarray(read_rgb(source))
+    except UserError:
         return None
     copy.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     copy.save(file, "WEBP", quality=QUALITY, method=4)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Pillow clips 16-bit grey to white when it converts; its high byte is what a screen can show."""
-    return image.point(lambda value: value / 257).convert("L") if image.mode.startswith("I") else image

@@ -47,6 +47,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test makes lands in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DERAINBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def refused() -> Callable[..., AbstractContextManager[None]]:
     """``with refused("word", ...)``: the block raises a :class:`UserError` of one line that holds every word."""

@@ -12,7 +12,8 @@ import pytest
 
 from derainbench.cards import all_cards
 from derainbench.conformance import Outcome
-from derainbench.listings import list_checks, list_datasets, list_methods
+from derainbench.dataset_listings import list_datasets
+from derainbench.listings import list_checks, list_methods
 from derainbench.locate import Dataset
 from derainbench.registry import GROUP, Registry, discover
 
@@ -124,7 +125,7 @@ def test_datasets(tiny_dataset: TinyDataset, tmp_path: Path, monkeypatch: pytest
     assert (read["away"]["here"], read["away"]["train"]) == ("", None)
     assert {read[name]["here"] for name in ("demo-streak", "demo-drop", "demo-mist")} == {"embedded"}
     assert not (tmp_path / "cache").exists(), "listing makes no dataset"
-    lines = {line.split()[0]: line for line in list_datasets(cards, None, as_json=False).splitlines()}
+    lines = {line.split()[0]: line for line in list_datasets(cards, None, as_json=False).splitlines() if line}
     assert "no: fetch from https://rain.example" in lines["away"]
     assert "?" in lines["away"]
     assert str(tiny_dataset.root) in lines["tiny"]

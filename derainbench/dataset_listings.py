@@ -1,0 +1,106 @@
+"""Dataset cards as text for a person or JSON for a script: all of them in a table, or one in full."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from derainbench.cards import Card, Layout, SplitName, SplitPatterns
+from derainbench.locate import locate
+
+_WIDTH = 64  # of a column of text
+_ALIGN = ("left", "left", "left", "right", "right", "left")
+_SPLITS: tuple[SplitName, ...] = ("train", "test")
+
+
+def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bool) -> str:
+    """Every card: rain model, counts, and where its files are on this machine, or the page to fetch them from."""
+    entries = [
+        {
+            "name": card.name,
+            "title": card.title,
+            "rain_model": card.rain_model,
+            "kind": card.kind,
+            "train": card.counts.train,
+            "test": card.counts.test,
+            "here": _here(card, data_root),
+            "source": card.source,
+        }
+        for card in cards.values()
+    ]
+    if as_json:
+        return json.dumps({"datasets": entries}, indent=2, ensure_ascii=False)
+    rows = [
+        [*(e[key] for key in ("name", "rain_model", "kind")), _count(e["train"]), _count(e["test"]), _where(e)]
+        for e in entries
+    ]
+    table = tabulate(rows, ["dataset", "rain", "kind", "train", "test", "here"], disable_numparse=True, colalign=_ALIGN)
+    return table + "\n\nderainbench datasets show NAME prints a card with all its layouts and known defects"
+
+
+def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
+    """A whole card: where the files are, counts, layouts, what is wrong with the set, how to cite it."""
+    here = _here(card, data_root)
+    if as_json:
+        return json.dumps({**card.model_dump(mode="json"), "here": here}, indent=2, ensure_ascii=False)
+    lines = [f"{card.name}: {card.title}", ""]
+    lines += _entry("rain", f"{card.rain_model}, {card.kind}" + (", only adds light" if card.additive else ""))
+    for split in _SPLITS:
+        count = getattr(card.counts, split)
+        lines += _entry(split, "number not settled" if count is None else f"{count:,} pairs")
+        others = [other for other in card.other_counts if other.split == split]
+        lines += [line for o in others for line in _entry("", f"or {o.pairs:,}: {o.means}")]
+    if card.input_score is not None:
+        score = card.input_score
+        lines += _entry("input", f"{score.psnr} dB / {score.ssim} under {score.protocol}: the unprocessed test images")
+    lines += _entry("here", here or "no")
+    for name, text in (("fetch", card.source), ("licence", card.licence)):
+        lines += _entry(name, text) if text else []
+    lines += [line for defect in card.defects for line in _entry("beware", defect)]
+    lines += [line for text in card.unconfirmed for line in _entry("unconfirmed", text)]
+    lines += ["", "layouts, of which the first with most splits here is used; folders are below --data-root:"]
+    lines += [line for layout in card.layouts for line in _layout(card, layout)]
+    return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
+
+
+def _here(card: Card, data_root: Path | None) -> str:
+    if card.embedded:
+        return "embedded"
+    dataset = locate(card, data_root)
+    return str(dataset.root) if dataset is not None else ""
+
+
+def _count(count: Any) -> str:
+    return "?" if count is None else f"{count:,}"
+
+
+def _where(entry: Mapping[str, Any]) -> str:
+    if entry["here"]:
+        return str(entry["here"])
+    text = f"no: fetch from {entry['source']}" if entry["source"] else "no"
+    return textwrap.fill(text, _WIDTH, break_long_words=False)
+
+
+def _entry(name: str, text: str) -> list[str]:
+    """A name and its text, wrapped beside it; links stay whole."""
+    wrapped = textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+    return [f"{name if not n else '':13}{line}" for n, line in enumerate(wrapped)]
+
+
+def _layout(card: Card, layout: Layout) -> Iterator[str]:
+    folders = layout.folders or tuple(dict.fromkeys((*card.folders, card.name)))
+    yield f"  {layout.name} (in {', '.join('the data root' if folder == '.' else folder for folder in folders)})"
+    for split in _SPLITS:
+        patterns: SplitPatterns | None = getattr(layout, split)
+        if patterns is None:
+            continue
+        clean = patterns.clean or f"side by side, {patterns.side_by_side}"
+        yield f"    {split:6}{patterns.rainy}  ->  {clean}"
+        yield from (f"          {name}: {text}" for name, text in patterns.layers.items())
+    if layout.unconfirmed:
+        yield f"    unconfirmed: {layout.unconfirmed}"

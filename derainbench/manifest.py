@@ -1,0 +1,253 @@
+"""What a split's files are - names, sizes, hashes, which belong together - kept so that opening it needs no scan.
+
+A manifest is one parquet file below ``cache_folder()/manifests``, a row a pair; docs/verify.md describes it. It is
+taken for current as long as no folder changed in which the split's files lie, nor the size or time of any file; of
+splits with more than :data:`EVERY_FILE` files, of :data:`SOME_FILES` evenly spaced ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import stat
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from derainbench.atomic import file_hash, storage_error, write_atomic
+from derainbench.cache import cache_folder
+from derainbench.cards import Card, SplitName, SplitPatterns
+from derainbench.errors import StorageError, UserError
+from derainbench.images import Half, image_size
+from derainbench.pair_table import Pairs
+from derainbench.pairing import Matched, match_files
+
+#: Called with (files read, files in all) while a split is scanned.
+OnFile = Callable[[int, int], None]
+
+#: Splits with at most this many files are checked file by file each time they are opened.
+EVERY_FILE = 20_000
+
+#: How many files of larger splits are looked at.
+SOME_FILES = 2_000
+
+_SCHEMA = 1
+_ABOUT = b"derainbench"  # the key of the parquet file's own metadata
+_THREADS = 8  # reading waits for the disk
+_CLOCK = 2_000_000_000  # ns: a file changed this shortly before it was hashed may have changed since, unseen
+
+
+class FileFacts(NamedTuple):
+    """One file: size in bytes, time of its last change in ns, sha256, and (of rainy files) the image's size."""
+
+    bytes: int
+    modified: int
+    sha256: str
+    height: int = 0
+    width: int = 0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A split as it lies on the disk. ``digest`` tells it from every other content, naming or pairing.
+
+    ``path`` is where it is kept, None where the cache cannot be written.
+    """
+
+    pairs: Pairs
+    digest: str
+    path: Path | None
+
+
+def open_manifest(
+    card: Card,
+    root: Path,
+    patterns: SplitPatterns,
+    split: SplitName,
+    on_file: OnFile = lambda done, total: None,
+    trust: bool = True,
+) -> Manifest:
+    """The manifest of a split, from the cache where its files are unchanged; otherwise made, and kept.
+
+    Without ``trust`` every file is read again. :class:`UserError` where files do not pair, or one cannot be read.
+    """
+    identity = _identity(card, root, split, patterns)
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    path = cache_folder() / "manifests" / f"{card.name}-{split}-{key}.parquet"
+    stored = _read(path) if trust else None
+    if stored is not None and _is_current(stored, root):
+        return _manifest(stored, root, patterns, path)
+    matched = match_files(root, patterns, getattr(card.same_scene, split))
+    if matched.problems:
+        raise UserError(matched.problems[0].message)
+    known = _known_files(path) if stored is not None else {}
+    table = _scan(matched, known, on_file, identity)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    with suppress(StorageError):  # a cache that cannot be written costs time, nothing else
+        write_atomic(path, buffer.getvalue())
+        return _manifest(table, root, patterns, path)
+    return _manifest(table, root, patterns, None)
+
+
+def kept_manifest(dataset: str, split: SplitName, digest: str) -> Path:
+    """Where a run keeps the manifest of a split that it used, below its folder."""
+    return Path("manifests", f"{dataset}-{split}-{digest[:12]}.parquet")
+
+
+def keep_manifests(folder: Path, used: Iterable[tuple[str, SplitName, Manifest]]) -> None:
+    """Copy manifests, by dataset and split, to where a run in ``folder`` keeps them; :class:`StorageError` as usual."""
+    for dataset, split, manifest in used:
+        target = folder / kept_manifest(dataset, split, manifest.digest)
+        if manifest.path is not None and not target.exists():
+            write_atomic(target, manifest.path.read_bytes())
+
+
+def _identity(card: Card, root: Path, split: SplitName, patterns: SplitPatterns) -> dict[str, Any]:
+    """What tells the manifests of different splits, places and readings of a card apart."""
+    return {
+        "schema": _SCHEMA,
+        "dataset": card.name,
+        "revision": card.revision,
+        "split": split,
+        "root": str(root.resolve()),
+        "patterns": patterns.model_dump(mode="json"),
+        "same_scene": [list(group) for group in getattr(card.same_scene, split)],
+    }
+
+
+def _manifest(table: pa.Table, root: Path, patterns: SplitPatterns, path: Path | None) -> Manifest:
+    digest = _about(table)["digest"]
+    columns = ["image", "scene", "rainy", *patterns.partners, "height", "width"]
+    return Manifest(Pairs(table.select(columns), root, digest, patterns.side_by_side), digest, path)
+
+
+def _about(table: pa.Table) -> dict[str, Any]:
+    return dict(json.loads(table.schema.metadata[_ABOUT]))
+
+
+def _read(path: Path, hashes: bool = False) -> pa.Table | None:
+    """A stored manifest, or None where there is none that is whole; hashes are of use to a new scan only."""
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [name for name in file.schema_arrow.names if hashes or not name.endswith("_sha256")]
+            return file.read(columns=names)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _is_current(table: pa.Table, root: Path) -> bool:
+    """Whether the files are, by all that can be told without reading them, those that were hashed."""
+    about = _about(table)
+    latest = about["made"] - _CLOCK
+    roles = about["roles"]
+    step = 1 if table.num_rows * len(roles) <= EVERY_FILE else -(-table.num_rows * len(roles) // SOME_FILES)
+    rows = pa.array(range(0, table.num_rows, step), pa.int64())
+    try:
+        for folder, modified in about["folders"].items():
+            if (root / folder).stat().st_mtime_ns != modified or modified > latest:
+                return False
+        for role in roles:
+            columns = [table.column(f"{role}{what}").take(rows).to_pylist() for what in ("", "_bytes", "_modified")]
+            for name, size, modified in set(zip(*columns, strict=True)):
+                now = (root / name).stat()
+                if (now.st_size, now.st_mtime_ns) != (size, modified) or modified > latest:
+                    return False
+    except OSError:
+        return False
+    return True
+
+
+def _known_files(path: Path) -> dict[str, FileFacts]:
+    """What a manifest that is out of date says of each file: it holds where the file itself did not change."""
+    table = _read(path, hashes=True)
+    if table is None:
+        return {}
+    about, known = _about(table), {}
+    nothing = [0] * table.num_rows
+    for role in about["roles"]:
+        of_image = [table.column(side).to_pylist() if role == "rainy" else nothing for side in ("height", "width")]
+        columns = [table.column(f"{role}{what}").to_pylist() for what in ("", "_bytes", "_modified", "_sha256")]
+        for name, size, modified, *rest in zip(*columns, *of_image, strict=True):
+            if modified <= about["made"] - _CLOCK:
+                known[name] = FileFacts(size, modified, *rest)
+    return known
+
+
+def _scan(matched: Matched, known: dict[str, FileFacts], on_file: OnFile, identity: dict[str, Any]) -> pa.Table:
+    """Look at every file, and put together what a manifest has."""
+    folders = {folder: (matched.root / folder).stat().st_mtime_ns for folder in matched.folders}
+    made = time.time_ns()
+    names = list(dict.fromkeys(name for row in matched.rows for name in row.files))
+    rainy = {row.files[0] for row in matched.rows}
+
+    def facts(name: str) -> FileFacts:
+        path = matched.root / name
+        try:
+            now = path.stat()
+        except OSError as error:
+            raise storage_error(path, error) from error
+        if not stat.S_ISREG(now.st_mode):  # reading from a pipe would wait for ever
+            raise UserError(f"{path} is no regular file; remove it")
+        before = known.get(name)
+        if before is not None and (before.bytes, before.modified) == (now.st_size, now.st_mtime_ns):
+            return before
+        size = _size(path, matched.patterns.side_by_side) if name in rainy else (0, 0)
+        return FileFacts(now.st_size, now.st_mtime_ns, file_hash(path), *size)
+
+    found: dict[str, FileFacts] = {}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for name, each in zip(names, pool.map(facts, names), strict=True):
+            found[name] = each
+            on_file(len(found), len(names))
+    columns: dict[str, pa.Array] = {
+        "image": pa.array([row.image for row in matched.rows], pa.string()),
+        "scene": pa.array([row.scene for row in matched.rows], pa.string()).dictionary_encode(),
+        "height": pa.array([found[row.files[0]].height for row in matched.rows], pa.int32()),
+        "width": pa.array([found[row.files[0]].width for row in matched.rows], pa.int32()),
+    }
+    for place, role in enumerate(matched.roles):
+        paths = [row.files[place] for row in matched.rows]
+        text = [pa.array(paths, pa.string()), pa.array([found[path].sha256 for path in paths], pa.string())]
+        if role != "rainy":  # many rainy images may share one
+            text = [column.dictionary_encode() for column in text]
+        columns[role], columns[f"{role}_sha256"] = text
+        for what in ("bytes", "modified"):
+            columns[f"{role}_{what}"] = pa.array([getattr(found[path], what) for path in paths], pa.int64())
+    digest = _digest(matched, {name: each.sha256 for name, each in found.items()})
+    about = {**identity, "roles": matched.roles, "digest": digest, "made": made, "folders": folders}
+    return pa.table(columns).replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
+
+
+def _size(path: Path, side_by_side: str) -> tuple[int, int]:
+    try:
+        return image_size(Half(path, "left") if side_by_side else path)
+    except UserError:
+        return 0, 0  # whoever reads the image says what is wrong with it
+
+
+def _digest(matched: Matched, hashes: dict[str, str]) -> str:
+    """Hash of a split's names, its files' contents, and which belong together.
+
+    Two results on one dataset's name can be told apart by it, also where only the card's patterns were corrected.
+    """
+    digest = hashlib.sha256(b"[")
+    side_by_side = [matched.patterns.side_by_side] if matched.patterns.side_by_side else []
+    layers = range(1 + bool(matched.patterns.clean), len(matched.roles))
+    order = [0, *range(1, 1 + bool(matched.patterns.clean)), *sorted(layers, key=lambda place: matched.roles[place])]
+    for number, row in enumerate(matched.rows):
+        cells = [row.image, row.scene, *side_by_side]
+        for place in order:
+            name = row.files[place]
+            cells += [matched.roles[place], name, hashes[name]]
+        digest.update((", " if number else "").encode() + json.dumps(cells).encode())
+    digest.update(b"]")
+    return digest.hexdigest()

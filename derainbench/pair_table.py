@@ -1,0 +1,58 @@
+"""Pairs as columns: hundreds of thousands of them in little memory, each made into a :class:`Pair` when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pyarrow as pa
+
+from derainbench.pairing import Pair, make_pair
+
+
+class Pairs(Sequence[Pair]):
+    """The pairs of a split, or some of them.
+
+    ``table`` has a row a pair of the whole split: ``image``, ``scene``, ``height`` and ``width`` of the rainy image in
+    pixels (0 where it could not be read), and ``rainy``, ``clean`` and each layer's path below ``root``; of
+    side-by-side files ``rainy`` only, ``side_by_side`` saying which half is which. ``digest`` is the whole split's, and
+    ``rows`` are the numbers of these pairs in it.
+    """
+
+    def __init__(
+        self, table: pa.Table, root: Path, digest: str, side_by_side: str = "", rows: np.ndarray | None = None
+    ) -> None:
+        self.table, self.root, self.digest, self.side_by_side = table, root, digest, side_by_side
+        self.rows = np.arange(table.num_rows) if rows is None else rows
+        self._columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The columns that are paths: ``rainy``, ``clean`` (where it is a file of its own), and the layers."""
+        return tuple(name for name in self.table.column_names if name not in ("image", "scene", "height", "width"))
+
+    def column(self, name: str) -> pa.Array:
+        """A column of the table for these pairs, in their order."""
+        return self._columns[name].take(pa.array(self.rows))
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
+        """Some of the pairs, by their place among these."""
+        chosen = self.rows[np.asarray(indices, dtype=np.int64)]
+        return Pairs(self.table, self.root, self.digest, self.side_by_side, chosen)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> Pairs: ...
+    def __getitem__(self, index: int | slice) -> Pair | Pairs:
+        """One pair in constant time, or those of a slice."""
+        if isinstance(index, slice):
+            return Pairs(self.table, self.root, self.digest, self.side_by_side, self.rows[index])
+        row = int(self.rows[index])
+        image, scene, *files = (self._columns[name][row].as_py() for name in ("image", "scene", *self.roles))
+        return make_pair(self.root, self.side_by_side, image, scene, self.roles, files)
