@@ -1,0 +1,126 @@
+"""Making a paired dataset of one's own: rain on a folder of clean images, resumable, the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from derainbench.atomic import storage_error, write_atomic
+from derainbench.errors import UserError
+from derainbench.lock import locked
+from derainbench.rain import RainModel
+from derainbench.synth.card import card_text
+from derainbench.synth.making import GREY_LAYERS, Making, clean_file, layer_file, make, rainy_file
+from derainbench.synth.plan import Plan, Request, complete, make_plan, present_files
+from derainbench.synth.record import Record, write_record
+from derainbench.synth.sources import find_scenes, problems_of
+from derainbench.synth.statistics import Images, Row, evenly_spaced, measure
+from derainbench.workers import in_chunks
+
+#: Called with what is being done, how much more of it is done now, and how much there is in all.
+OnProgress = Callable[[str, int, int], None]
+
+_MANY = 5000  # headers, of a fraction of a millisecond each, are worth new processes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of :func:`synthesize` made and found.
+
+    ``made`` rainy images now, ``kept`` from before; ``failures``, a line for each clean image that could not be used;
+    ``gone``, scenes that are kept though their clean image is no longer there; ``measured``, rows of up to 100 images.
+    ``card`` is None where no image could be made.
+    """
+
+    name: str
+    model: RainModel
+    card: Path | None
+    made: int
+    kept: int
+    failures: tuple[str, ...]
+    gone: tuple[str, ...]
+    measured: tuple[Row, ...]
+
+
+def synthesize(request: Request, workers: int, progress: OnProgress = lambda what, more, total: None) -> Outcome:
+    """Make what is missing of the dataset, measure it, and write its card, ``out/card.toml``.
+
+    Every file is whole or not there, so that a kill at any moment loses only what was being written; the same request
+    goes on from there. Clean images that were exchanged since are done again. The bytes depend on the request and on
+    the clean image alone, not on the number of ``workers`` nor on other images. Nothing is written, and
+    :class:`UserError` says why, where the folder was made in another way, or where a file's header shows that it
+    cannot be used; a file that turns out to be broken later is among the outcome's ``failures``.
+    """
+    making = request.making()
+    scenes = find_scenes(request.clean, request.depth)
+    _look_at_headers(make_plan(request, making, scenes), workers, progress)
+    with locked(request.out):
+        plan = make_plan(request, making, scenes)  # another process may have been at it in between
+        _remove(plan.stale)
+        if plan.jobs:
+            write_record(request.out, plan.record)
+        failures: list[str] = []
+        for count, lines in in_chunks(partial(make, making), plan.jobs, workers):
+            failures += lines
+            progress("making", count, len(plan.jobs))
+        record = _measured(making, plan, workers, progress)
+        write_record(request.out, record)
+        card = _write_card(request.out, record)
+    split = record.splits[request.split]
+    return Outcome(
+        name=record.name,
+        model=making.model,
+        card=card,
+        made=split.pairs - plan.kept,
+        kept=plan.kept,
+        failures=tuple(dict.fromkeys(failures)),
+        gone=tuple(plan.gone),
+        measured=tuple(split.measured or ()),
+    )
+
+
+def _look_at_headers(plan: Plan, workers: int, progress: OnProgress) -> None:
+    scenes = list({job.scene.name: job.scene for job in plan.jobs}.values())
+    problems: list[str] = []
+    for count, lines in in_chunks(problems_of, scenes, workers if len(scenes) > _MANY else 1):
+        problems += lines
+        progress("looking at headers", count, len(scenes))
+    if problems:
+        how_many = "1 file" if len(problems) == 1 else f"{len(problems)} files"
+        raise UserError(f"{how_many} cannot be used, nothing was written: {' | '.join(problems)}")
+
+
+def _remove(files: list[Path]) -> None:
+    for path in files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(path, error) from error
+
+
+def _measured(making: Making, plan: Plan, workers: int, progress: OnProgress) -> Record:
+    """The record with the number of pairs and what some of them measure."""
+    split = plan.record.splits[making.split]
+    if split.measured is not None:  # nothing was made
+        return plan.record
+    pairs = complete(making, split, present_files(making))
+    chosen = [_images(making, *pairs[index]) for index in evenly_spaced(len(pairs))]
+    rows = measure(making.model, chosen, workers, lambda more, total: progress("measuring", more, total))
+    split = split.model_copy(update={"pairs": len(pairs), "measured": rows})
+    return plan.record.model_copy(update={"splits": {**plan.record.splits, making.split: split}})
+
+
+def _images(making: Making, scene: str, n: int) -> Images:
+    layers = {layer: layer_file(making, layer, scene, n) for layer in GREY_LAYERS[making.model]}
+    return Images(rainy_file(making, scene, n), clean_file(making, scene), layers)
+
+
+def _write_card(out: Path, record: Record) -> Path | None:
+    if not any(split.pairs for split in record.splits.values()):
+        return None
+    path, text = out / "card.toml", card_text(record).encode()
+    if not path.exists() or path.read_bytes() != text:
+        write_atomic(path, text)
+    return path

@@ -1,0 +1,172 @@
+"""What synthetic rain measures, beside what the real sets measure."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+from derainbench.images import read_layer, read_pair
+from derainbench.rain import RainModel, streak_statistics
+from derainbench.rain.measured import BESIDE, RealSet
+from derainbench.rain.statistics import RAIN_THRESHOLD
+from derainbench.workers import in_chunks
+
+#: At most so many images are measured, evenly spaced through the set.
+MEASURED_IMAGES = 100
+
+#: One image's numbers by quantity, without those it has not: the direction of no streaks, the SSIM of a tiny image.
+Row = dict[str, float]
+
+_STREAKS = {
+    "coverage": "coverage, S > 5 of 255",
+    "mean_on_rain": "mean S on rain",
+    "percentile_95": "95th percentile of S",
+    "mean": "mean S",
+    "newly_saturated": "newly saturated",
+    "direction": "direction 5/50/95 %, degrees",
+    "length": "streak length, px",
+    "width": "streak width, px",
+}
+_DROPS = {"coverage": "coverage, M > 1/2", "soft": "edge, 0 < M < 1"}
+_MIST = {
+    "light": "atmospheric light A",
+    "transmission": "mean t",
+    "thickness": "-ln t at the farthest point",
+    "coverage": "coverage of streaks, S > 5 of 255",
+    "mean": "mean S",
+}
+_INPUT = {"psnr": "input PSNR y, dB", "ssim": "input SSIM y"}
+QUANTITIES: dict[RainModel, dict[str, str]] = {
+    "streak": {**_STREAKS, **_INPUT},
+    "drop": {**_DROPS, **_INPUT},
+    "mist": {**_MIST, **_INPUT},
+}
+
+_DIGITS = {"mean_on_rain": 1, "percentile_95": 1, "length": 1, "direction": 0, "newly_saturated": 4, "ssim": 3}
+
+
+@dataclass(frozen=True)
+class Images:
+    """The files of one rainy image."""
+
+    rainy: Path
+    clean: Path
+    layers: dict[str, Path]
+
+
+def evenly_spaced(count: int) -> list[int]:
+    """Which of ``count`` images are measured: all, or 100 of them."""
+    chosen = min(count, MEASURED_IMAGES)
+    return [(2 * i + 1) * count // (2 * chosen) for i in range(chosen)]
+
+
+def measure(
+    model: RainModel, images: Sequence[Images], workers: int, progress: Callable[[int, int], None]
+) -> list[Row]:
+    """The quantities of ``QUANTITIES[model]`` of each image, in their order, from its files."""
+    numbered = list(enumerate(images))
+    rows: dict[int, Row] = {}
+    for count, part in in_chunks(partial(_layers, model), numbered, workers):
+        rows.update(part)
+        progress(count, len(numbered))
+    complete = (rows[number] | _input_score(files) for number, files in numbered)
+    return [{key: value for key, value in row.items() if math.isfinite(value)} for row in complete]
+
+
+def _layers(model: RainModel, images: Sequence[tuple[int, Images]]) -> dict[int, Row]:
+    measures = {"streak": _streaks, "drop": _drops, "mist": _mist}
+    return {number: measures[model](files) for number, files in images}
+
+
+def _streaks(files: Images) -> Row:
+    return asdict(streak_statistics(*read_pair(files.rainy, files.clean)))
+
+
+def _drops(files: Images) -> Row:
+    mask = read_layer(files.layers["M"])
+    return {"coverage": float((mask > 0.5).mean()), "soft": float(((mask > 0.0) & (mask < 1.0)).mean())}
+
+
+def _mist(files: Images) -> Row:
+    t, streaks = read_layer(files.layers["t"]).astype(np.float64), read_layer(files.layers["S"]).astype(np.float64)
+    return {
+        "light": float(read_layer(files.layers["A"]).flat[0]),
+        "transmission": float(t.mean()),
+        "thickness": -math.log(max(float(t.min()), 1.0 / 65535.0)),
+        "coverage": float((255.0 * streaks > RAIN_THRESHOLD).mean()),
+        "mean": float(255.0 * streaks.mean()),
+    }
+
+
+def _input_score(files: Images) -> Row:
+    from derainbench.metrics import score  # torch, which the workers do without
+    from derainbench.tensors import to_tensor
+
+    rainy, clean = (to_tensor(image).double().unsqueeze(0) for image in read_pair(files.rainy, files.clean))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="SSIM is undefined")  # of tiny images: it is NaN, printed as -
+        scores = score(rainy, clean, "y")
+    return {"psnr": float(scores.psnr), "ssim": float(scores.ssim)}
+
+
+def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    """By quantity: mean, min and max over the images that have it, and for the direction its percentiles."""
+    result: dict[str, dict[str, float]] = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = np.array([row[key] for row in rows if key in row])
+        result[key] = {"mean": float(values.mean()), "min": float(values.min()), "max": float(values.max())}
+        if key == "direction":
+            result[key] |= {f"p{p}": float(np.percentile(values, p)) for p in (5, 50, 95)}
+    return result
+
+
+def side_by_side(preset: str, model: RainModel, name: str, rows: Sequence[Row]) -> str:
+    """A table: a line a quantity, mean (min-max); the made images first, then the sets of ``BESIDE``."""
+    made, real = summary(rows), BESIDE[preset]
+    counts = [f"{each.title} ({each.pairs})" if each.pairs else each.title for each in real]
+    headers = ["mean (min-max)", f"{name} ({len(rows)})", *(f"{head} [{i}]" for i, head in enumerate(counts, 1))]
+    lines = [
+        [label, _made_text(key, made.get(key, {})), *(_real_text(key, each) for each in real)]
+        for key, label in QUANTITIES[model].items()
+    ]
+    notes = [f"[{i}] {each.source}" for i, each in enumerate(real, 1)]
+    if any(each.differs for each in real):
+        notes.append("* defined otherwise there: a hint, not a comparison")
+    return "\n".join([tabulate(lines, headers, disable_numparse=True), "", *notes])
+
+
+def beside_as_data(preset: str) -> list[dict[str, Any]]:
+    """The sets of ``BESIDE`` for a script."""
+    return [asdict(each) for each in BESIDE[preset]]
+
+
+def _made_text(key: str, values: dict[str, float]) -> str:
+    if not values:
+        return "-"
+    if key == "direction":
+        return " / ".join(_number(key, values[p]) for p in ("p5", "p50", "p95"))
+    return f"{_number(key, values['mean'])} ({_number(key, values['min'])}-{_number(key, values['max'])})"
+
+
+def _real_text(key: str, real: RealSet) -> str:
+    mark = "*" if key in real.differs else ""
+    if key == "direction":
+        return " / ".join(_number(key, value) for value in real.direction) + mark if real.direction else "-"
+    if key not in real.spreads:
+        return "-"
+    spread = real.spreads[key]
+    span = f"({_number(key, spread.low)}-{_number(key, spread.high)})" if spread.low is not None else ""
+    mean = _number(key, spread.mean) if spread.mean is not None else ""
+    return f"{mean} {span}".strip() + mark
+
+
+def _number(key: str, value: float | None) -> str:
+    return "-" if value is None else f"{value:.{_DIGITS.get(key, 2)}f}"

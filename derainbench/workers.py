@@ -1,0 +1,91 @@
+"""Work shared out over processes, in chunks; a process that loses its parent ends."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing.synchronize import Event
+from typing import TypeVar
+
+from derainbench.errors import UserError
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_MOST = 8
+_LARGEST_CHUNK = 16  # progress should move, and little be lost where a run is interrupted
+
+
+def default_workers() -> int:
+    """As many processes as there are cores for this one, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _MOST)
+
+
+def in_chunks(
+    work: Callable[[Sequence[_Item]], _Result], items: Sequence[_Item], workers: int, largest: int = _LARGEST_CHUNK
+) -> Iterator[tuple[int, _Result]]:
+    """``work`` on one part of ``items`` after another: (how many items the part had, its result), as they are ready.
+
+    Neighbours stay together, at most ``largest`` of them. Only a few parts are under way at a time: what results need
+    of memory is the caller's affair. With one worker, or too little to share, it happens in this process; otherwise in
+    new ones ("spawn"), so that ``work`` must be picklable: a module's function, or a ``partial`` of one. The first
+    exception ends it; parts that were begun are finished. :class:`UserError` where a process was killed.
+    """
+    size = max(1, min(largest, math.ceil(len(items) / (4 * workers))))
+    starts = range(0, len(items), size)
+    chunks = (items[start : start + size] for start in starts)
+    workers = min(workers, len(starts))
+    if workers <= 1:
+        yield from ((len(chunk), work(chunk)) for chunk in chunks)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    stop = spawn.Event()
+    pool = ProcessPoolExecutor(workers, spawn, initializer=_prepare_worker, initargs=(stop,))
+    try:
+        futures = {pool.submit(_unless_stopped, work, chunk): len(chunk) for chunk in islice(chunks, 3 * workers)}
+        while futures:
+            for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                yield futures.pop(future), future.result()
+                futures.update((pool.submit(_unless_stopped, work, chunk), len(chunk)) for chunk in islice(chunks, 1))
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process was killed, by lack of memory perhaps; give fewer --workers and run the same command"
+            " again, what is finished is kept"
+        ) from error
+    finally:
+        stop.set()  # the pool hands out more parts than are begun, and cannot take those back
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Worker:
+    """What a worker process knows of its pool."""
+
+    stop: Event
+
+
+def _prepare_worker(stop: Event) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers in good order
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _Worker.stop = stop
+
+
+def _unless_stopped(work: Callable[[Sequence[_Item]], _Result], items: Sequence[_Item]) -> _Result:
+    if _Worker.stop.is_set():
+        raise InterruptedError("nobody waits for this part")
+    return work(items)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent is killed would otherwise wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
