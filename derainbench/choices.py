@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from derainbench.cards import all_cards
 from derainbench.errors import UserError
-from derainbench.locate import Dataset, select
-from derainbench.metrics import DEFAULT_PROTOCOLS, get_protocol
+from derainbench.locate import Dataset, checked_root, locate, select
 from derainbench.names import split_list
+from derainbench.protocols import DEFAULT_PROTOCOLS, get_protocol
 from derainbench.registry import Registry
 from derainbench.variant import Variant
 
@@ -31,11 +31,10 @@ def choose_datasets(words: str, cards: Sequence[Path], data_root: Path | None) -
     return select(words, all_cards(cards), checked_root(data_root))
 
 
-def checked_root(data_root: Path | None) -> Path | None:
-    """The same, if it is a folder."""
-    if data_root is not None and not data_root.is_dir():
-        raise UserError(f"data root {data_root} is no folder; give the folder that holds the datasets' folders")
-    return data_root
+def dataset_finder(cards: Sequence[Path], data_root: Path | None) -> Callable[[str], Dataset | None]:
+    """A function that gives the dataset of a card's name if its files are here, otherwise None."""
+    known = all_cards(cards)
+    return lambda name: locate(known[name], data_root) if name in known else None
 
 
 def choose_recipe(word: str, device: str, datasets: Sequence[Dataset]) -> tuple[str, str]:

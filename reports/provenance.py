@@ -101,8 +101,9 @@ def _recipe(info: Mapping[str, Any]) -> str:
 
 
 def _failed_checks(info: Mapping[str, Any]) -> list[str]:
-    """Datasets whose files are not the ones that their cards describe."""
-    return [check["notice"] for check in info.get("input_checks", ()) if check["notice"]]
+    """Test images that were in a training set, and datasets whose files are not the ones that their cards describe."""
+    checks = [*info.get("seen_in_training", ()), *info.get("input_checks", ())]
+    return [check["notice"] for check in checks if check["notice"]]
 
 
 def _weights(weights: Mapping[str, Any]) -> str:

@@ -1,0 +1,199 @@
+"""Images to be compared with others, a split's clean ones or a folder's, with fingerprints kept for the next time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from derainbench.atomic import storage_error, write_atomic
+from derainbench.cache import cache_folder
+from derainbench.cards import RESERVED, Card, SplitName
+from derainbench.errors import StorageError, UserError, did_you_mean
+from derainbench.fingerprint import REVISION, Fingerprint, Fingerprints, fingerprint
+from derainbench.images import Half, Source, read_rgb
+from derainbench.locate import Dataset, select
+from derainbench.patterns import IMAGE_SUFFIXES
+from derainbench.workers import default_workers, in_chunks
+
+#: Told (what, how many more images are done, of how many).
+Progress = Callable[[str, int, int], None]
+
+_FEW = 100  # images that are read before other processes have started
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their fingerprints, in one order. ``name`` is ``CARD SPLIT``, or the folder as it was given.
+
+    ``images`` are paths below the set's folder, with `` (left half)`` or `` (right half)`` where they are halves.
+    ``broken`` says of each image that cannot be read, and is not among them, what is wrong with it.
+    """
+
+    name: str
+    images: tuple[str, ...]
+    prints: Fingerprints
+    broken: tuple[str, ...] = ()
+
+
+class Files(NamedTuple):
+    """The images of a set before they are read, by name; ``key`` changes with their names or contents."""
+
+    name: str
+    sources: dict[str, Source]
+    key: str
+
+
+def choose_sets(word: str, cards: Mapping[str, Card], data_root: Path | None) -> list[Files]:
+    """What an argument means: ``CARD`` with all its splits here, ``CARD:train``, ``CARD:test``, or a folder's images.
+
+    A card's name comes before a folder of that name, which ``./NAME`` is. :class:`UserError` where it is neither, or
+    where there are no files.
+    """
+    name, colon, split = word.partition(":")
+    if name in cards or name in RESERVED:
+        if colon and split not in ("train", "test"):
+            raise UserError(f"{word!r}: a split is train or test, as in {name}:test")
+        splits: tuple[SplitName, ...] = ("train", "test")
+        datasets = select(name, dict(cards), data_root)
+        return [
+            split_files(dataset, each)
+            for dataset in datasets
+            for each in splits
+            if (each == split if colon else dataset.has(each))
+        ]
+    folder = Path(word)
+    if not folder.is_dir():
+        raise UserError(f"{word!r} is neither a folder nor a dataset; {did_you_mean(name, list(cards))}")
+    return [folder_files(folder)]
+
+
+def split_files(dataset: Dataset, split: SplitName) -> Files:
+    """The clean images of a split, each once however many rainy ones share it; errors as in ``Dataset.pairs``."""
+    pairs = dataset.pairs(split)
+    if pairs.side_by_side:
+        side: Literal["left", "right"] = "right" if pairs.side_by_side == "rainy|clean" else "left"
+        sources: dict[str, Source] = {
+            f"{path} ({side} half)": Half(pairs.root / path, side) for path in pairs.column("rainy").to_pylist()
+        }
+    else:
+        # Of the dictionary that the column has, one value for each file.
+        sources = {path: pairs.root / path for path in pairs.column("clean").unique().to_pylist()}
+    return Files(f"{dataset.name} {split}", sources, dataset.digest(split))
+
+
+def folder_files(folder: Path) -> Files:
+    """The image files below a folder, hidden ones apart. Links to folders are followed, loops not entered twice."""
+    found: dict[str, Source] = {}
+    stamps = []
+    try:
+        for path in sorted(_below(folder)):
+            name = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in path.relative_to(folder).as_posix())
+            found[name] = path
+            with suppress(OSError):  # a link that leads nowhere is heard of when it is read
+                facts = path.stat()
+                stamps.append(f"{name}\n{facts.st_size}\n{facts.st_mtime_ns}")
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    if not found:
+        raise UserError(f"{folder} has no image files ({', '.join(IMAGE_SUFFIXES)}); check the path")
+    text = "\n".join([ascii(str(folder.resolve())), *stamps])
+    return Files(str(folder), found, hashlib.sha256(text.encode()).hexdigest())
+
+
+def read_set(files: Files, progress: Progress = lambda what, more, total: None) -> ImageSet:
+    """The set with its fingerprints: from the cache where the key is known, otherwise from its images, and kept.
+
+    Images are read in parallel. A set with broken images is read again each time: they may have been mended.
+    """
+    path = cache_path(files)
+    kept = _load(path, files.name)
+    if kept is not None:
+        return kept
+    items = list(enumerate(files.sources.values()))
+    results: dict[int, Fingerprint | str] = {}
+    for count, part in in_chunks(_measure, items, default_workers() if len(items) > _FEW else 1):
+        results.update(part)
+        progress(f"fingerprints of {files.name}", count, len(items))
+    names = list(files.sources)
+    good = [(names[at], each) for at in range(len(names)) if isinstance(each := results[at], Fingerprint)]
+    broken = tuple(each for at in range(len(names)) if isinstance(each := results[at], str))
+    made = ImageSet(files.name, tuple(name for name, _ in good), Fingerprints.of([each for _, each in good]), broken)
+    if not broken:
+        with suppress(StorageError):  # a cache that cannot be written costs time, nothing else
+            write_atomic(path, _packed(made))
+    return made
+
+
+def cache_path(files: Files) -> Path:
+    """Where the fingerprints of a set are kept."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", files.name)[-60:].strip("-.") or "folder"
+    return cache_folder() / "fingerprints" / f"{name}-{files.key[:16]}-r{REVISION}.npz"
+
+
+def kept_before(card: str, split: SplitName) -> bool:
+    """Whether fingerprints of a card's split are kept, be it of other files than there are now."""
+    return any((cache_folder() / "fingerprints").glob(f"{card}-{split}-*-r{REVISION}.npz"))
+
+
+def _measure(chunk: Sequence[tuple[int, Source]]) -> list[tuple[int, Fingerprint | str]]:
+    results: list[tuple[int, Fingerprint | str]] = []
+    for place, source in chunk:
+        try:
+            results.append((place, fingerprint(read_rgb(source))))
+        except UserError as error:
+            results.append((place, str(error)))
+    return results
+
+
+def _packed(images: ImageSet) -> bytes:
+    buffer = io.BytesIO()
+    names = np.frombuffer(json.dumps(images.images).encode(), np.uint8)
+    np.savez(buffer, names=names, **vars(images.prints))
+    return buffer.getvalue()
+
+
+def _load(path: Path, name: str) -> ImageSet | None:
+    try:
+        with path.open("rb") as stream, np.load(stream) as columns:
+            names = json.loads(columns["names"].tobytes())
+            prints = Fingerprints(*(columns[each] for each in ("pixels", "sides", "detail", "coefficients")))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return ImageSet(name, tuple(names), prints)
+
+
+def _below(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    pending: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
+    while pending:
+        here, above = pending.pop()
+        facts = here.stat()
+        place = (facts.st_dev, facts.st_ino)
+        if place in above:
+            continue
+        for entry in os.scandir(here):
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                pending.append((here / entry.name, above | {place}))
+            elif entry.name.lower().rpartition(".")[2] in IMAGE_SUFFIXES:
+                found.append(here / entry.name)
+    return found
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
