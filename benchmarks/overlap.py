@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from derainbench.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
 from derainbench.images import Array, read_rgb
+from derainbench.overlap.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
 from derainbench.rain import preset
 
 #: Clean images of the Rain100L test set that show the background of an earlier one.

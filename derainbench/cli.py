@@ -10,9 +10,10 @@ import gc
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -26,8 +27,12 @@ from derainbench.cli_options import (
     PrecisionOption,
     TileOption,
 )
+from derainbench.datasets_cli import datasets_app
 from derainbench.errors import UserError
 from derainbench.weights_cli import weights_app
+
+if TYPE_CHECKING:
+    from derainbench.runner import Outcome
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, evaluate and compare single-image deraining methods under named metric protocols.",
 )
+app.add_typer(datasets_app, name="datasets")
 app.add_typer(weights_app, name="weights")
 
 #: The exit status of a program that was stopped by Ctrl-C.
@@ -101,18 +107,26 @@ def run(
 
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
-    from derainbench.choices import choose_datasets, choose_protocols, choose_recipe, choose_seeds, choose_variants
+    from derainbench.choices import (
+        choose_datasets,
+        choose_protocols,
+        choose_recipe,
+        choose_seeds,
+        choose_variants,
+        dataset_finder,
+    )
     from derainbench.engine import choose_engine, describe_machine
     from derainbench.grid import Grid
     from derainbench.input_check import with_input_checks
-    from derainbench.provenance import describe_run, merge
+    from derainbench.manifest import keep_manifests
+    from derainbench.provenance import describe_run, merge, splits_of
     from derainbench.recipes import recipe_book
     from derainbench.registry import discover
     from derainbench.reports.terminal import terminal
     from derainbench.restore import parse_tile
     from derainbench.runner import execute
     from derainbench.store import Store, load_results
-    from derainbench.watch import ConsoleWatcher, print_plan
+    from derainbench.watch import ConsoleWatcher, look_at_training_sets, print_plan, read_manifests
     from derainbench.weights_cache import weights_file
 
     registry = discover(plugin)
@@ -130,6 +144,7 @@ def run(
     asked = choose_protocols(protocols, before.get("protocols", ()))
     grid = Grid(variants, chosen, book, choose_seeds(seeds), asked, engine.precision, cross, parse_tile(tile))
     cells = grid.cells()
+    read_manifests(splits_of(cells))
     statuses = {cell.name: store.status(cell) for cell in cells}
     for cell in cells:
         if cell.variant.weights is not None and statuses[cell.name].state != "done":
@@ -137,9 +152,11 @@ def run(
     if dry_run:
         print_plan(cells, statuses)
         return
+    seen = look_at_training_sets(cells, dataset_finder(card, data_root))
     with store.locked():
-        info = describe_run(grid, cells, describe_machine(engine), shlex.join(["derainbench", *sys.argv[1:]]))
+        info = describe_run(grid, cells, describe_machine(engine), shlex.join(["derainbench", *sys.argv[1:]]), seen)
         merged = merge(store.read_info(), info)
+        keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
         store.write_info(merged)
         with ConsoleWatcher(debug=_debugging()) as watcher:
             outcome = execute(cells, statuses, store, engine, watcher, workers)
@@ -147,10 +164,16 @@ def run(
         merged = with_input_checks(merged, results, [dataset.card for dataset in chosen], Baseline.IDENTITY.value)
         store.write_info(merged)
     typer.echo("\n" + terminal(results))
-    for notice in [*info["notices"], *(check["notice"] for check in merged["input_checks"] if check["notice"])]:
+    checks = [entry["notice"] for entry in [*seen, *merged["input_checks"]] if entry["notice"]]
+    _conclude(store.folder, outcome, [*info["notices"], *checks])
+
+
+def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
+    """The last lines of a run, and its exit status."""
+    for notice in notices:
         typer.echo(f"note: {notice}")
-    typer.echo(f"{store.folder}: {outcome.done} done, {outcome.skipped} kept, {len(outcome.failed)} failed")
-    typer.echo(f"next: derainbench report {store.folder}")
+    typer.echo(f"{folder}: {outcome.done} done, {outcome.skipped} kept, {len(outcome.failed)} failed")
+    typer.echo(f"next: derainbench report {folder}")
     if outcome.failed:
         raise typer.Exit(1 if outcome.crashed else 2)
 
@@ -187,16 +210,6 @@ def methods(plugin: PluginOption = [], as_json: JsonOption = False) -> None:  # 
     from derainbench.registry import discover
 
     typer.echo(list_methods(discover(plugin), as_json))
-
-
-@app.command()
-def datasets(card: CardOption = [], data_root: DataOption = None, as_json: JsonOption = False) -> None:  # noqa: B006
-    """List the datasets: rain model, counts, and whether their files are here."""
-    from derainbench.cards import all_cards
-    from derainbench.choices import checked_root
-    from derainbench.listings import list_datasets
-
-    typer.echo(list_datasets(all_cards(card), checked_root(data_root), as_json))
 
 
 @app.command()
@@ -279,7 +292,7 @@ def main() -> NoReturn:
             _fail(f"error: {error.format_message()}", 2)
         raise
     if status == INTERRUPTED:  # typer turns Ctrl-C into this status
-        _fail("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
+        _fail("interrupted; what is finished is kept: run the same command again", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

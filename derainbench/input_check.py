@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from derainbench.cards import Card
-from derainbench.metrics import finite_mean
-from derainbench.results import Results
+from derainbench.cards import Card, InputScore
+
+if TYPE_CHECKING:
+    from derainbench.results import Results
 
 #: How far the scores may be from the card's, whose last digit is rounded: in dB, and of SSIM.
 TOLERANCES = {"psnr": 0.005, "ssim": 0.0002}
@@ -28,7 +29,22 @@ def with_input_checks(
     return {**info, "input_checks": checks}
 
 
+def agrees(expected: InputScore, psnr: float, ssim: float) -> bool:
+    """Whether mean scores of the input are the card's, but for its rounding; NaN agrees with nothing."""
+    return abs(psnr - expected.psnr) <= TOLERANCES["psnr"] and abs(ssim - expected.ssim) <= TOLERANCES["ssim"]
+
+
+def disagreement(expected: InputScore, psnr: float, ssim: float) -> str:
+    """What to say where they are not."""
+    return (
+        f"the input scores {psnr:.3f} dB / {ssim:.4f}, the card says {expected.psnr} dB / {expected.ssim} under "
+        f"{expected.protocol}: the files are not the ones the card describes"
+    )
+
+
 def _check(results: Results, card: Card, unprocessed: str) -> dict[str, Any] | None:
+    from derainbench.metrics import finite_mean  # imports torch, which the comparison itself does not need
+
     expected, scores = card.input_score, results.scores
     if expected is None or not any(dataset.whole for dataset in results.datasets if dataset.name == card.name):
         return None  # the score of a part of the images says nothing of the others
@@ -38,9 +54,5 @@ def _check(results: Results, card: Card, unprocessed: str) -> dict[str, Any] | N
     if rows.empty:
         return None
     found = {name: finite_mean(rows[name])[0] for name in TOLERANCES}
-    passed = all(abs(found[name] - getattr(expected, name)) <= most for name, most in TOLERANCES.items())
-    notice = (
-        f"dataset {card.name}: the input scores {found['psnr']:.3f} dB / {found['ssim']:.4f}, the card says "
-        f"{expected.psnr} dB / {expected.ssim} under {expected.protocol}: the files are not the ones the card describes"
-    )
-    return {"dataset": card.name, "protocol": expected.protocol, **found, "notice": "" if passed else notice}
+    notice = "" if agrees(expected, **found) else f"dataset {card.name}: {disagreement(expected, **found)}"
+    return {"dataset": card.name, "protocol": expected.protocol, **found, "notice": notice}

@@ -15,14 +15,17 @@ from derainbench.cells import NOT_IN_RESULT, Cell, TrainCell
 from derainbench.errors import UserError
 from derainbench.grid import Grid
 from derainbench.locate import Dataset
+from derainbench.manifest import kept_manifest
 from derainbench.method import Method, Weights
 from derainbench.variant import Variant
 
 _RECORDED = ("torch", "lightning-fabric", "pytorch-msssim", "numpy", "pillow", "scikit-image", "scipy")
 
 
-def describe_run(grid: Grid, cells: Sequence[Cell], machine: dict[str, Any], command: str) -> dict[str, Any]:
-    """A run's description as plain data, for :meth:`Store.write_info`."""
+def describe_run(
+    grid: Grid, cells: Sequence[Cell], machine: dict[str, Any], command: str, seen: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """A run's description as plain data, for :meth:`Store.write_info`; ``seen`` as :mod:`.leaks` gives it."""
     changes = [change for method in _trained_methods(grid.variants) for change in grid.book.changes(method)]
     return {
         "derainbench": __version__,
@@ -36,8 +39,10 @@ def describe_run(grid: Grid, cells: Sequence[Cell], machine: dict[str, Any], com
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _RECORDED}},
         "recipes": {method.name: _recipe(grid, method) for method in _trained_methods(grid.variants)},
         "notices": _notices(cells),
+        "seen_in_training": list(seen),
         "methods": [_method(variant) for variant in grid.variants],
         "datasets": [_dataset(dataset) for dataset in grid.datasets],
+        "manifests": {f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
         "cells": [_cell(cell) for cell in cells],
     }
 
@@ -67,7 +72,10 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
     asked = {change["method"] for change in now["recipe"]["changes"]} | {m["base"] for m in now["methods"]}
     kept = [change for change in previous["recipe"]["changes"] if change["method"] not in asked]
     changes = kept + now["recipe"]["changes"]
+    seen = [*previous.get("seen_in_training", []), *now["seen_in_training"]]
+    merged["seen_in_training"] = list({(entry["train"], entry["test"]): entry for entry in seen}.values())
     merged["input_checks"] = previous.get("input_checks", [])
+    merged["manifests"] = {**previous.get("manifests", {}), **now["manifests"]}
     merged["recipes"] = {**previous.get("recipes", {}), **now["recipes"]}
     merged["recipe"] = {"name": after, "comparable": not changes, "changes": changes}
     return merged
@@ -110,7 +118,9 @@ def _weights(weights: Weights) -> dict[str, Any]:
 
 
 def _dataset(dataset: Dataset) -> dict[str, Any]:
-    card, root = dataset.card, dataset.root
+    card, root, pairs = dataset.card, dataset.root, dataset.pairs("test")
+    columns = ["image", "scene", *(role for role in ("rainy", "clean") if role in pairs.roles)]
+    rows = zip(*(pairs.column(name).to_pylist() for name in columns), strict=True)
     return {
         "name": card.name,
         "title": card.title,
@@ -120,17 +130,24 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "layout": dataset.layout.name,
         "root": str(root),
         "test_digest": dataset.digest("test"),
-        "whole": card.counts.test in (None, len(dataset.pairs("test"))),
-        "test": [
-            {
-                "image": pair.image,
-                "scene": pair.scene,
-                "rainy": pair.rainy.relative_to(root).as_posix(),
-                "clean": pair.clean.relative_to(root).as_posix(),
-            }
-            for pair in dataset.pairs("test")
-        ],
+        "whole": card.counts.test in (None, len(pairs)),
+        "side_by_side": pairs.side_by_side,
+        "test": [dict(zip(columns, row, strict=True)) for row in rows],
     }
+
+
+def splits_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
+    """The splits that some cells read, each once, by name."""
+    used: dict[tuple[str, SplitName], Dataset] = {}
+    for cell in cells:
+        used[cell.dataset.name, "train" if isinstance(cell, TrainCell) else "test"] = cell.dataset
+    return [(dataset, split) for (_, split), dataset in sorted(used.items(), key=lambda item: item[0])]
+
+
+def _manifest(dataset: Dataset, split: SplitName) -> dict[str, Any]:
+    manifest = dataset.manifest(split)
+    kept = kept_manifest(dataset.name, split, manifest.digest)
+    return {"pairs": len(manifest.pairs), "digest": manifest.digest, "file": kept.as_posix()}
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
@@ -146,12 +163,13 @@ def _recipe(grid: Grid, method: Method) -> dict[str, Any]:
 
 def _notices(cells: Sequence[Cell]) -> list[str]:
     notices = []
-    used: dict[tuple[str, SplitName], Dataset] = {}
-    for cell in cells:
-        used[cell.dataset.name, "train" if isinstance(cell, TrainCell) else "test"] = cell.dataset
-    for (name, split), dataset in sorted(used.items()):
-        expected, found = getattr(dataset.card.counts, split), len(dataset.pairs(split))
-        if expected is not None and expected != found:
-            notices.append(f"{name} has {found} {split} pairs here; its card says {expected}.")
-    defects = {dataset.name: dataset.card.defects for dataset in used.values()}
-    return notices + [f"{name}: {defect}" for name, known in defects.items() for defect in known]
+    for dataset, split in splits_of(cells):
+        card, found = dataset.card, len(dataset.pairs(split))
+        expected = getattr(card.counts, split)
+        known = [other.means for other in card.other_counts if (other.split, other.pairs) == (split, found)]
+        if known:
+            notices.append(f"{card.name} has {found} {split} pairs here: {known[0]}.")
+        elif expected is not None and expected != found:
+            notices.append(f"{card.name} has {found} {split} pairs here; its card says {expected}.")
+    defects = {cell.dataset.name: cell.dataset.card.defects for cell in cells}
+    return notices + [f"{name}: {defect}" for name, known in sorted(defects.items()) for defect in known]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from derainbench.cards import SplitName
 from derainbench.cells import Cell
+from derainbench.locate import Dataset
+from derainbench.overlap.leaks import scenes_seen_in_training
+from derainbench.progress_bar import progress_bar
 from derainbench.store import Status
 
 
@@ -80,3 +85,22 @@ def print_plan(plan: Sequence[Cell], statuses: Mapping[str, Status]) -> None:
         status = statuses[cell.name]
         print(f"{status.state:8} {cell.name}" + (f" ({status.reason})" if status.reason else ""))
     print(f"{len(plan)} cells, {sum(status.state != 'done' for status in statuses.values())} to do")
+
+
+def read_manifests(splits: Iterable[tuple[Dataset, SplitName]]) -> None:
+    """Open each split; where its files must be read for that, show how far it is."""
+    console = Console(stderr=True, highlight=False)
+    for dataset, split in splits:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(f"reading {escape(dataset.name)} {split}", total=None, visible=False)
+            dataset.manifest(split, partial(_show, bar, task))
+
+
+def look_at_training_sets(cells: Sequence[Cell], find: Callable[[str], Dataset | None]) -> list[dict[str, Any]]:
+    """As :func:`.leaks.scenes_seen_in_training`, showing how far it is where images must be read for it."""
+    with progress_bar() as progress:
+        return scenes_seen_in_training(cells, find, progress)
+
+
+def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total, visible=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import multiprocessing
 import os
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from derainbench.errors import UserError
@@ -47,7 +47,7 @@ def in_chunks(
         yield from ((len(chunk), work(chunk)) for chunk in chunks)
         return
     spawn = multiprocessing.get_context("spawn")
-    stop = spawn.Event()
+    stop = spawn.RawValue(ctypes.c_bool, False)  # without a lock, that a worker may die with
     pool = ProcessPoolExecutor(workers, spawn, initializer=_prepare_worker, initargs=(stop,))
     try:
         futures = {pool.submit(_unless_stopped, work, chunk): len(chunk) for chunk in islice(chunks, 3 * workers)}
@@ -61,24 +61,24 @@ def in_chunks(
             " again, what is finished is kept"
         ) from error
     finally:
-        stop.set()  # the pool hands out more parts than are begun, and cannot take those back
+        stop.value = True  # the pool hands out more parts than are begun, and cannot take those back
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Worker:
     """What a worker process knows of its pool."""
 
-    stop: Event
+    stop: ctypes.c_bool
 
 
-def _prepare_worker(stop: Event) -> None:
+def _prepare_worker(stop: ctypes.c_bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers in good order
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Worker.stop = stop
 
 
 def _unless_stopped(work: Callable[[Sequence[_Item]], _Result], items: Sequence[_Item]) -> _Result:
-    if _Worker.stop.is_set():
+    if _Worker.stop.value:
         raise InterruptedError("nobody waits for this part")
     return work(items)
 

@@ -58,6 +58,8 @@ def test_there_are_commands_to_test() -> None:
 def test_the_map_shows_every_module() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     for path in (ROOT / "derainbench").iterdir():
+        if (path / "__init__.py").exists():
+            assert f"`{path.name}/`" in text, f"docs/architecture.md does not mention {path.name}/"
         if path.suffix == ".py" and not path.stem.startswith("__"):
             assert f"`{path.stem}`" in text, f"docs/architecture.md does not mention {path.name}"
 

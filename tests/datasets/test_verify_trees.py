@@ -9,8 +9,8 @@ from trees import FIRST, TREES, Breakage, Tree, break_tree, shipped, write_fixtu
 
 from derainbench.cards import read_card
 from derainbench.locate import locate
-from derainbench.verdict import Verdict
 from derainbench.verify import verify
+from derainbench.verify.verdict import Verdict
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from derainbench import image_sets, leaks
+from derainbench.overlap import image_sets, leaks
 from derainbench.registry import discover
 from derainbench.weights import save_weights
 

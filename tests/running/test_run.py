@@ -309,7 +309,7 @@ def test_interrupted_by_the_user(workshop) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "interrupted; the same command goes on" in err
+    assert "interrupted; what is finished is kept" in err
     assert "Traceback" not in err
 
 

@@ -17,11 +17,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from derainbench import image_sets
 from derainbench.cli import app
 from derainbench.errors import UserError
-from derainbench.image_sets import ImageSet, cache_path, folder_files, read_set
-from derainbench.overlap import compare, overlap
+from derainbench.overlap import compare, image_sets, overlap
+from derainbench.overlap.image_sets import ImageSet, cache_path, folder_files, read_set
 from derainbench.photographs import photograph
 from derainbench.rain import preset
 

@@ -13,8 +13,8 @@ import typer
 from derainbench.cli_options import CardOption, DataOption, JsonOption
 
 if TYPE_CHECKING:
-    from derainbench.image_sets import ImageSet
     from derainbench.overlap import Comparison
+    from derainbench.overlap.image_sets import ImageSet
 
 _LINES = 40  # of a list that a person reads
 _NAMES = 6  # of images on a line
@@ -35,9 +35,9 @@ def overlap(
     card the clean images are compared. This is a list, not a verdict: the exit status is 0 whatever is found.
     """
     from derainbench.cards import all_cards
-    from derainbench.image_sets import choose_sets, read_set
     from derainbench.locate import checked_root
     from derainbench.overlap import overlap as compare_all
+    from derainbench.overlap.image_sets import choose_sets, read_set
     from derainbench.progress_bar import progress_bar
 
     cards, root = all_cards(card), checked_root(data_root)
@@ -50,7 +50,7 @@ def overlap(
 
 def as_data(sets: Sequence[ImageSet], found: Sequence[Comparison]) -> str:
     """All that was found, as JSON."""
-    from derainbench.fingerprint import NEAR
+    from derainbench.overlap.fingerprint import NEAR
 
     data: dict[str, Any] = {
         "threshold": NEAR,

@@ -20,9 +20,9 @@ from derainbench.atomic import storage_error, write_atomic
 from derainbench.cache import cache_folder
 from derainbench.cards import RESERVED, Card, SplitName
 from derainbench.errors import StorageError, UserError, did_you_mean
-from derainbench.fingerprint import REVISION, Fingerprint, Fingerprints, fingerprint
 from derainbench.images import Half, Source, read_rgb
 from derainbench.locate import Dataset, select
+from derainbench.overlap.fingerprint import REVISION, Fingerprint, Fingerprints, fingerprint
 from derainbench.patterns import IMAGE_SUFFIXES
 from derainbench.workers import default_workers, in_chunks
 

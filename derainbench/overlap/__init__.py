@@ -10,9 +10,9 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 
-from derainbench.fingerprint import Matches, find_matches
-from derainbench.image_sets import ImageSet, Progress, read_set, split_files
 from derainbench.locate import Dataset
+from derainbench.overlap.fingerprint import Matches, find_matches
+from derainbench.overlap.image_sets import ImageSet, Progress, read_set, split_files
 
 
 class Shared(NamedTuple):
@@ -24,7 +24,7 @@ class Shared(NamedTuple):
     second_image: str
     kind: Literal["exact", "near"]
     similarity: float
-    """1 for exact; for near ones :data:`derainbench.fingerprint.NEAR` to 1, rounded to four digits."""
+    """1 for exact; for near ones :data:`derainbench.overlap.fingerprint.NEAR` to 1, rounded to four digits."""
 
 
 class Group(NamedTuple):

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from derainbench import fingerprint as module
-from derainbench.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
 from derainbench.images import read_rgb
+from derainbench.overlap import fingerprint as module
+from derainbench.overlap.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
 from derainbench.photographs import PHOTOGRAPHS, photograph
 from derainbench.rain import preset
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from derainbench.cells import Cell, EvalCell
 from derainbench.errors import UserError
-from derainbench.image_sets import Progress, cache_path, kept_before, split_files
 from derainbench.locate import Dataset
 from derainbench.overlap import shared_scenes
+from derainbench.overlap.image_sets import Progress, cache_path, kept_before, split_files
 
 #: Training sets with more clean images than this are not looked at unasked: reading them takes minutes. Once
 #: ``datasets overlap`` has read them, runs know.

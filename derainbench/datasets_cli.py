@@ -1,0 +1,108 @@
+"""The commands ``derainbench datasets``, and ``show``, ``add``, ``verify``, ``overlap``, ``synth`` below it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from derainbench.cli_options import CardOption, DataOption, JsonOption
+from derainbench.overlap.cli import overlap
+from derainbench.synth.cli import synth
+
+datasets_app = typer.Typer(
+    invoke_without_command=True,
+    help="Datasets: what there is, adding a card, checking files, shared scenes, making new ones.",
+)
+datasets_app.command()(synth)
+datasets_app.command()(overlap)
+
+
+@datasets_app.callback()
+def list_all(
+    context: typer.Context,
+    card: CardOption = [],  # noqa: B006 - typer copies it
+    data_root: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the datasets: rain model, counts, and whether their files are here."""
+    from derainbench.cards import all_cards
+    from derainbench.dataset_listings import list_datasets
+    from derainbench.locate import checked_root
+
+    if context.invoked_subcommand is None:
+        typer.echo(list_datasets(all_cards(card), checked_root(data_root), as_json))
+
+
+@datasets_app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A dataset's name.")],
+    card: CardOption = [],  # noqa: B006
+    data_root: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a whole card: layouts, counts, known defects, where to get it, BibTeX."""
+    from derainbench.cards import all_cards
+    from derainbench.dataset_listings import show_dataset
+    from derainbench.errors import UserError, did_you_mean
+    from derainbench.locate import checked_root
+
+    cards = all_cards(card)
+    if name not in cards:
+        raise UserError(f"no dataset is called {name!r}; {did_you_mean(name, list(cards))}")
+    typer.echo(show_dataset(cards[name], checked_root(data_root), as_json))
+
+
+@datasets_app.command()
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help="A dataset card of your own.")],
+    data_root: DataOption = None,
+) -> None:
+    """Check a card of your own, say exactly what is wrong with it, and keep it: its name then works everywhere."""
+    from derainbench.kept_cards import add_card, splits
+    from derainbench.locate import checked_root
+
+    card, path, dataset = add_card(file, checked_root(data_root))
+    if dataset is None:
+        typer.echo("no --data-root is given: the patterns were not tried on files")
+    else:
+        for split in splits(dataset):
+            pairs, expected = dataset.pairs(split), getattr(card.counts, split)
+            said = "" if expected in (None, len(pairs)) else f" (its card says {expected})"
+            first = f"{pairs[0].rainy} with {pairs[0].clean}"
+            typer.echo(f"{split}: {len(pairs)} pairs{said} by layout {dataset.layout.name!r}, the first {first}")
+    typer.echo(f"added {card.name}: {path}")
+
+
+@datasets_app.command()
+def verify(
+    name: Annotated[str, typer.Argument(metavar="NAME|all", help="A dataset's name, or all that are here.")],
+    card: CardOption = [],  # noqa: B006
+    data_root: DataOption = None,
+    as_json: JsonOption = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that read files; default: the cores, at most 8.")
+    ] = None,
+) -> None:
+    """Read every file of a dataset, say what is wrong with it, and keep a manifest: exit status 1 if it is unusable."""
+    import json
+
+    from derainbench.cards import all_cards
+    from derainbench.locate import checked_root
+    from derainbench.progress_bar import progress_bar
+    from derainbench.verify import to_verify, verify
+    from derainbench.verify.text import as_text, summary
+    from derainbench.workers import default_workers
+
+    datasets = to_verify(name, all_cards(card), checked_root(data_root))
+    verdicts = []
+    with progress_bar() as progress:
+        for dataset in datasets:
+            verdicts.append(verify(dataset, workers or default_workers(), progress))
+            if not as_json:
+                typer.echo(summary(verdicts[-1]) if name == "all" or len(datasets) > 1 else as_text(verdicts[-1]))
+    usable = all(verdict.usable for verdict in verdicts)
+    if as_json:
+        typer.echo(json.dumps({"usable": usable, "datasets": [verdict.as_json() for verdict in verdicts]}, indent=2))
+    raise typer.Exit(0 if usable else 1)

@@ -1,0 +1,218 @@
+"""``derainbench datasets verify`` as a user calls it: what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from derainbench.cli import main
+from derainbench.verify.text import MOST_LINES, as_text
+from derainbench.verify.verdict import Finding, SplitVerdict, Verdict
+
+Call = Callable[..., tuple[int, str, str]]
+
+CARD = """
+name = "mine"
+title = "Mine"
+rain_model = "streak"
+kind = "synthetic"
+root = "data"
+additive = true
+counts = { test = 6 }
+%s
+[[layouts]]
+name = "folders"
+test = { rainy = "rainy/r-{id:d}.png", clean = "clean/c-{id:d}.png" }
+"""
+
+
+@pytest.fixture
+def call(pictures, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+    """Runs ``derainbench ARGUMENTS`` beside the card of the pictures: (exit status, output, error output)."""
+    monkeypatch.delenv("DERAINBENCH_DATA", raising=False)
+    monkeypatch.chdir(pictures.root.parent)
+    Path("mine.toml").write_text(CARD % "")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["derainbench", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return int(stop.value.code or 0), *capfd.readouterr()
+
+    return run
+
+
+def verify(call: Call, *more: str, name: str = "mine") -> tuple[int, str, str]:
+    """``derainbench datasets verify mine``."""
+    return call("datasets", "verify", name, "--card", "mine.toml", "--workers", "1", *more)
+
+
+def test_a_usable_dataset(pictures, call: Call) -> None:
+    status, out, err = verify(call)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[:2] == ["mine: usable", f"  layout 'folders' in {pictures.root}"]
+    assert lines[2].startswith("  test: 6 pairs, 6 scenes, input ")
+    assert lines[2].endswith(" under y (not compared: the card gives none)")
+    manifest = pictures.dataset(root=str(pictures.root)).manifest("test")
+    assert lines[3] == f"    manifest {manifest.digest[:12]}: {manifest.path}"
+    assert len(lines) == 4
+
+
+def test_an_unusable_one(pictures, call: Call) -> None:
+    pictures.path("r-2").write_bytes(b"")
+    pictures.exchange("r-3", "c-3")
+    status, out, _ = verify(call)
+    assert status == 1
+    lines = out.splitlines()
+    assert lines[0] == "mine: NOT usable: 2 problems (1 unreadable, 1 swapped)"
+    assert "  unreadable: rainy/r-2.png is empty, not an image; restore it" in lines
+    assert any(line.startswith("  swapped: rainy/r-3.png and clean/c-3.png are swapped") for line in lines)
+    assert not any("manifest" in line for line in lines)
+
+
+def test_json_is_all_that_is_printed(pictures, call: Call) -> None:
+    status, out, _ = verify(call, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["usable"] is True
+    (split,) = found["datasets"][0]["splits"]
+    assert (split["pairs"], split["problems"], split["scores"]["protocol"]) == (6, [], "y")
+    pictures.path("r-2").write_bytes(b"")
+    status, out, _ = verify(call, "--json")
+    found = json.loads(out)
+    assert (status, found["usable"], found["datasets"][0]["usable"]) == (1, False, False)
+    (split,) = found["datasets"][0]["splits"]
+    (problem,) = split["problems"]
+    assert (problem["kind"], problem["files"]) == ("unreadable", ["rainy/r-2.png"])
+    assert split["digest"] is None
+
+
+def test_all_is_what_is_here(call: Call) -> None:
+    Path("empty").mkdir()
+    status, out, _ = verify(call, "--data-root", "empty", name="all")
+    assert (status, out) == (0, "mine: usable; test 6 pairs\n")
+
+
+def test_all_says_which_are_not(pictures, call: Call) -> None:
+    pictures.path("r-2").unlink()
+    status, out, _ = verify(call, "--data-root", ".", name="all")
+    assert status == 1
+    assert out.startswith("mine: NOT usable: 2 problems (1 count, 1 orphan); test 5 pairs; see derainbench datasets")
+
+
+@pytest.mark.parametrize("arguments", [["nobody"], ["rain200l"], ["all"], ["mine", "--workers", "0"]])
+def test_mistakes_are_one_line(call: Call, arguments: list[str]) -> None:
+    Path("empty").mkdir()
+    status, out, err = call("datasets", "verify", *arguments, "--data-root", "empty")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_workers_find_what_one_process_finds(pictures, call: Call, scene: Callable[..., np.ndarray]) -> None:
+    for number in range(7, 11):
+        pictures.save(f"c-{number}", scene(number))
+        pictures.save(f"r-{number}", scene(number) + np.uint8(30))
+    pictures.exchange("r-2", "r-9")
+    pictures.path("c-4").write_bytes(b"")
+    alone = verify(call, "--json")
+    shared = verify(call, "--json", "--workers", "2")
+    assert alone[0] == 1
+    assert shared == alone
+
+
+def test_the_score_is_to_the_bit_that_of_a_run(call: Call) -> None:
+    scores = json.loads(verify(call, "--json")[1])["datasets"][0]["splits"][0]["scores"]
+    run = ("--methods", "identity", "--datasets", "mine", "--card", "mine.toml", "--device", "cpu", "--out", "run")
+    assert call("run", *run, "--recipe", "quick")[0] == 0
+    table = pd.read_parquet("run/eval/identity/untrained/seed0/mine/scores.parquet").query("protocol == 'y'")
+    assert len(table) == 6
+    from derainbench.metrics import finite_mean
+
+    assert (scores["psnr"], scores["ssim"]) == (finite_mean(table["psnr"])[0], finite_mean(table["ssim"])[0])
+
+
+def test_another_score_than_the_cards_is_a_problem(pictures, call: Call) -> None:
+    found = json.loads(verify(call, "--json")[1])["datasets"][0]["splits"][0]["scores"]
+
+    def known(psnr: float, ssim: float) -> tuple[int, str, str]:
+        score = f"input_score = {{ protocol = 'y', psnr = {psnr}, ssim = {ssim} }}"
+        Path("mine.toml").write_text(CARD % score)
+        return verify(call)
+
+    assert known(found["psnr"] + 0.004, found["ssim"] - 0.00019)[0] == 0
+    for wrong in ((found["psnr"] + 0.006, found["ssim"]), (found["psnr"], found["ssim"] - 0.00021)):
+        status, out, _ = known(*wrong)
+        assert status == 1
+        assert "score: the input scores" in out
+        assert "the files are not the ones the card describes" in out
+    pictures.path("r-2").write_bytes(b"")
+    out = known(99.0, 0.5)[1]
+    assert "score:" not in out
+    assert "(not compared: the pairs are not sound)" in out
+    pictures.path("r-2").unlink()
+    assert "(not compared: the card's is of 6 pairs)" in known(99.0, 0.5)[1]
+
+
+def test_training_splits_alone_need_no_torch(pictures) -> None:
+    card = (CARD % "").replace("test =", "train =")
+    (pictures.root.parent / "mine.toml").write_text(card)
+    code = (
+        "import sys; from pathlib import Path; from derainbench.cards import read_card;"
+        "from derainbench.locate import locate; from derainbench.verify import verify;"
+        "print(verify(locate(read_card(Path('mine.toml')), None)).usable, 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=pictures.root.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True False\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupt_ends_it_at_once(pictures, scene: Callable[..., np.ndarray]) -> None:
+    pictures.save("c-1", scene(1, (1000, 1500)))
+    pictures.save("r-1", scene(1, (1000, 1500)) + np.uint8(9))
+    for number in range(2, 200):
+        for name in ("c", "r"):
+            pictures.path(f"{name}-{number}").unlink(missing_ok=True)
+            os.link(pictures.path(f"{name}-1"), pictures.path(f"{name}-{number}"))
+    (pictures.root.parent / "mine.toml").write_text(CARD % "")
+    command = [sys.executable, "-m", "derainbench", "datasets", "verify", "mine", "--card", "mine.toml"]
+    with subprocess.Popen(
+        [*command, "--workers", "2"], cwd=pictures.root.parent, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        time.sleep(6)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_the_page_says_what_each_kind_is(project: Path) -> None:
+    sources = [path.read_text() for path in (project / "derainbench").rglob("*.py")]
+    kinds = {kind for text in sources for kind in re.findall(r'(?:Finding|Problem)\(\s*"([^"]+)"', text)}
+    assert len(kinds) > 15
+    page = (project / "docs/verify.md").read_text()
+    assert {kind for kind in kinds if f"`{kind}`" not in page} == set()
+
+
+def test_long_lists_are_counted() -> None:
+    problems = tuple(Finding("orphan", (f"{n}.png",), f"{n}.png is alone") for n in range(MOST_LINES + 1))
+    split = SplitVerdict("test", 3, 3, 3, problems, ())
+    text = as_text(Verdict("mine", "folders", Path("data"), (split,), ()))
+    assert text.count("is alone") == 10
+    assert f"  orphan: {MOST_LINES - 9} more; --json has all" in text.splitlines()

@@ -1,0 +1,153 @@
+"""Verdicts on files that are missing, superfluous, too many or wrongly named."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+
+from PIL import Image
+
+from derainbench.verify.verdict import first_few
+
+
+def test_sound_files_are_usable(pictures) -> None:
+    verdict = pictures.verdict()
+    assert verdict.usable
+    assert (verdict.dataset, verdict.layout, verdict.root) == ("mine", "folders", pictures.root)
+    assert verdict.all_notices == []
+    (split,) = verdict.splits
+    assert (split.split, split.pairs, split.expected, split.scenes, split.repeated) == ("test", 6, 6, 6, ())
+
+
+def test_the_manifest_is_the_one_that_runs_use(pictures) -> None:
+    (split,) = pictures.verdict().splits
+    manifest = pictures.dataset().manifest("test")
+    assert split.digest == manifest.digest
+    assert split.manifest == manifest.path
+    assert split.manifest.is_file()
+    pictures.path("r-1").write_bytes(b"no image")
+    (split,) = pictures.verdict().splits
+    assert split.digest is None
+    assert split.manifest is None
+
+
+def test_a_rainy_file_without_its_clean_one(pictures) -> None:
+    pictures.path("c-3").unlink()
+    problem, count = pictures.verdict().problems
+    assert (problem.kind, problem.files) == ("no partner", ("rainy/r-3.png",))
+    assert "restore it" in problem.message
+    assert str(pictures.root / "rainy") not in problem.message, "files are named from the dataset's folder on"
+    assert count.kind == "count"
+    assert "5 test pairs, the card says 6; fetch" in count.message
+
+
+def test_several_partners(pictures) -> None:
+    shutil.copy(pictures.path("c-2"), pictures.root / "clean/c-02.png")
+    problem, _ = pictures.verdict().problems
+    files = ("rainy/r-2.png", "clean/c-02.png", "clean/c-2.png")
+    assert (problem.kind, problem.files) == ("several partners", files)
+
+
+def test_two_rainy_files_of_one_name(pictures) -> None:
+    layout = {"name": "any suffix", "test": {"rainy": "rainy/r-{id:d}.*", "clean": "clean/c-{id:d}.png"}}
+    Image.fromarray(pictures.pixels("r-2")[:, ::-1]).save(pictures.root / "rainy/r-2.bmp")
+    problems = pictures.verdict(layouts=[layout]).problems
+    assert [each.files for each in problems if each.kind == "same name"] == [("rainy/r-2.bmp", "rainy/r-2.png")]
+
+
+def test_a_clean_file_that_no_rainy_one_needs(pictures) -> None:
+    pictures.path("r-4").unlink()
+    problems = {each.kind: each for each in pictures.verdict().problems}
+    assert set(problems) == {"count", "orphan"}
+    assert problems["orphan"].files == ("clean/c-4.png",)
+
+
+def test_clean_files_to_spare_are_a_notice_where_no_pair_is_missing(pictures) -> None:
+    pictures.path("r-4").unlink()
+    notice = pictures.notice("orphan", counts={"test": 5})
+    assert notice.files == ("clean/c-4.png",)
+
+
+def test_a_clean_file_of_another_split_is_no_orphan(pictures) -> None:
+    layout = copy.deepcopy(pictures.fields["layouts"][0])
+    layout["test"]["rainy"] = "rainy/r-{id:1..3}.png"
+    layout["train"] = {**layout["test"], "rainy": "rainy/r-{id:4..6}.png"}
+    layout["train"]["clean"] = layout["test"]["clean"] = "clean/c-{id:1..9}.png"
+    verdict = pictures.verdict(layouts=[layout], counts={"train": 3, "test": 3})
+    assert verdict.problems == []
+    assert [(split.split, split.pairs) for split in verdict.splits] == [("train", 3), ("test", 3)]
+    assert [split.scores is None for split in verdict.splits] == [True, False]
+    pictures.path("r-5").unlink()
+    verdict = pictures.verdict(layouts=[layout], counts={"train": 3, "test": 3})
+    assert [(each.kind, each.files) for each in verdict.problems] == [("count", ()), ("orphan", ("clean/c-5.png",))]
+
+
+def test_clean_files_of_a_split_that_is_not_here_are_a_notice(pictures) -> None:
+    """Clean images often come from elsewhere, as RainCityscapes' from Cityscapes."""
+    patterns = pictures.fields["layouts"][0]["test"]
+    layout = {"name": "both", "test": {**patterns, "rainy": "rainy/r-{id:1..2}.png", "clean": "clean/c-{id:1..2}.png"}}
+    layout["train"] = {**patterns, "rainy": "rain/r-{id:d}.png"}
+    notice = pictures.notice("orphan", layouts=[layout], counts={"train": 4, "test": 2})
+    assert notice.files == tuple(f"clean/c-{number}.png" for number in range(3, 7))
+    assert pictures.notice("absent", layouts=[layout], counts=None).message == "train images are not here"
+
+
+def test_a_split_that_is_not_here_is_a_notice(pictures) -> None:
+    layout = {**pictures.fields["layouts"][0], "train": {"rainy": "train/{id:d}.png", "clean": "gt/{id:d}.png"}}
+    assert pictures.notice("absent", layouts=[layout]).message == "train images are not here"
+    counts = {"train": 9, "test": 6}
+    assert pictures.notice("absent", counts=counts).message == "train images are not here: this layout has none"
+    assert pictures.verdict(counts={"train": 0, "test": 6}).all_notices == []
+
+
+def test_another_number_that_circulates_is_a_notice_with_its_meaning(pictures) -> None:
+    others = [{"split": "test", "pairs": 6, "means": "the half without the trees"}]
+    notice = pictures.notice("count", counts={"test": 12}, other_counts=others)
+    assert notice.message == "6 test pairs, where 12 are usual: the half without the trees"
+    assert "half" in pictures.notice("count", counts=None, other_counts=others).message
+    others[0]["pairs"] = 7
+    assert "does not know" in pictures.notice("count", counts=None, other_counts=others).message
+    assert pictures.problem(counts={"test": 12}, other_counts=others).kind == "count"
+
+
+def test_images_that_no_pattern_names(pictures) -> None:
+    for number in range(5):
+        shutil.copy(pictures.path("r-1"), pictures.root / "rainy" / f"IMG_{number}.JPG")
+    (pictures.root / "rainy" / "Thumbs.db").touch()
+    notice = pictures.notice("stray")
+    assert notice.files == tuple(f"rainy/IMG_{number}.JPG" for number in range(5))
+    assert "5 images" in notice.message
+    assert "IMG_0.JPG, rainy/IMG_1.JPG, rainy/IMG_2.JPG and 2 more" in notice.message
+
+
+def test_names_that_another_system_takes_for_one(pictures) -> None:
+    for name in ("caf\u00e9", "cafe\u0301", "Tree", "tree"):
+        shutil.copy(pictures.path("r-1"), pictures.root / "rainy" / f"{name}.png")
+    spelt = [each.files for each in pictures.verdict().all_notices if each.kind == "spelling"]
+    assert spelt == [("rainy/Tree.png", "rainy/tree.png"), ("rainy/cafe\u0301.png", "rainy/caf\u00e9.png")]
+
+
+def test_what_nobody_has_checked_is_repeated(pictures) -> None:
+    layout = {**pictures.fields["layouts"][0], "unconfirmed": "the names"}
+    verdict = pictures.verdict(layouts=[layout], unconfirmed=["that the licence allows it"])
+    assert [each.message for each in verdict.notices if each.kind == "unconfirmed"] == [
+        "that the licence allows it",
+        "the names",
+    ]
+
+
+def test_a_name_that_is_no_text_is_a_problem(pictures) -> None:
+    shutil.copy(pictures.path("r-1"), pictures.root / "rainy" / "r-1\n.png")
+    problem = pictures.problem()
+    assert problem.kind == "unreadable"
+    assert "not text" in problem.message
+
+
+def test_lists_of_names_stay_short() -> None:
+    assert [first_few(list("abcde")[:n]) for n in range(1, 6)] == [
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b, c and 1 more",
+        "a, b, c and 2 more",
+    ]
