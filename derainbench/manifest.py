@@ -42,6 +42,7 @@ SOME_FILES = 2_000
 _SCHEMA = 1
 _ABOUT = b"derainbench"  # the key of the parquet file's own metadata
 _THREADS = 8  # reading waits for the disk
+_CHUNK = 64  # files a task: a future each would take more memory than what they find
 _CLOCK = 2_000_000_000  # ns: a file changed this shortly before it was hashed may have changed since, unseen
 
 
@@ -150,14 +151,15 @@ def _is_current(table: pa.Table, root: Path) -> bool:
     latest = about["made"] - _CLOCK
     roles = about["roles"]
     step = 1 if table.num_rows * len(roles) <= EVERY_FILE else -(-table.num_rows * len(roles) // SOME_FILES)
-    rows = pa.array(range(0, table.num_rows, step), pa.int64())
     try:
         for folder, modified in about["folders"].items():
             if (root / folder).stat().st_mtime_ns != modified or modified > latest:
                 return False
         for role in roles:
-            columns = [table.column(f"{role}{what}").take(rows).to_pylist() for what in ("", "_bytes", "_modified")]
-            for name, size, modified in set(zip(*columns, strict=True)):
+            # One by one: pyarrow makes an array of row numbers only with pandas imported, 40 MiB.
+            columns = [table.column(f"{role}{what}") for what in ("", "_bytes", "_modified")]
+            sampled = {tuple(column[row].as_py() for column in columns) for row in range(0, table.num_rows, step)}
+            for name, size, modified in sampled:
                 now = (root / name).stat()
                 if (now.st_size, now.st_mtime_ns) != (size, modified) or modified > latest:
                     return False
@@ -205,9 +207,11 @@ def _scan(matched: Matched, known: dict[str, FileFacts], on_file: OnFile, identi
 
     found: dict[str, FileFacts] = {}
     with ThreadPoolExecutor(_THREADS) as pool:
-        for name, each in zip(names, pool.map(facts, names), strict=True):
-            found[name] = each
-            on_file(len(found), len(names))
+        chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
+        for chunk, each in zip(chunks, pool.map(lambda some: [facts(name) for name in some], chunks), strict=True):
+            for name, one in zip(chunk, each, strict=True):
+                found[name] = one
+                on_file(len(found), len(names))
     columns: dict[str, pa.Array] = {
         "image": pa.array([row.image for row in matched.rows], pa.string()),
         "scene": pa.array([row.scene for row in matched.rows], pa.string()).dictionary_encode(),

@@ -14,13 +14,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError, one_line
-from derainbench.images import read_pair, to_tensor
+from derainbench.images import read_pair
 from derainbench.method import Batch, Training
 from derainbench.metrics import finite_mean, score
 from derainbench.pairing import Pair
 from derainbench.pairs import Patches, hold_out, rainy_statistics
 from derainbench.recipe import Recipe
 from derainbench.restore import restore
+from derainbench.tensors import to_tensor
 from derainbench.trainer import Trainer
 from derainbench.variant import Variant
 from derainbench.weights import save_weights

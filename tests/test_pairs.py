@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import pickle
 from collections import Counter
 from collections.abc import Callable
@@ -115,10 +117,45 @@ def test_workers_load_the_same_batches_from_any_start(pairs: list[Pair], start: 
     assert all(equal(batch, patches[step]) for step, batch in enumerate(loaded, start))
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="asks Linux for a process's own memory")
+def test_the_memory_of_workers_does_not_grow(pairs: list[Pair]) -> None:
+    patches = Patches(pairs, recipe(batch=16, patch=100, steps=130), seed=0)  # 4 MB a batch
+    np.ones(30 << 20, np.uint8)  # once that much was given back, glibc takes large pieces from the heap, too
+    before = {process.pid for process in multiprocessing.active_children()}
+    loader = iter(DataLoader(patches, batch_size=None, sampler=range(130), num_workers=1))
+    own = []
+    for _ in range(2):
+        for _ in range(60):
+            next(loader)
+        (worker,) = (each.pid for each in multiprocessing.active_children() if each.pid not in before)
+        lines = Path(f"/proc/{worker}/smaps_rollup").read_text().splitlines()
+        own.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) / 1024)
+    assert max(own) < 80, "MiB"
+
+
 def test_patches_travel_to_processes_that_are_started_afresh(pairs: list[Pair]) -> None:
     patches = Patches(pairs, recipe(stride=5), seed=4)
     before = patches[3]
     assert equal(pickle.loads(pickle.dumps(patches))[3], before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"augment": ("hflip", "vflip", "rot90")}, "8f11a8ceb5992346"),
+        ({"patch": 26, "augment": ("hflip",)}, "f576e5eed85f4aa6"),
+        ({"stride": 5, "steps": None, "epochs": 3, "augment": ("rot90",)}, "5fc1b0fd80bc23ae"),
+    ],
+    ids=["random", "larger than the image", "grid"],
+)
+def test_batches_are_those_of_the_first_release(pairs: list[Pair], changes: dict[str, Any], expected: str) -> None:
+    """What a seed trains on may not change: half-trained checkpoints would go on with something else."""
+    patches, found = Patches(pairs, recipe(**changes), seed=7), hashlib.sha256()
+    for step in range(len(patches)):
+        batch = patches[step]
+        for tensor in (batch.rainy, batch.clean, batch.layers["depth"]):
+            found.update(tensor.contiguous().numpy().tobytes())
+    assert found.hexdigest()[:16] == expected
 
 
 def test_a_grid_is_visited_whole_once_an_epoch(pairs: list[Pair]) -> None:
@@ -197,6 +234,24 @@ def test_holding_out_never_splits_a_scene(scenes: list[int], share: float) -> No
     assert kept or not pairs
     count, held_scenes = len(set(scenes)), len({pair.scene for pair in held})
     assert held_scenes == (min(max(1, round(share * count)), max(0, count - 1)) if share > 0 else 0)
+
+
+def test_nothing_is_held_out_of_all() -> None:
+    pairs = [Pair("a", "s", Path("r"), Path("c"))]
+    kept, held = hold_out(pairs, 0.0)
+    assert kept is pairs
+    assert not held
+
+
+def test_pairs_of_a_manifest_are_held_out_alike(
+    tiny_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "cache"))
+    pairs = tiny_dataset.open().pairs("train")
+    kept, held = hold_out(pairs, 0.4)
+    assert type(kept) is type(held) is type(pairs)
+    assert (list(kept), list(held)) == hold_out(list(pairs), 0.4)
+    assert (len(kept), len(held)) == (4, 2)
 
 
 def test_held_out_scenes_are_spread_and_always_the_same() -> None:

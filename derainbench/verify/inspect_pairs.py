@@ -60,7 +60,7 @@ class PairFacts(NamedTuple):
     clean: Fingerprint | None = None
     """Where this pair is the first of its chunk with that clean image."""
     files: tuple[tuple[str, Kinds], ...] = ()
-    """Files that hold something else than 8-bit RGB, or than they are called; each once a chunk."""
+    """Images that hold something else than 8-bit RGB, or than they are called; each once a chunk. Layers are grey."""
 
 
 def inspect(task: Inspection, rows: Sequence[tuple[int, Row]]) -> list[PairFacts]:
@@ -82,7 +82,8 @@ class _Inspector:
     def __call__(self, number: int, row: Row) -> PairFacts:
         task = self._task
         pair = make_pair(task.root, task.side_by_side, row.image, row.scene, task.roles, row.files)
-        new = [name for name in row.files if name not in self._looked_at]
+        named = zip(task.roles, row.files, strict=True)
+        new = [name for role, name in named if role in ("rainy", "clean") and name not in self._looked_at]
         self._looked_at.update(new)
         files = tuple((name, kinds) for name in new if (kinds := kinds_of(task.root / name)) != Kinds())
         clean_is_new = self._name(pair.clean) not in self._shared

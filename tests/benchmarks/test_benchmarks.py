@@ -19,7 +19,8 @@ def test_all_benchmarks_print_ratios(project: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     sections = re.split(r"^## ", output.read_text(), flags=re.MULTILINE)[1:]
-    assert [section.split("\n")[0] for section in sections] == ["inference", "training_step", "metrics", "memory"]
+    names = ["inference", "training_step", "metrics", "memory", "data"]
+    assert [section.split("\n")[0] for section in sections] == names
     for section in sections:
         header = next(line for line in section.splitlines() if line.startswith("|"))
         ratio = next(i for i, title in enumerate(header.split("|")) if "ratio" in title)
