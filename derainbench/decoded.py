@@ -113,7 +113,17 @@ class DecodedImages:
         self._keep(role, index, image)
         return image
 
+    def _check_unchanged(self, role: str, index: int) -> None:
+        """What changed after it was hashed must not pass for the split with that digest, here or in later runs."""
+        pairs = self._pairs
+        if not isinstance(pairs, Pairs) or pairs.unchanged(role if role in pairs.roles else "rainy", index):
+            return
+        pair = pairs[index]
+        source = {"rainy": pair.rainy, "clean": pair.clean, **pair.layers}[role]
+        raise UserError(f"{source} changed after this run had read it; leave it alone and run the same command again")
+
     def _keep(self, role: str, index: int, image: Array) -> None:
+        self._check_unchanged(role, index)
         if self._places is None or not self._places.write(role, index, image):
             self._recent.put(_key(self._pairs[index], role), image)
 

@@ -39,6 +39,7 @@ class DecodedFile:
     _content: NDArray[np.uint8] | None
     _checksums: NDArray[np.uint64]
     _checked: NDArray[np.bool_]
+    _mapped_file: tuple[int, int]
     _writable: bool
     _touch_at: float
 
@@ -57,12 +58,13 @@ class DecodedFile:
         content = self._mapped()
         if content is None or not size:
             return None
-        found = content[start : start + size]
         if not self._checked[number]:
-            if self._checksums[number] != _checksum(found):
+            # First whether anything is there: merely to look at a hole takes memory where the folder is in memory.
+            stored = self._checksums[number]
+            if not stored or stored != _checksum(content[start : start + size]):
                 return None
             self._checked[number] = True
-        return found
+        return content[start : start + size]
 
     def write(self, number: int, array: NDArray[Any]) -> bool:
         """Fill a place with an array of as many bytes; False where that cannot be done, now or ever again."""
@@ -78,6 +80,9 @@ class DecodedFile:
             # Opened anew each time: so there is nothing to close, to pass on to a child process or to leak.
             descriptor = os.open(self.path, os.O_WRONLY)
             try:
+                if _identity(descriptor) != self._mapped_file:  # it was deleted, and another process made it again
+                    self._forget()
+                    return False
                 _write_all(descriptor, content.data, int(self._offsets[number]))
                 _write_all(descriptor, memoryview(_checksum(content).tobytes()), 8 * number)
             finally:
@@ -103,6 +108,7 @@ class DecodedFile:
             try:
                 if os.fstat(descriptor).st_size < self.bytes:
                     os.ftruncate(descriptor, self.bytes)  # all processes to the same length: no harm in doing it twice
+                self._mapped_file = _identity(descriptor)
                 mapped = mmap.mmap(descriptor, self.bytes, access=mmap.ACCESS_READ)
             finally:
                 os.close(descriptor)
@@ -116,6 +122,7 @@ class DecodedFile:
         self._content = None
         self._checksums = np.empty(0, np.uint64)
         self._checked = np.zeros(len(self._sizes), bool)
+        self._mapped_file = (0, 0)
         self._writable = True
         self._touch_at = 0.0  # and open it, the first time
 
@@ -125,6 +132,11 @@ class DecodedFile:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    facts = os.fstat(descriptor)
+    return facts.st_dev, facts.st_ino
 
 
 def _checksum(content: NDArray[np.uint8]) -> np.uint64:

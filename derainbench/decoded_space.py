@@ -51,7 +51,10 @@ def make_room(path: Path, size: int) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(path.parent).free
         for file in path.parent.glob(f"*{SUFFIX}"):
-            facts = file.stat()
+            try:
+                facts = file.stat()
+            except FileNotFoundError:  # another process made room, too
+                continue
             taken = facts.st_blocks * 512
             if file == path:
                 present = taken

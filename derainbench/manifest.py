@@ -39,8 +39,8 @@ EVERY_FILE = 20_000
 #: How many files of larger splits are looked at.
 SOME_FILES = 2_000
 
-_SCHEMA = 1
-_ABOUT = b"derainbench"  # the key of the parquet file's own metadata
+_SCHEMA = 2
+_ABOUT, _ABOUT_HASH = b"derainbench", b"derainbench_sha256"  # the keys of the parquet file's own metadata
 _THREADS = 8  # reading waits for the disk
 _CHUNK = 64  # files a task: a future each would take more memory than what they find
 _CLOCK = 2_000_000_000  # ns: a file changed this shortly before it was hashed may have changed since, unseen
@@ -60,12 +60,13 @@ class FileFacts(NamedTuple):
 class Manifest:
     """A split as it lies on the disk. ``digest`` tells it from every other content, naming or pairing.
 
-    ``path`` is where it is kept, None where the cache cannot be written.
+    ``path`` is where it is kept, None where the cache cannot be written; then ``content`` is what would be there.
     """
 
     pairs: Pairs
     digest: str
     path: Path | None
+    content: bytes = b""
 
 
 def open_manifest(
@@ -86,17 +87,20 @@ def open_manifest(
     stored = _read(path) if trust else None
     if stored is not None and _is_current(stored, root):
         return _manifest(stored, root, patterns, path)
+    begun = time.time_ns()
     matched = match_files(root, patterns, getattr(card.same_scene, split))
     if matched.problems:
         raise UserError(matched.problems[0].message)
     known = _known_files(path) if stored is not None else {}
-    table = _scan(matched, known, on_file, identity)
+    table = _scan(matched, known, on_file, identity, begun)
+    if not table.num_rows:  # nothing to keep, and nothing by which to notice that files have come
+        return _manifest(table, root, patterns, None)
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     with suppress(StorageError):  # a cache that cannot be written costs time, nothing else
         write_atomic(path, buffer.getvalue())
         return _manifest(table, root, patterns, path)
-    return _manifest(table, root, patterns, None)
+    return _manifest(table, root, patterns, None, buffer.getvalue())
 
 
 def kept_manifest(dataset: str, split: SplitName, digest: str) -> Path:
@@ -105,11 +109,22 @@ def kept_manifest(dataset: str, split: SplitName, digest: str) -> Path:
 
 
 def keep_manifests(folder: Path, used: Iterable[tuple[str, SplitName, Manifest]]) -> None:
-    """Copy manifests, by dataset and split, to where a run in ``folder`` keeps them; :class:`StorageError` as usual."""
+    """Copy manifests, by dataset and split, to where a run in ``folder`` keeps them.
+
+    :class:`UserError` where another process, or somebody, has meanwhile replaced or removed one.
+    """
     for dataset, split, manifest in used:
         target = folder / kept_manifest(dataset, split, manifest.digest)
-        if manifest.path is not None and not target.exists():
-            write_atomic(target, manifest.path.read_bytes())
+        if target.exists():
+            continue
+        if manifest.path is not None:
+            stored = _read(manifest.path)
+            if stored is None or _about(stored)["digest"] != manifest.digest:
+                raise UserError(
+                    f"the {split} files of {dataset}, or derainbench's cache, changed while this run was reading them; "
+                    "run the same command again"
+                )
+        write_atomic(target, manifest.path.read_bytes() if manifest.path is not None else manifest.content)
 
 
 def _identity(card: Card, root: Path, split: SplitName, patterns: SplitPatterns) -> dict[str, Any]:
@@ -125,10 +140,13 @@ def _identity(card: Card, root: Path, split: SplitName, patterns: SplitPatterns)
     }
 
 
-def _manifest(table: pa.Table, root: Path, patterns: SplitPatterns, path: Path | None) -> Manifest:
+def _manifest(
+    table: pa.Table, root: Path, patterns: SplitPatterns, path: Path | None, content: bytes = b""
+) -> Manifest:
     digest = _about(table)["digest"]
-    columns = ["image", "scene", "rainy", *patterns.partners, "height", "width"]
-    return Manifest(Pairs(table.select(columns), root, digest, patterns.side_by_side), digest, path)
+    columns = [f"{role}{what}" for role in ("rainy", *patterns.partners) for what in ("", "_bytes", "_modified")]
+    columns += ["image", "scene", "height", "width"]
+    return Manifest(Pairs(table.select(columns), root, digest, patterns.side_by_side), digest, path, content)
 
 
 def _about(table: pa.Table) -> dict[str, Any]:
@@ -138,22 +156,32 @@ def _about(table: pa.Table) -> dict[str, Any]:
 def _read(path: Path, hashes: bool = False) -> pa.Table | None:
     """A stored manifest, or None where there is none that is whole; hashes are of use to a new scan only."""
     try:
-        with pq.ParquetFile(path) as file:
-            names = [name for name in file.schema_arrow.names if hashes or not name.endswith("_sha256")]
-            return file.read(columns=names)
-    except (OSError, pa.ArrowException):
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            about = _checked(file.schema_arrow.metadata)
+            what = ("", "_bytes", "_modified", *(("_sha256",) if hashes else ()))
+            names = [f"{role}{each}" for role in about["roles"] for each in what]
+            table = file.read(columns=["image", "scene", "height", "width", *names])
+        whole = set(names) <= set(table.column_names)
+        return table.replace_schema_metadata(file.schema_arrow.metadata) if whole else None
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):  # damaged, in one of many ways
         return None
+
+
+def _checked(metadata: dict[bytes, bytes]) -> dict[str, Any]:
+    """What a manifest says of itself; parquet's checksums are of the columns only."""
+    if hashlib.sha256(metadata[_ABOUT]).hexdigest() != metadata[_ABOUT_HASH].decode():
+        raise ValueError("damaged")
+    return dict(json.loads(metadata[_ABOUT]))
 
 
 def _is_current(table: pa.Table, root: Path) -> bool:
     """Whether the files are, by all that can be told without reading them, those that were hashed."""
     about = _about(table)
-    latest = about["made"] - _CLOCK
     roles = about["roles"]
     step = 1 if table.num_rows * len(roles) <= EVERY_FILE else -(-table.num_rows * len(roles) // SOME_FILES)
     try:
         for folder, modified in about["folders"].items():
-            if (root / folder).stat().st_mtime_ns != modified or modified > latest:
+            if (root / folder).stat().st_mtime_ns != modified or _just_changed(modified, about):
                 return False
         for role in roles:
             # One by one: pyarrow makes an array of row numbers only with pandas imported, 40 MiB.
@@ -161,11 +189,19 @@ def _is_current(table: pa.Table, root: Path) -> bool:
             sampled = {tuple(column[row].as_py() for column in columns) for row in range(0, table.num_rows, step)}
             for name, size, modified in sampled:
                 now = (root / name).stat()
-                if (now.st_size, now.st_mtime_ns) != (size, modified) or modified > latest:
+                if (now.st_size, now.st_mtime_ns) != (size, modified) or _just_changed(modified, about):
                     return False
     except OSError:
         return False
     return True
+
+
+def _just_changed(modified: int, about: dict[str, Any]) -> bool:
+    """Whether a file or folder changed so near to when it was looked at that its time may not tell of a change since.
+
+    Later than that are only clocks of other machines: a change here would give a time of here.
+    """
+    return bool(about["begun"] - _CLOCK < modified <= about["done"] + _CLOCK)
 
 
 def _known_files(path: Path) -> dict[str, FileFacts]:
@@ -179,15 +215,16 @@ def _known_files(path: Path) -> dict[str, FileFacts]:
         of_image = [table.column(side).to_pylist() if role == "rainy" else nothing for side in ("height", "width")]
         columns = [table.column(f"{role}{what}").to_pylist() for what in ("", "_bytes", "_modified", "_sha256")]
         for name, size, modified, *rest in zip(*columns, *of_image, strict=True):
-            if modified <= about["made"] - _CLOCK:
+            if not _just_changed(modified, about):
                 known[name] = FileFacts(size, modified, *rest)
     return known
 
 
-def _scan(matched: Matched, known: dict[str, FileFacts], on_file: OnFile, identity: dict[str, Any]) -> pa.Table:
-    """Look at every file, and put together what a manifest has."""
+def _scan(
+    matched: Matched, known: dict[str, FileFacts], on_file: OnFile, identity: dict[str, Any], begun: int
+) -> pa.Table:
+    """Look at every file, and put together what a manifest has; ``begun`` is when the folders were listed, in ns."""
     folders = {folder: (matched.root / folder).stat().st_mtime_ns for folder in matched.folders}
-    made = time.time_ns()
     names = list(dict.fromkeys(name for row in matched.rows for name in row.files))
     rainy = {row.files[0] for row in matched.rows}
 
@@ -227,8 +264,11 @@ def _scan(matched: Matched, known: dict[str, FileFacts], on_file: OnFile, identi
         for what in ("bytes", "modified"):
             columns[f"{role}_{what}"] = pa.array([getattr(found[path], what) for path in paths], pa.int64())
     digest = _digest(matched, {name: each.sha256 for name, each in found.items()})
-    about = {**identity, "roles": matched.roles, "digest": digest, "made": made, "folders": folders}
-    return pa.table(columns).replace_schema_metadata({_ABOUT: json.dumps(about).encode()})
+    times = {"begun": begun, "done": time.time_ns()}
+    about = {**identity, "roles": matched.roles, "digest": digest, **times, "folders": folders}
+    described = json.dumps(about).encode()
+    metadata = {_ABOUT: described, _ABOUT_HASH: hashlib.sha256(described).hexdigest()}
+    return pa.table(columns).replace_schema_metadata(metadata)
 
 
 def _size(path: Path, side_by_side: str) -> tuple[int, int]:

@@ -17,8 +17,9 @@ class Pairs(Sequence[Pair]):
 
     ``table`` has a row a pair of the whole split: ``image``, ``scene``, ``height`` and ``width`` of the rainy image in
     pixels (0 where it could not be read), and ``rainy``, ``clean`` and each layer's path below ``root``; of
-    side-by-side files ``rainy`` only, ``side_by_side`` saying which half is which. ``digest`` is the whole split's, and
-    ``rows`` are the numbers of these pairs in it.
+    side-by-side files ``rainy`` only, ``side_by_side`` saying which half is which. Beside each path column are its
+    file's size in bytes and time of change in ns when it was hashed, ``rainy_bytes`` and ``rainy_modified``. ``digest``
+    is the whole split's, and ``rows`` are the numbers of these pairs in it.
     """
 
     def __init__(
@@ -31,7 +32,18 @@ class Pairs(Sequence[Pair]):
     @property
     def roles(self) -> tuple[str, ...]:
         """The columns that are paths: ``rainy``, ``clean`` (where it is a file of its own), and the layers."""
-        return tuple(name for name in self.table.column_names if name not in ("image", "scene", "height", "width"))
+        return tuple(name for name in self.table.column_names if f"{name}_modified" in self._columns)
+
+    def unchanged(self, role: str, index: int) -> bool:
+        """Whether a pair's file is still the one that was hashed, by its size and time."""
+        row = int(self.rows[index])
+        path, size, modified = (self._columns[f"{role}{what}"][row].as_py() for what in ("", "_bytes", "_modified"))
+        now = (self.root / path).stat()
+        return bool((now.st_size, now.st_mtime_ns) == (size, modified))
+
+    def __reduce__(self) -> tuple[type[Pairs], tuple[object, ...]]:
+        # Without this the columns would travel twice to other processes.
+        return Pairs, (self.table, self.root, self.digest, self.side_by_side, self.rows)
 
     def column(self, name: str) -> pa.Array:
         """A column of the table for these pairs, in their order."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from derainbench.cards import SplitPatterns, without_zeros
-from derainbench.errors import UserError
 from derainbench.images import Half, Source
 from derainbench.patterns import Pattern, Values
 
@@ -99,7 +97,9 @@ def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequen
         problems += [each for each in found if isinstance(each, Problem)]
         image = "-".join(filter(None, values))
         # Some disks take Rain-1 and rain-1, and the two spellings of an accent, for one name; results are files too.
-        name = unicodedata.normalize("NFC", image).casefold()
+        # And 7 and 007 are one number.
+        key = rainy_pattern.key(values, rainy_pattern.fields)
+        name = "-".join(str(value) for value in key if value != "").casefold()
         if name in named:
             text = f"{root / named[name]} and {root / path} are both called {image!r}; rename one"
             problems.append(Problem("same name", (root / named[name], root / path), text))
@@ -112,14 +112,6 @@ def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequen
             rows.append(Row(image, known_as.get(without_zeros(scene), scene), files))
     orphans = [root / path for partner in partners.values() if partner for path in partner.left_over()]
     return Matched(root, patterns, rows, problems, orphans, sorted(folders))
-
-
-def find_pairs(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequence[str]] = ()) -> list[Pair]:
-    """The pairs of a split as :func:`match_files` finds them; its first problem is a :class:`UserError`."""
-    matched = match_files(root, patterns, same_scene)
-    if matched.problems:
-        raise UserError(matched.problems[0].message)
-    return [matched.pair(row) for row in matched.rows]
 
 
 class _Partners:

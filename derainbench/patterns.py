@@ -99,6 +99,7 @@ class Pattern:
         for path in _files(root, start, len(parts) - fixed, folders):
             match = self._expression.fullmatch(path)
             if match and all(low <= int(match[name]) <= high for name, low, high in self._ranges):
+                _check_text(path, root)
                 yield path, match.groups()
 
     @cached_property
@@ -143,7 +144,6 @@ def _files(root: Path, start: str, depth: int, folders: set[str]) -> Iterator[st
                     if deeper and is_folder:
                         pending.append((path, inside))
                     elif not deeper and not is_folder:
-                        _check_text(path, root)
                         yield path
         except (FileNotFoundError, NotADirectoryError):
             continue

@@ -168,6 +168,31 @@ def test_other_files_under_the_same_names_are_another_set(apart: Pairs, tmp_path
     assert len(kept(cache)) == 2
 
 
+@pytest.mark.parametrize("limit", ["0", "64"])
+def test_a_file_that_changed_after_it_was_hashed(
+    apart: Pairs, cache: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused, limit: str
+) -> None:
+    """Its pixels would pass for those of the old content, also after that was restored."""
+    monkeypatch.setenv("DERAINBENCH_DECODED_GIB", limit)
+    expected = from_files(apart)
+    path, before = apart.root / "clean/a.png", (apart.root / "clean/a.png").stat()
+    content = path.read_bytes()
+    path.write_bytes((apart.root / "rainy/a-1.png").read_bytes())
+    with refused(str(path), "changed", "run the same command again"):
+        DecodedImages(apart)[0]
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    same(DecodedImages(apart), expected)
+
+
+def test_a_link_that_leads_nowhere_does_not_turn_it_off(pairs: Pairs, cache: Path) -> None:
+    """As a file looks that another process has just removed to make room."""
+    cache.mkdir(parents=True)
+    (cache / "gone.images").symlink_to(cache / "nowhere")
+    same(DecodedImages(pairs), from_files(pairs))
+    assert len(kept(cache)) == 2
+
+
 @pytest.mark.parametrize("limit", ["0", "1e-7"])
 def test_sets_that_do_not_fit_are_decoded(
     pairs: Pairs, cache: Path, monkeypatch: pytest.MonkeyPatch, limit: str

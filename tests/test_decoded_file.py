@@ -198,3 +198,24 @@ def test_nothing_stays_open(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
     maps = Path("/proc/self/maps").read_text()
     assert str(tmp_path) not in maps
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no folder in memory here")
+def test_looking_at_empty_places_takes_no_memory(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In a folder that is in memory each hole that is read becomes real, until the process is ended for it."""
+    path = Path("/dev/shm") / f"{tmp_path_factory.mktemp('name').name}-{os.getpid()}.images"
+    try:
+        file = DecodedFile(path, np.array([1 << 20] * 4))
+        before = path.stat().st_blocks if path.exists() else 0
+        assert [file.read(number) for number in range(4)] == [None] * 4
+        assert path.stat().st_blocks - before <= 8, "the page of checksums alone"
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_a_file_that_was_deleted_and_made_again(tmp_path: Path) -> None:
+    file = filled(tmp_path / "a.images")
+    file.path.unlink()
+    other = filled(tmp_path / "a.images")
+    assert not file.write(0, content(0, SIZES[0])), "the old file is of no use to anybody"
+    assert whole(file) == whole(other) == ALL, "from then on it is the new one that is read"

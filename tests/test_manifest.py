@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from derainbench import manifest
 from derainbench.cards import Card, SplitPatterns
 from derainbench.images import Half
 from derainbench.manifest import Manifest, keep_manifests, kept_manifest, open_manifest
-from derainbench.pairing import find_pairs
+from derainbench.pairing import Matched, match_files
 
 Refused = Callable[..., AbstractContextManager[None]]
 SaveImage = Callable[[Path, np.ndarray], Path]
@@ -75,7 +77,8 @@ def test_a_manifest_says_what_the_pairing_says(tmp_path: Path) -> None:
     root = write(tmp_path / "data", rainy="a-1 a-2 b-1", clean="a b", depth="a b")
     patterns = SplitPatterns(**PATTERNS.model_dump(exclude={"layers"}), layers={"depth": "depth/{scene}.png"})
     pairs = Opened(patterns)(root).pairs
-    assert list(pairs) == find_pairs(root, patterns)
+    matched = match_files(root, patterns)
+    assert list(pairs) == [matched.pair(row) for row in matched.rows]
     assert [pair.image for pair in pairs[1:]] == ["a-2", "b-1"]
     assert [pair.image for pair in pairs.take([2, 0])[::-1]] == ["a-1", "b-1"]
     assert list(pairs.take([2, 0]).rows) == [2, 0]
@@ -193,19 +196,79 @@ def test_a_damaged_manifest_is_made_again(tmp_path: Path) -> None:
     assert opened.looked_at == 2
 
 
+def test_files_that_come_into_an_empty_split(tmp_path: Path) -> None:
+    opened = Opened()
+    (tmp_path / "data").mkdir()
+    assert not opened(tmp_path / "data").pairs
+    write(tmp_path / "data", rainy="a-1", clean="a")
+    assert len(opened(tmp_path / "data").pairs) == 1
+
+
+def test_a_file_that_comes_while_the_folders_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write(tmp_path / "data", rainy="a-1", clean="a b")
+
+    def slowly(*arguments: Any) -> Matched:
+        found = match_files(*arguments)
+        write(root, rainy="b-1", age=0)
+        now = time.time()
+        monkeypatch.setattr(time, "time_ns", lambda: int(now * 1e9) + 10**10)  # hashing took ten seconds
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest, "match_files", slowly)
+        assert len(Opened()(root).pairs) == 1
+    assert len(Opened()(root).pairs) == 2
+
+
+def test_a_file_of_tomorrow_is_not_read_each_time(tmp_path: Path) -> None:
+    root = grow_old(write(tmp_path / "data", rainy="a-1", clean="a"), age=-40_000)
+    opened = Opened()
+    opened(root)
+    opened(root)
+    assert opened.looked_at == 0
+
+
+def test_any_damage_is_noticed(tmp_path: Path) -> None:
+    root = write(tmp_path / "data", rainy="a-1 a-2", clean="a")
+    opened = Opened()
+    first = opened(root)
+    assert first.path is not None
+    whole, random = first.path.read_bytes(), np.random.default_rng(0)
+    for _ in range(40):
+        damaged = bytearray(whole)
+        for place in random.integers(4, len(whole), 3):
+            damaged[place] ^= 1 << int(random.integers(8))
+        first.path.write_bytes(damaged)
+        assert list(opened(root).pairs) == list(first.pairs)
+
+
+def test_a_run_keeps_what_it_used_or_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    root = write(tmp_path / "data", rainy="a-1", clean="a")
+    first = Opened()(root)
+    (root / "clean/a.png").write_text("other")
+    Opened()(root)  # by another process
+    with refused("test files of mine", "changed", "run the same command again"):
+        keep_manifests(tmp_path / "run", [("mine", "test", first)])
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "file"))
+    uncached = Opened()(root)
+    keep_manifests(tmp_path / "run", [("mine", "test", uncached)])
+    assert len(pd.read_parquet(tmp_path / "run" / kept_manifest("mine", "test", uncached.digest))) == 1
+
+
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "file"))
-    manifest = Opened()(write(tmp_path / "data", rainy="a-1", clean="a"))
-    assert (len(manifest.pairs), manifest.path) == (1, None)
+    found = Opened()(write(tmp_path / "data", rainy="a-1", clean="a"))
+    assert (len(found.pairs), found.path) == (1, None)
 
 
 def test_a_manifest_is_a_table_of_names_sizes_and_hashes(tmp_path: Path, save_image: SaveImage) -> None:
     for name in ("rainy/a-1", "rainy/a-2", "clean/a"):
         save_image(tmp_path / "data" / f"{name}.png", np.zeros((5, 7, 3), np.uint8))
-    manifest = Opened()(tmp_path / "data")
-    keep_manifests(tmp_path / "run", [("mine", "test", manifest)])
-    table = pd.read_parquet(tmp_path / "run" / kept_manifest("mine", "test", manifest.digest))
+    found = Opened()(tmp_path / "data")
+    keep_manifests(tmp_path / "run", [("mine", "test", found)])
+    table = pd.read_parquet(tmp_path / "run" / kept_manifest("mine", "test", found.digest))
     assert list(table["rainy"]) == ["rainy/a-1.png", "rainy/a-2.png"]
     assert list(table["clean"]) == ["clean/a.png"] * 2
     assert set(table["height"]) == {5}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -11,11 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derainbench.cards import SplitPatterns
-from derainbench.pairing import find_pairs
+from derainbench.errors import UserError
+from derainbench.pairing import Pair, match_files
 
 Refused = Callable[..., AbstractContextManager[None]]
 
 PATTERNS = SplitPatterns(rainy="rainy/{scene}-{n:d}.png", clean="clean/{scene}.png")
+
+
+def find_pairs(root: Path, patterns: SplitPatterns, same: Sequence[Sequence[str]] = ()) -> list[Pair]:
+    """The pairs, or the first problem."""
+    matched = match_files(root, patterns, same)
+    if matched.problems:
+        raise UserError(matched.problems[0].message)
+    return [matched.pair(row) for row in matched.rows]
 
 
 def write(root: Path, **folders: str) -> Path:
@@ -97,3 +106,9 @@ def test_scenes_that_are_one_whatever_their_padding(tmp_path: Path) -> None:
     write(tmp_path, rainy="s03-1 s4-1 s5-1", clean="s03 s4 s5")
     pairs = find_pairs(tmp_path, PATTERNS, [["s3", "s004"]])
     assert [(pair.scene, pair.clean.name) for pair in pairs] == [("s3", "s03.png"), ("s3", "s4.png"), ("s5", "s5.png")]
+
+
+def test_one_number_written_twice(tmp_path: Path, refused: Refused) -> None:
+    write(tmp_path, rainy="7 007", clean="7")
+    with refused("rainy/7.png", "rainy/007.png", "both called", "rename one"):
+        find_pairs(tmp_path, SplitPatterns(rainy="rainy/{id:d}.png", clean="clean/{id:d}.png"))

@@ -156,3 +156,4 @@ def test_a_name_that_is_no_text(
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).touch()
     with refused(str(tmp_path), "whose name is not text", "rename it"):
         Pattern("{scene}.png").find(tmp_path)
+    assert Pattern("{scene}.jpg").find(tmp_path) == [], "a file that no pattern names does no harm"
