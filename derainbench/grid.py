@@ -32,13 +32,21 @@ class Grid:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
 
         A variant that does not train is evaluated once, whatever the seeds. A dataset without training images is only
-        tested on; :class:`UserError` where that leaves a variant untrained.
+        tested on, one without test images only trained on; :class:`UserError` where that leaves a variant untrained or
+        untested.
         """
         cells: list[Cell] = []
         trained_on = [dataset for dataset in self.datasets if dataset.has("train")]
+        tested_on = [dataset for dataset in self.datasets if dataset.has("test")]
+        for dataset in self.datasets:
+            if dataset not in tested_on and not (self.cross and tested_on):
+                raise UserError(
+                    f"dataset {dataset.name!r} has no test images in {dataset.root} (layout {dataset.layout.name!r}); "
+                    "add them, or a dataset to test on and --cross, or leave the dataset out"
+                )
         for variant in self.variants:
             if not variant.trainable:
-                cells += [self._evaluation(variant, None, test, 0) for test in self.datasets]
+                cells += [self._evaluation(variant, None, test, 0) for test in tested_on]
                 continue
             recipe = self.book.recipe(variant.method)
             if len(trained_on) < len(self.datasets) and not (self.cross and trained_on):
@@ -50,7 +58,7 @@ class Grid:
             for dataset in trained_on:
                 for seed in self.seeds:
                     training = TrainCell(variant, recipe, dataset, seed, self.precision)
-                    tests = self.datasets if self.cross else [dataset]
+                    tests = tested_on if self.cross else [dataset]
                     cells += [training, *(self._evaluation(variant, training, test, seed) for test in tests)]
         return cells
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from derainbench.cache import cache_folder
@@ -96,14 +97,26 @@ def select(words: str, cards: dict[str, Card], data_root: Path | None) -> list[D
     for word in split_list(words):
         if word in RESERVED:
             found = _group(word, cards, data_root)
-        elif word in cards:
-            found = [_by_name(cards[word], data_root)]
         else:
-            raise UserError(f"no dataset is called {word!r}; {did_you_mean(word, [*cards, *RESERVED])}")
+            found = [_by_name(card_named(word, cards, RESERVED), data_root)]
         chosen.update((dataset.name, dataset) for dataset in found)
     if not chosen:
         raise UserError("no dataset is chosen; give --datasets a card's name, a rain model, demo or all")
     return list(chosen.values())
+
+
+def card_named(word: str, cards: Mapping[str, Card], others: Sequence[str] = ()) -> Card:
+    """The card of that name or title, in any case; :class:`UserError` with what may be meant, ``others`` included."""
+    if word in cards:
+        return cards[word]
+    alike = {name: {text.casefold() for text in (name, card.title)} for name, card in cards.items()}
+    found = [name for name, texts in alike.items() if word.casefold() in texts]
+    if len(found) == 1:
+        return cards[found[0]]
+    folders = {name: {folder.casefold() for folder in card.folders} for name, card in cards.items()}
+    meant = [name for name, texts in folders.items() if word.casefold() in texts]
+    hint = f"{' or '.join(meant)} goes by it" if meant else did_you_mean(word.casefold(), [*cards, *others])
+    raise UserError(f"no dataset is called {word!r}; {hint}")
 
 
 def _group(word: str, cards: dict[str, Card], data_root: Path | None) -> list[Dataset]:
@@ -119,8 +132,20 @@ def _by_name(card: Card, data_root: Path | None) -> Dataset:
         roots = [str(root) for layout in card.layouts for root in places(card, layout, data_root)]
         tried = ", ".join(dict.fromkeys(roots)) or "nowhere: give --data-root"
         remedy = f"fetch it from {card.source}" if card.source else "put them there, or leave the dataset out"
+        near = _elsewhere(card, data_root)
+        if near is not None:
+            remedy = f"give --data-root {near}"
         raise UserError(f"the files of dataset {card.name!r} are not here (looked in {tried}); {remedy}")
     return dataset
+
+
+def _elsewhere(card: Card, data_root: Path | None) -> Path | None:
+    """A data root beside the given one, a level up or down, that has the files."""
+    if data_root is None:
+        return None
+    root = data_root.absolute()
+    below = (folder for folder in sorted(root.iterdir()) if folder.is_dir())
+    return next((folder for folder in (root.parent, *islice(below, 1000)) if locate(card, folder)), None)
 
 
 def places(card: Card, layout: Layout, data_root: Path | None) -> Sequence[Path]:

@@ -90,7 +90,8 @@ def open_manifest(
     begun = time.time_ns()
     matched = match_files(root, patterns, getattr(card.same_scene, split))
     if matched.problems:
-        raise UserError(matched.problems[0].message)
+        several = f" ({len(matched.problems)} such problems; derainbench datasets verify {card.name} names all)"
+        raise UserError(matched.problems[0].message + (several if len(matched.problems) > 1 else ""))
     known = _known_files(path) if stored is not None else {}
     table = _scan(matched, known, on_file, identity, begun)
     if not table.num_rows:  # nothing to keep, and nothing by which to notice that files have come

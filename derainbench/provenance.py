@@ -41,7 +41,7 @@ def describe_run(
         "notices": _notices(cells),
         "seen_in_training": list(seen),
         "methods": [_method(variant) for variant in grid.variants],
-        "datasets": [_dataset(dataset) for dataset in grid.datasets],
+        "datasets": [_dataset(dataset) for dataset in grid.datasets if dataset.has("test")],
         "manifests": {f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
         "cells": [_cell(cell) for cell in cells],
     }

@@ -37,7 +37,8 @@ def in_chunks(
     Neighbours stay together, at most ``largest`` of them. Only a few parts are under way at a time: what results need
     of memory is the caller's affair. With one worker, or too little to share, it happens in this process; otherwise in
     new ones ("spawn"), so that ``work`` must be picklable: a module's function, or a ``partial`` of one. The first
-    exception ends it; parts that were begun are finished. :class:`UserError` where a process was killed.
+    exception ends it; parts that were begun are finished. :class:`UserError` where a process was killed
+    or none could start.
     """
     size = max(1, min(largest, math.ceil(len(items) / (4 * workers))))
     starts = range(0, len(items), size)
@@ -48,7 +49,8 @@ def in_chunks(
         return
     spawn = multiprocessing.get_context("spawn")
     stop = spawn.RawValue(ctypes.c_bool, False)  # without a lock, that a worker may die with
-    pool = ProcessPoolExecutor(workers, spawn, initializer=_prepare_worker, initargs=(stop,))
+    started = spawn.RawValue(ctypes.c_bool, False)
+    pool = ProcessPoolExecutor(workers, spawn, initializer=_prepare_worker, initargs=(stop, started))
     try:
         futures = {pool.submit(_unless_stopped, work, chunk): len(chunk) for chunk in islice(chunks, 3 * workers)}
         while futures:
@@ -56,6 +58,11 @@ def in_chunks(
                 yield futures.pop(future), future.result()
                 futures.update((pool.submit(_unless_stopped, work, chunk), len(chunk)) for chunk in islice(chunks, 1))
     except BrokenProcessPool as error:
+        if not started.value:  # each began by running the caller's script again, which got here itself
+            raise UserError(
+                "worker processes could not start: call from a script, under `if __name__ == '__main__':`, or use one"
+                " worker"
+            ) from error
         raise UserError(
             "a worker process was killed, by lack of memory perhaps; give fewer --workers and run the same command"
             " again, what is finished is kept"
@@ -71,7 +78,8 @@ class _Worker:
     stop: ctypes.c_bool
 
 
-def _prepare_worker(stop: ctypes.c_bool) -> None:
+def _prepare_worker(stop: ctypes.c_bool, started: ctypes.c_bool) -> None:
+    started.value = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers in good order
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Worker.stop = stop

@@ -180,6 +180,7 @@ def _notes(results: Results, protocol: str, rows: tuple[Row, ...], columns: tupl
     if truncated and protocol in PROTOCOLS and PROTOCOLS[protocol].eight_bit:
         notes.append(f"Outputs of {', '.join(truncated)} are truncated to 8 bit, not rounded, as their authors did.")
     notes += _tiled(results, rows)
+    notes += _seen_in_training(results, rows, columns)
     for row in rows:
         for column, cell in zip(columns, row.cells, strict=True):
             if cell.state != "finished":
@@ -195,6 +196,29 @@ def _notes(results: Results, protocol: str, rows: tuple[Row, ...], columns: tupl
             if failed:
                 notes.append(f"{where}: {cell.seeds} of {cell.seeds + len(failed)} seeds finished.")
     return tuple(notes)
+
+
+def _seen_in_training(results: Results, rows: tuple[Row, ...], columns: tuple[Column, ...]) -> list[str]:
+    """Which scores are of test images that the training had seen."""
+    shared = {
+        (entry["train"], entry["test"]): entry
+        for entry in results.info.get("seen_in_training", ())
+        if entry.get("shared")
+    }
+    scored = set(results.scores[["method", "trained_on", "dataset"]].itertuples(index=False, name=None))
+    datasets = {column.dataset.name: column.dataset for column in columns}
+    notes = []
+    for row in rows:
+        for name, dataset in datasets.items():
+            for source in row.entry.sources(name):
+                entry = shared.get((source, name))
+                if entry is not None and (row.entry.method.name, source, name) in scored:
+                    where, share = (
+                        f"{row.entry.full_label} on {dataset.title}",
+                        f"{entry['shared']} of the {entry['total']}",
+                    )
+                    notes.append(f"{where}: {share} clean test images are in {source} train; such scores are too good.")
+    return list(dict.fromkeys(notes))
 
 
 def _tiled(results: Results, rows: tuple[Row, ...]) -> list[str]:

@@ -52,7 +52,7 @@ def test_a_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
         (errno.ENOSPC, "the disk is full: free some space"),
         (errno.EDQUOT, "quota"),
         (errno.EROFS, "read-only: choose another folder"),
-        (errno.EACCES, "permission denied: choose a folder"),
+        (errno.EACCES, "permission denied: change its permissions"),
         (errno.EIO, "check the disk"),
     ],
 )

@@ -172,3 +172,20 @@ def test_what_is_not_here(cards: dict[str, Card], tmp_path: Path, refused: Refus
         select("mist", cards, tmp_path)
     with refused("no dataset is chosen"):
         select(" , ", cards, tmp_path)
+
+
+def test_names_in_any_case_and_what_may_be_meant(tmp_path: Path, refused: Refused) -> None:
+    cards = {each.name: each for each in (card("rain100l", title="Rain100L"), card("rain1400", folders=("DDN-Data",)))}
+    put(tmp_path / "rain100l", "test/rainy/1.png", "test/clean/1.png")
+    assert chosen("RAIN100L", cards, tmp_path) == ["rain100l"]
+    with refused("'ddn-data'", "rain1400 goes by it"):
+        select("ddn-data", cards, tmp_path)
+    with refused("'rain100'", "did you mean"):
+        select("rain100", cards, tmp_path)
+
+
+def test_a_data_root_a_level_too_deep_or_too_high(tmp_path: Path, refused: Refused) -> None:
+    put(tmp_path / "disk/data/wet", "test/rainy/1.png", "test/clean/1.png")
+    for root in (tmp_path / "disk", tmp_path / "disk/data/wet"):
+        with refused("'wet' are not here", f"give --data-root {tmp_path / 'disk/data'}"):
+            select("wet", {"wet": card("wet")}, root)

@@ -12,10 +12,11 @@ from derainbench.errors import UserError
 from derainbench.lock import locked
 from derainbench.rain import RainModel
 from derainbench.synth.card import card_text
+from derainbench.synth.comparison import exchanged
 from derainbench.synth.making import GREY_LAYERS, Making, clean_file, layer_file, make, rainy_file
-from derainbench.synth.plan import Plan, Request, complete, make_plan, present_files
+from derainbench.synth.plan import Plan, Request, changed_scenes, complete, make_plan, present_files
 from derainbench.synth.record import Record, write_record
-from derainbench.synth.sources import find_scenes, problems_of
+from derainbench.synth.sources import Scene, find_scenes, problems_of
 from derainbench.synth.statistics import Images, Row, evenly_spaced, measure
 from derainbench.workers import in_chunks
 
@@ -23,6 +24,7 @@ from derainbench.workers import in_chunks
 OnProgress = Callable[[str, int, int], None]
 
 _MANY = 5000  # headers, of a fraction of a millisecond each, are worth new processes
+_SOME = 50  # images to decode are
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,9 @@ class Outcome:
     """What a run of :func:`synthesize` made and found.
 
     ``made`` rainy images now, ``kept`` from before; ``failures``, a line for each clean image that could not be used;
-    ``gone``, scenes that are kept though their clean image is no longer there; ``measured``, rows of up to 100 images.
-    ``card`` is None where no image could be made.
+    ``gone``, scenes whose finished pairs are kept though their clean image is no longer there; ``dropped``, rains of
+    such scenes that were unfinished and went; ``measured``, rows of up to 100 images. ``card`` is None where no image
+    could be made; ``splits`` are those of the card.
     """
 
     name: str
@@ -41,23 +44,26 @@ class Outcome:
     kept: int
     failures: tuple[str, ...]
     gone: tuple[str, ...]
+    dropped: tuple[str, ...]
     measured: tuple[Row, ...]
+    splits: tuple[str, ...]
 
 
 def synthesize(request: Request, workers: int, progress: OnProgress = lambda what, more, total: None) -> Outcome:
     """Make what is missing of the dataset, measure it, and write its card, ``out/card.toml``.
 
     Every file is whole or not there, so that a kill at any moment loses only what was being written; the same request
-    goes on from there. Clean images that were exchanged since are done again. The bytes depend on the request and on
-    the clean image alone, not on the number of ``workers`` nor on other images. Nothing is written, and
-    :class:`UserError` says why, where the folder was made in another way, or where a file's header shows that it
-    cannot be used; a file that turns out to be broken later is among the outcome's ``failures``.
+    goes on from there. The bytes depend on the request and on the clean image alone, not on the number of ``workers``
+    nor on other images. Nothing is written, and :class:`UserError` says why, where the folder was made in another way,
+    where a clean image is another one than its pairs were made from, or where a file's header shows that it cannot be
+    used; a file that turns out to be broken later is among the outcome's ``failures``.
     """
     making = request.making()
     scenes = find_scenes(request.clean, request.depth)
     _look_at_headers(make_plan(request, making, scenes), workers, progress)
     with locked(request.out):
-        plan = make_plan(request, making, scenes)  # another process may have been at it in between
+        # Another process may have been at it in between.
+        plan = make_plan(request, making, scenes, _exchanged(request, making, scenes, workers, progress))
         _remove(plan.stale)
         if plan.jobs:
             write_record(request.out, plan.record)
@@ -77,7 +83,9 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
         kept=plan.kept,
         failures=tuple(dict.fromkeys(failures)),
         gone=tuple(plan.gone),
+        dropped=tuple(plan.dropped),
         measured=tuple(split.measured or ()),
+        splits=tuple(name for name, each in record.splits.items() if each.pairs),
     )
 
 
@@ -90,6 +98,17 @@ def _look_at_headers(plan: Plan, workers: int, progress: OnProgress) -> None:
     if problems:
         how_many = "1 file" if len(problems) == 1 else f"{len(problems)} files"
         raise UserError(f"{how_many} cannot be used, nothing was written: {' | '.join(problems)}")
+
+
+def _exchanged(
+    request: Request, making: Making, scenes: dict[str, Scene], workers: int, progress: OnProgress
+) -> list[str]:
+    """Which clean images are others than those in the folder: by their pixels, where their files seem changed."""
+    changed, found = changed_scenes(request, scenes), []
+    for count, names in in_chunks(partial(exchanged, making), changed, workers if len(changed) > _SOME else 1):
+        found += names
+        progress("comparing", count, len(changed))
+    return found
 
 
 def _remove(files: list[Path]) -> None:

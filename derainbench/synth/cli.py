@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,12 +70,25 @@ def _as_text(request: Request, outcome: Outcome) -> str:
     lines = [f"{request.out}: {request.split}, {outcome.made} rainy images made, {outcome.kept} kept"]
     if outcome.gone:
         names = ", ".join(outcome.gone[:5]) + (", ..." if len(outcome.gone) > 5 else "")
-        lines.append(f"note: no longer in {request.clean}, their pairs stay: {names} ({len(outcome.gone)})")
+        lines.append(f"note: no longer in {request.clean}, their finished pairs stay: {names} ({len(outcome.gone)})")
+    if outcome.dropped:
+        names = ", ".join(outcome.dropped[:5]) + (", ..." if len(outcome.dropped) > 5 else "")
+        lines.append(
+            f"note: no longer in {request.clean}, and unfinished, so removed: {names} ({len(outcome.dropped)})"
+        )
     if outcome.measured:
         lines += ["", side_by_side(request.preset, outcome.model, outcome.name, outcome.measured), ""]
     if outcome.card is not None:
-        lines.append(f"next: derainbench run --card {outcome.card} --datasets {outcome.name} --methods nasnet")
+        lines.append(f"next: {_next(outcome.card, outcome)}")
     return "\n".join(lines)
+
+
+def _next(card: Path, outcome: Outcome) -> str:
+    """What a run can do with the splits that are there: a network needs both."""
+    if "test" not in outcome.splits:
+        return "the same command with --split test and other clean images, to score on"
+    method = "nasnet" if "train" in outcome.splits else "identity"
+    return f"derainbench run --card {shlex.quote(str(card))} --datasets {outcome.name} --methods {method}"
 
 
 def _as_json(request: Request, outcome: Outcome) -> str:
@@ -91,6 +105,7 @@ def _as_json(request: Request, outcome: Outcome) -> str:
             "kept": outcome.kept,
             "failures": outcome.failures,
             "gone": outcome.gone,
+            "dropped": outcome.dropped,
             "measured_images": len(outcome.measured),
             "measured": summary(outcome.measured),
             "beside": beside_as_data(request.preset),

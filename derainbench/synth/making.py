@@ -76,6 +76,20 @@ def rainy_file(making: Making, scene: str, n: int) -> Path:
     return making.folder / "rainy" / f"{scene}-{n}.png"
 
 
+def rain_files(making: Making, scene: str, n: int) -> list[Path]:
+    """Those of :func:`files_of` that belong to this rain alone, not to its scene."""
+    shared = {clean_file(making, scene), *(layer_file(making, layer, scene, n) for layer in SCENE_LAYERS)}
+    return [path for path in files_of(making, scene, n) if path not in shared]
+
+
+def has_content(path: Path | str) -> bool:
+    """False for what is not there, and for an empty file, as a full disk or a crash of the system may leave it."""
+    try:
+        return Path(path).stat().st_size > 0
+    except OSError:
+        return False
+
+
 def layer_file(making: Making, layer: str, scene: str, n: int) -> Path:
     """A layer by its name in the equation, or ``depth``, which is the same for all rains of a scene."""
     name = f"{scene}.png" if layer in SCENE_LAYERS else f"{scene}-{n}.png"
@@ -108,12 +122,12 @@ def _by_scene(jobs: Sequence[Job]) -> Iterator[tuple[Scene, list[int]]]:
 
 def _make_scene(making: Making, scene: Scene, numbers: Sequence[int]) -> None:
     clean = read_rgb(scene.clean)
-    depth = _depth(making, scene, clean.shape[0], clean.shape[1]) if making.model == "mist" else None
+    depth = stored_depth(making, scene, clean.shape[0], clean.shape[1]) if making.model == "mist" else None
     # The rain is made from the depth as it is stored, so that the files together satisfy the equation.
     normalised = None if depth is None else (depth / _LEVELS).astype(np.float32)
-    if not clean_file(making, scene.name).exists():
+    if not has_content(clean_file(making, scene.name)):
         write_atomic(clean_file(making, scene.name), png_bytes(clean))
-    if depth is not None and not layer_file(making, "depth", scene.name, 0).exists():
+    if depth is not None and not has_content(layer_file(making, "depth", scene.name, 0)):
         write_atomic(layer_file(making, "depth", scene.name, 0), _png(depth))
     for n in numbers:
         rain = preset(making.preset)(clean, normalised, _seed(making, scene.name, n))
@@ -122,7 +136,7 @@ def _make_scene(making: Making, scene: Scene, numbers: Sequence[int]) -> None:
         write_atomic(rainy_file(making, scene.name, n), png_bytes(rain.rainy))
 
 
-def _depth(making: Making, scene: Scene, height: int, width: int) -> NDArray[np.uint16]:
+def stored_depth(making: Making, scene: Scene, height: int, width: int) -> NDArray[np.uint16]:
     """(height, width) in 16 bits, 65535 at the farthest point: of the given file, or modelled."""
     if scene.depth is None:
         normalised = plane_depth(height, width, _seed(making, scene.name, None))

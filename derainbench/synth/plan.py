@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from derainbench import __version__
 from derainbench.cards import RESERVED, SplitName, all_cards
 from derainbench.errors import UserError
 from derainbench.rain import PRESETS, preset
-from derainbench.synth.making import Job, Making, files_of
+from derainbench.synth.making import Job, Making, files_of, has_content, rain_files
 from derainbench.synth.record import Record, SplitRecord, read_record, refuse_others
 from derainbench.synth.sources import Scene, changed_or_gone
 
@@ -57,9 +58,11 @@ class Plan:
     kept: int
     """Rainy images that are there and stay."""
     gone: list[str]
-    """Scenes that stay though their clean image is no longer there."""
+    """Scenes whose finished pairs stay though their clean image is no longer there."""
+    dropped: list[str]
+    """Rains of scenes whose clean image is no longer there, of which only some files are, so that they go."""
     stale: list[Path]
-    """Files that go first: of scenes whose clean image was exchanged, or is gone before all its rains were made."""
+    """Files that go first: of no finished pair, and that nothing will finish."""
 
 
 def choose_preset(model: str | None, name: str | None) -> str:
@@ -78,8 +81,18 @@ def choose_preset(model: str | None, name: str | None) -> str:
     return name
 
 
-def make_plan(request: Request, making: Making, scenes: dict[str, Scene]) -> Plan:
-    """Compare the request with the folder. :class:`UserError` where what is there was made in another way."""
+def changed_scenes(request: Request, scenes: dict[str, Scene]) -> list[Scene]:
+    """The scenes whose files have other names, sizes or times than when pairs were made of them."""
+    found = read_record(request.out)
+    before = found.splits.get(request.split) if found is not None else None
+    return [scenes[name] for name in changed_or_gone(before.scenes, scenes)[0]] if before is not None else []
+
+
+def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchanged: Collection[str] = ()) -> Plan:
+    """Compare the request with the folder; ``exchanged``: the scenes whose clean image is another one than there.
+
+    :class:`UserError` where what is there was made in another way, or of other images.
+    """
     found = read_record(request.out)
     name = request.name or (found.name if found is not None else request.out.resolve().name)
     if found is None:
@@ -100,21 +113,24 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene]) -> Pla
         raise UserError(f"{making.folder} has files that datasets synth did not make; give another --out")
 
     recorded = before.scenes if before is not None else {}
-    changed, gone = changed_or_gone(recorded, scenes)
+    _, gone = changed_or_gone(recorded, scenes)
     lacking = {name: _lacking(making, name, request.per_image, present) for name in {**scenes, **dict.fromkeys(gone)}}
-    lacking |= {name: list(range(request.per_image)) for name in changed}
+    _refuse_exchanged(making, [scenes[name] for name in exchanged if len(lacking[name]) < request.per_image])
     jobs = [Job(scene, n) for name, scene in scenes.items() for n in lacking[name]]
-    stays = [name for name in gone if not lacking[name]]
-    forgotten = [name for name in gone if lacking[name]]
+    stays = [name for name in gone if len(lacking[name]) < request.per_image]
+    forgotten = [name for name in gone if len(lacking[name]) == request.per_image]
+    unfinished = {(name, n): rain_files(making, name, n) for name in gone for n in lacking[name]}
     kept = sum(request.per_image - len(lacking[name]) for name in [*scenes, *stays])
-    if before is not None and before.version != __version__ and kept and jobs:
+    if before is not None and before.version != __version__ and jobs and (kept or before.pairs):
         raise UserError(
             f"{making.folder} was begun by derainbench {before.version}, this is {__version__}, whose rain may differ;"
             " finish it with that one, or give another --out"
         )
     stamps = {name: recorded[name] for name in stays} | {name: scene.stamp for name, scene in scenes.items()}
-    # A finished split stays as it was recorded, its measurements and the version that made it included.
-    split = before if before is not None and not jobs and not forgotten else asked
+    split = asked
+    if before is not None and not jobs:  # nothing is made: the version that made it, and what it measured, stand
+        lost = before.pairs != kept
+        split = before.model_copy(update={"pairs": 0, "measured": None}) if lost else before
     split = split.model_copy(update={"scenes": dict(sorted(stamps.items()))})
     splits = {**(found.splits if found is not None else {}), request.split: split}
     return Plan(
@@ -122,11 +138,13 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene]) -> Pla
         jobs=jobs,
         kept=kept,
         gone=stays,
+        dropped=[f"{name}-{n}" for (name, n), files in unfinished.items() if not present.isdisjoint(map(str, files))],
         stale=[
             # The rainy image first: what has none is in no pair.
+            *(file for files in unfinished.values() for file in reversed(files)),
             *(
                 file
-                for name in [*changed, *forgotten]
+                for name in [*exchanged, *forgotten]
                 for n in range(request.per_image)
                 for file in reversed(files_of(making, name, n))
             ),
@@ -138,8 +156,9 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene]) -> Pla
 
 
 def present_files(making: Making) -> set[str]:
-    """The path of every file in the split's folders."""
-    return {f"{folder}{os.sep}{name}" for folder, _, names in os.walk(making.folder) for name in names}
+    """The path of every file in the split's folders; empty ones are none, but for what a kill left."""
+    files = (f"{folder}{os.sep}{name}" for folder, _, names in os.walk(making.folder) for name in names)
+    return {path for path in files if path.endswith(".part") or has_content(path)}
 
 
 def complete(making: Making, split: SplitRecord, present: set[str]) -> list[tuple[str, int]]:
@@ -153,6 +172,16 @@ def complete(making: Making, split: SplitRecord, present: set[str]) -> list[tupl
 
 def _lacking(making: Making, scene: str, per_image: int, present: set[str]) -> list[int]:
     return [n for n in range(per_image) if not present.issuperset(map(str, files_of(making, scene, n)))]
+
+
+def _refuse_exchanged(making: Making, scenes: list[Scene]) -> None:
+    """A second folder of clean images that are called like the first ones must not cost the first pairs."""
+    if scenes:
+        are = "1 clean image is" if len(scenes) == 1 else f"{len(scenes)} clean images are"
+        raise UserError(
+            f"{are} not what the pairs of that name in {making.folder} were made from, the first {scenes[0].clean};"
+            " give another --out, or delete those pairs"
+        )
 
 
 def _check_name(name: str, out: Path) -> None:

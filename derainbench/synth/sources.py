@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from derainbench.atomic import storage_error
 from derainbench.errors import UserError
+from derainbench.image_files import image_files
 from derainbench.images import image_size
 from derainbench.patterns import IMAGE_SUFFIXES
 from derainbench.rain import MIN_SIDE
@@ -81,7 +81,7 @@ def _named_images(folder: Path) -> dict[str, Path]:
         raise UserError(f"{folder} is no folder; check the path")
     named: dict[str, Path] = {}
     taken: dict[str, Path] = {}
-    for path in sorted(_images(folder)):
+    for path in sorted(image_files(folder)):
         name = _scene_name(path, folder)
         other = taken.setdefault(name.casefold(), path)  # on some systems a.png and A.png are one file
         if other is not path:
@@ -98,30 +98,6 @@ def _scene_name(path: Path, folder: Path) -> str:
     if len(name.encode()) > _LONGEST:
         raise UserError(f"{path}: its name is too long for a scene's, over {_LONGEST} bytes; shorten it")
     return name
-
-
-def _images(folder: Path) -> list[Path]:
-    """Links to folders are followed, but not into a folder that one is in already; hidden files are left out."""
-    found: list[Path] = []
-    pending: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
-    while pending:
-        here, above = pending.pop()
-        try:
-            facts = here.stat()
-            place = (facts.st_dev, facts.st_ino)
-            if place in above:
-                continue
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir():
-                        pending.append((here / entry.name, above | {place}))
-                    elif entry.name.lower().rpartition(".")[2] in IMAGE_SUFFIXES and "." in entry.name:
-                        found.append(here / entry.name)
-        except OSError as error:
-            raise storage_error(here, error) from error
-    return found
 
 
 def _stamp(path: Path, folder: Path) -> str:

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from derainbench.images import read_layer, read_pair
+from derainbench.errors import UserError
+from derainbench.images import Array, read_layer, read_rgb
 from derainbench.rain import RainModel, streak_statistics
 from derainbench.rain.measured import BESIDE, RealSet
 from derainbench.rain.statistics import RAIN_THRESHOLD
+from derainbench.synth.comparison import read_again
 from derainbench.workers import in_chunks
 
 #: At most so many images are measured, evenly spaced through the set.
@@ -53,6 +55,10 @@ QUANTITIES: dict[RainModel, dict[str, str]] = {
 _DIGITS = {"mean_on_rain": 1, "percentile_95": 1, "length": 1, "direction": 0, "newly_saturated": 4, "ssim": 3}
 
 
+# The last bits of a sum depend on how many threads share it, and a record's bytes should not.
+_STORED = 6
+
+
 @dataclass(frozen=True)
 class Images:
     """The files of one rainy image."""
@@ -71,14 +77,17 @@ def evenly_spaced(count: int) -> list[int]:
 def measure(
     model: RainModel, images: Sequence[Images], workers: int, progress: Callable[[int, int], None]
 ) -> list[Row]:
-    """The quantities of ``QUANTITIES[model]`` of each image, in their order, from its files."""
+    """The quantities of ``QUANTITIES[model]`` of each image, in their order, from its files, to 6 decimal places.
+
+    :class:`UserError` naming the file where one of them is damaged.
+    """
     numbered = list(enumerate(images))
     rows: dict[int, Row] = {}
     for count, part in in_chunks(partial(_layers, model), numbered, workers):
         rows.update(part)
         progress(count, len(numbered))
     complete = (rows[number] | _input_score(files) for number, files in numbered)
-    return [{key: value for key, value in row.items() if math.isfinite(value)} for row in complete]
+    return [{key: round(value, _STORED) for key, value in row.items() if math.isfinite(value)} for row in complete]
 
 
 def _layers(model: RainModel, images: Sequence[tuple[int, Images]]) -> dict[int, Row]:
@@ -86,19 +95,26 @@ def _layers(model: RainModel, images: Sequence[tuple[int, Images]]) -> dict[int,
     return {number: measures[model](files) for number, files in images}
 
 
+def _pair(files: Images) -> tuple[Array, Array]:
+    rainy, clean = (read_again(read_rgb, path) for path in (files.rainy, files.clean))
+    if rainy.shape != clean.shape:
+        raise UserError(f"{files.rainy} and {files.clean} differ in size; delete both and run the same command again")
+    return rainy, clean
+
+
 def _streaks(files: Images) -> Row:
-    return asdict(streak_statistics(*read_pair(files.rainy, files.clean)))
+    return asdict(streak_statistics(*_pair(files)))
 
 
 def _drops(files: Images) -> Row:
-    mask = read_layer(files.layers["M"])
+    mask = read_again(read_layer, files.layers["M"])
     return {"coverage": float((mask > 0.5).mean()), "soft": float(((mask > 0.0) & (mask < 1.0)).mean())}
 
 
 def _mist(files: Images) -> Row:
-    t, streaks = read_layer(files.layers["t"]).astype(np.float64), read_layer(files.layers["S"]).astype(np.float64)
+    t, streaks = (read_again(read_layer, files.layers[name]).astype(np.float64) for name in ("t", "S"))
     return {
-        "light": float(read_layer(files.layers["A"]).flat[0]),
+        "light": float(read_again(read_layer, files.layers["A"]).flat[0]),
         "transmission": float(t.mean()),
         "thickness": -math.log(max(float(t.min()), 1.0 / 65535.0)),
         "coverage": float((255.0 * streaks > RAIN_THRESHOLD).mean()),
@@ -110,7 +126,7 @@ def _input_score(files: Images) -> Row:
     from derainbench.metrics import score  # torch, which the workers do without
     from derainbench.tensors import to_tensor
 
-    rainy, clean = (to_tensor(image).double().unsqueeze(0) for image in read_pair(files.rainy, files.clean))
+    rainy, clean = (to_tensor(image).double().unsqueeze(0) for image in _pair(files))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="SSIM is undefined")  # of tiny images: it is NaN, printed as -
         scores = score(rainy, clean, "y")

