@@ -36,9 +36,10 @@ def agrees(expected: InputScore, psnr: float, ssim: float) -> bool:
 
 def disagreement(expected: InputScore, psnr: float, ssim: float) -> str:
     """What to say where they are not."""
+    doubt = ", or its score is wrong, which nobody has confirmed" if expected.unconfirmed else ""
     return (
         f"the input scores {psnr:.3f} dB / {ssim:.4f}, the card says {expected.psnr} dB / {expected.ssim} under "
-        f"{expected.protocol}: the files are not the ones the card describes"
+        f"{expected.protocol}: the files are not the ones the card describes{doubt}"
     )
 
 

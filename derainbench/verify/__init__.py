@@ -11,9 +11,10 @@ from pathlib import Path
 from derainbench.cards import Card, SplitName
 from derainbench.errors import UserError
 from derainbench.images import image_size
-from derainbench.locate import Dataset, locate, select
+from derainbench.locate import Dataset, locate, places, select
 from derainbench.manifest import Manifest, open_manifest
 from derainbench.pairing import Matched, match_files
+from derainbench.patterns import Pattern
 from derainbench.verify.files import (
     absent,
     count_findings,
@@ -26,9 +27,10 @@ from derainbench.verify.files import (
 )
 from derainbench.verify.images import CleanImages, contradicted, copies, exchanged, repeated, shared_scenes
 from derainbench.verify.inspect_pairs import Inspection, inspect
-from derainbench.verify.score import input_scores, protocol_of, score_problems
+from derainbench.verify.score import input_scores, protocol_of, score_findings
+from derainbench.verify.sizes import size_problems
 from derainbench.verify.split_facts import SplitFacts
-from derainbench.verify.verdict import Finding, SplitVerdict, Verdict, relative
+from derainbench.verify.verdict import Finding, SplitVerdict, Verdict, below
 from derainbench.workers import in_chunks
 
 #: Told (what, how many more files are done, of how many).
@@ -43,12 +45,19 @@ _PIXELS_AT_ONCE = 4_000_000  # it is given, because Ctrl-C waits for them
 def to_verify(words: str, cards: dict[str, Card], data_root: Path | None) -> list[Dataset]:
     """The datasets that the words mean, as for ``--datasets``; but ``all`` are just those whose files are here.
 
-    The embedded ones are among these where no data root is given. :class:`UserError` where there is none.
+    The embedded ones are among these where no data root is given. A dataset with a folder that cannot be read is here:
+    that is for the verdict to say. :class:`UserError` where there is none.
     """
     if words != "all":
-        return select(words, cards, data_root)
+        try:
+            return select(words, cards, data_root)
+        except UserError:
+            unreadable = _unreadable(cards[words], data_root) if words in cards else None
+            if unreadable is None:
+                raise
+            return [unreadable]
     wanted = [card for card in cards.values() if data_root is None or not card.embedded]
-    found = [dataset for card in wanted if (dataset := locate(card, data_root)) is not None]
+    found = [dataset for card in wanted if (dataset := _located(card, data_root)) is not None]
     if not found:
         raise UserError(f"the files of no dataset are in {data_root}; derainbench datasets says where to fetch them")
     return found
@@ -59,16 +68,7 @@ def verify(dataset: Dataset, workers: int = 1, progress: Progress = lambda what,
 
     Files are read in ``workers`` processes where that is worth it. :class:`UserError` where a file changes meanwhile.
     """
-    matched: dict[SplitName, Matched] = {}
-    splits: list[SplitVerdict] = []
-    for split in _SPLITS:
-        patterns = getattr(dataset.layout, split)
-        if patterns is not None:
-            try:
-                matched[split] = match_files(dataset.root, patterns)
-            except UserError as error:  # a folder that cannot be read, a name that is no text
-                finding = Finding("unreadable", (), relative(str(error), dataset.root))
-                splits.append(SplitVerdict(split, 0, getattr(dataset.card.counts, split), 0, (finding,), ()))
+    matched, splits = _matched(dataset)
     used = {split: used_files(each) for split, each in matched.items()}
     lone = {
         split: orphans(each, set().union(*(used[other] for other in used if other != split)))
@@ -90,6 +90,50 @@ def verify(dataset: Dataset, workers: int = 1, progress: Progress = lambda what,
     doubts = [*dataset.card.unconfirmed, dataset.layout.unconfirmed]
     notices += [Finding("unconfirmed", (), text) for text in doubts if text]
     return Verdict(dataset.name, dataset.layout.name, dataset.root, tuple(splits), tuple(notices))
+
+
+def _located(card: Card, data_root: Path | None) -> Dataset | None:
+    try:
+        return locate(card, data_root)
+    except UserError:
+        unreadable = _unreadable(card, data_root)
+        if unreadable is None:
+            raise
+        return unreadable
+
+
+def _unreadable(card: Card, data_root: Path | None) -> Dataset | None:
+    """The dataset in the first packaging whose files cannot even be looked for."""
+    for layout in card.layouts:
+        for root in places(card, layout, data_root):
+            try:
+                _look_for_files(Dataset(card, root, layout))
+            except UserError:
+                return Dataset(card, root, layout)
+    return None
+
+
+def _look_for_files(dataset: Dataset) -> None:
+    for patterns in (dataset.layout.train, dataset.layout.test):
+        for text in (patterns.rainy, *patterns.partners.values()) if patterns is not None else ():
+            Pattern(text).matches_any(dataset.root)
+
+
+def _matched(dataset: Dataset) -> tuple[dict[SplitName, Matched], list[SplitVerdict]]:
+    """The files of each split of the layout, and the verdicts on splits with a folder or a name that is unreadable."""
+    matched: dict[SplitName, Matched] = {}
+    unreadable: list[SplitVerdict] = []
+    for split in _SPLITS:
+        patterns = getattr(dataset.layout, split)
+        if patterns is not None:
+            try:
+                found = match_files(dataset.root, patterns)
+                orphans(found, ())  # where there is no rainy file, this is what looks for clean ones
+                matched[split] = found
+            except UserError as error:
+                finding = Finding("unreadable", (), str(error))
+                unreadable.append(SplitVerdict(split, 0, getattr(dataset.card.counts, split), 0, (finding,), ()))
+    return matched, unreadable
 
 
 def _verify_split(
@@ -114,8 +158,11 @@ def _verify_split(
     groups, unknown = repeated(clean, same_scene)
     scores = None
     if split == "test":
+        problems += size_problems(card, facts.rainy_sides)
         scores = input_scores(card, facts.scores, not problems)
-        problems += score_problems(card, scores)
+        wrong_score, doubtful_score = score_findings(card, scores)
+        problems += wrong_score
+        notices += doubtful_score
     manifest = _manifest(dataset, split, matched, progress) if not problems else None
     return SplitVerdict(
         split,
@@ -166,8 +213,8 @@ def _known_files(
     known = {name for names in lone.values() for name in names}
     for each in matched.values():
         known |= used_files(each)
-        known.update(relative(path, dataset.root) for problem in each.problems for path in problem.files)
-        known.update(relative(path, dataset.root) for path in each.orphans)
+        known.update(below(path, dataset.root) for problem in each.problems for path in problem.files)
+        known.update(below(path, dataset.root) for path in each.orphans)
     return known
 
 

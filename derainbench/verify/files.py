@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Collection, Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from derainbench.cards import Card, SplitName
+from derainbench.image_file import shown_name
 from derainbench.locate import Dataset
 from derainbench.pairing import Matched
 from derainbench.patterns import IMAGE_SUFFIXES, Pattern
-from derainbench.verify.verdict import Finding, first_few, relative
+from derainbench.verify.verdict import Finding, below, first_few, shortened
 
 
 def used_files(matched: Matched) -> set[str]:
@@ -23,15 +24,18 @@ def pairing_problems(matched: Matched) -> list[Finding]:
     """Files without partner, with several, and of one name."""
     root = matched.root
     return [
-        Finding(each.kind, tuple(relative(path, root) for path in each.files), relative(each.message, root))
+        Finding(each.kind, tuple(below(path, root) for path in each.files), shortened(each.message, each.files, root))
         for each in matched.problems
     ]
 
 
 def orphans(matched: Matched, elsewhere: Collection[str]) -> list[str]:
-    """Clean files and layers that no rainy file of this split needs, nor one ``elsewhere``, in another split."""
+    """Clean files and layers that no rainy file of this split needs, nor one ``elsewhere``, in another split.
+
+    :class:`UserError` where a folder cannot be read.
+    """
     if matched.rows or matched.problems:
-        found = [relative(path, matched.root) for path in matched.orphans]
+        found = [below(path, matched.root) for path in matched.orphans]
     else:  # where there is no rainy file at all, nothing was looked for
         found = [name for text in matched.patterns.partners.values() for name, _ in Pattern(text).find(matched.root)]
     return sorted(set(found) - set(elsewhere))
@@ -85,13 +89,11 @@ def folder_findings(dataset: Dataset, known: Collection[str]) -> list[Finding]:
         alike += _alike(names)
     findings = []
     if strays:
-        text = f"{len(strays):,} images beside the dataset's that no pattern names: {first_few(strays)}"
+        text = f"{len(strays):,} images beside the dataset's that no pattern names: {first_few(_shown(strays))}"
         findings.append(Finding("stray", tuple(strays), text))
     for group in alike:
-        text = (
-            f"{' and '.join(group)} differ in case or in the spelling of letters only: other systems take them for one"
-        )
-        findings.append(Finding("spelling", group, text))
+        text = "differ in case or in the spelling of letters only: other systems take them for one"
+        findings.append(Finding("spelling", group, f"{' and '.join(_shown(group))} {text}"))
     return findings
 
 
@@ -100,6 +102,11 @@ def _images_in(dataset: Dataset, folder: str) -> list[str]:
     with os.scandir(dataset.root / folder) as entries:
         names = [entry.name for entry in entries]
     return sorted(f"{prefix}{name}" for name in names if name.rpartition(".")[2].lower() in IMAGE_SUFFIXES)
+
+
+def _shown(names: Iterable[str]) -> list[str]:
+    """For a line: the names of files that are none of the dataset's may hold anything."""
+    return [shown_name(Path(name)) for name in names]
 
 
 def _alike(names: Iterable[str]) -> list[tuple[str, ...]]:

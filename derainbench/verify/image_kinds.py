@@ -38,8 +38,10 @@ def kinds_of(path: Path) -> Kinds:
     """By the file's header; nothing where it cannot be read: whoever decodes the image says what is wrong."""
     try:
         with opened_image(path) as image:
-            named = _FORMATS.get(path.suffix[1:].lower(), image.format)
-            return Kinds(tuple(_treated(image, path)), (image.format or "") if named != image.format else "")
+            # A phone's JPEG with a second picture behind the first, such as its depth, is what Pillow calls an MPO.
+            found = "JPEG" if image.format == "MPO" else image.format or ""
+            named = _FORMATS.get(path.suffix[1:].lower(), found)
+            return Kinds(tuple(_treated(image, path)), found if named != found else "")
     except UserError:
         return Kinds()
 

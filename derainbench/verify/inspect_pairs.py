@@ -15,9 +15,10 @@ import numpy as np
 from derainbench.errors import UserError
 from derainbench.images import Array, Half, Source, read_layer, read_rgb
 from derainbench.overlap.fingerprint import Fingerprint, fingerprint
+from derainbench.overlap.frame import inside_frame
 from derainbench.pairing import Pair, Row, make_pair
 from derainbench.verify.image_kinds import Kinds, kinds_of
-from derainbench.verify.verdict import Finding, relative
+from derainbench.verify.verdict import Finding, below, shortened
 
 #: A value of the rainy image that is lower than the clean one's by more than this has become darker.
 DARKER = 2  # levels: what rounding and the mildest compression do
@@ -50,6 +51,8 @@ class PairFacts(NamedTuple):
     findings: list[Finding]
     rainy_pixels: str = ""
     """The hash of the rainy image; empty for one of a single colour."""
+    rainy_sides: tuple[int, int] = (0, 0)
+    """Height and width of the rainy image; 0 where it could not be read."""
     darker: float = math.nan
     brighter: float = math.nan
     similarity: float = math.nan
@@ -77,7 +80,8 @@ class _Inspector:
     def __init__(self, task: Inspection) -> None:
         self._task = task
         self._looked_at: set[str] = set()
-        self._shared: dict[str, object] = {}  # what was read of clean images and layers
+        # What was read of clean images and layers, by how it was read too: one file may be both.
+        self._shared: dict[tuple[Callable[..., object], str], object] = {}
 
     def __call__(self, number: int, row: Row) -> PairFacts:
         task = self._task
@@ -86,7 +90,7 @@ class _Inspector:
         new = [name for role, name in named if role in ("rainy", "clean") and name not in self._looked_at]
         self._looked_at.update(new)
         files = tuple((name, kinds) for name in new if (kinds := kinds_of(task.root / name)) != Kinds())
-        clean_is_new = self._name(pair.clean) not in self._shared
+        clean_is_new = (_with_fingerprint, self._name(pair.clean)) not in self._shared
 
         findings: list[Finding] = []
         rainy = self._read(pair.rainy, _with_fingerprint, findings)
@@ -102,6 +106,7 @@ class _Inspector:
             number,
             findings,
             rainy[1].pixels if rainy is not None else "",
+            _sides(rainy[0]) if rainy is not None else (0, 0),
             clean=clean[1] if clean is not None and clean_is_new else None,
             files=files,
         )
@@ -121,7 +126,10 @@ class _Inspector:
             text = f"{names[0]} is the same image as its partner {names[1]}: no rain; restore the right file"
             facts.findings.append(Finding("no rain", names, text))
         difference = rainy[0].astype(np.int16) - clean[0]
-        similarity = float(rainy[1].coefficients.astype(np.float32) @ clean[1].coefficients.astype(np.float32))
+        shown = rainy[1]
+        if (shown.height, shown.width) != (clean[1].height, clean[1].width):  # rain fell on one's frame
+            shown = fingerprint(rainy[0], inside_frame(clean[0]))
+        similarity = float(shown.coefficients.astype(np.float32) @ clean[1].coefficients.astype(np.float32))
         protocol = self._task.protocol
         psnr, ssim = _scores(rainy[0], clean[0], protocol) if protocol else (math.nan, math.nan)
         return facts._replace(
@@ -134,14 +142,14 @@ class _Inspector:
         )
 
     def _name(self, source: Source) -> str:
-        return relative(str(source), self._task.root)
+        return below(source, self._task.root)
 
     def _read_once(self, source: Source, read: Callable[[Source], _Read], findings: list[Finding]) -> _Read | None:
         """The same as :meth:`_read`, of a file that several pairs may share; it is a finding of the first."""
-        name = self._name(source)
-        if name not in self._shared:
-            self._shared[name] = self._read(source, read, findings)
-        known: _Read | None = self._shared[name]  # type: ignore[assignment]  # no file is both an image and a layer
+        key = read, self._name(source)
+        if key not in self._shared:
+            self._shared[key] = self._read(source, read, findings)
+        known: _Read | None = self._shared[key]  # type: ignore[assignment]  # the key has the reader in it
         return known
 
     def _read(self, source: Source, read: Callable[[Source], _Read], findings: list[Finding]) -> _Read | None:
@@ -149,7 +157,8 @@ class _Inspector:
         try:
             return read(source)
         except UserError as error:
-            text = relative(str(error), self._task.root)
+            path = source.path if isinstance(source, Half) else source
+            text = shortened(str(error), [path], self._task.root)
             if all(each.message != text for each in findings):  # as of the other half of a file
                 findings.append(Finding("unreadable", (self._name(source),), text))
             return None
@@ -167,6 +176,11 @@ class _Inspector:
 def _with_fingerprint(source: Source) -> tuple[Array, Fingerprint]:
     image = read_rgb(source)
     return image, fingerprint(image)
+
+
+def _sides(image: Array) -> tuple[int, int]:
+    """Those of the file: a fingerprint's are without a border."""
+    return image.shape[0], image.shape[1]
 
 
 def _layer_sides(source: Source) -> tuple[int, ...]:

@@ -40,10 +40,15 @@ def input_scores(card: Card, scores: NDArray[np.float64], sound: bool) -> InputS
     return InputScores(protocol_of(card), psnr, ssim, known, reason)
 
 
-def score_problems(card: Card, found: InputScores) -> list[Finding]:
-    """The problem that the files are others than the card's, where the scores were compared and differ."""
+def score_findings(card: Card, found: InputScores) -> tuple[list[Finding], list[Finding]]:
+    """Problems and notices that the files are others than the card's, where the scores were compared and differ.
+
+    A notice where nobody has confirmed the card's.
+    """
     expected = card.input_score
     if expected is None or found.not_compared or agrees(expected, found.psnr, found.ssim):
-        return []
+        return [], []
     text = disagreement(expected, found.psnr, found.ssim)
-    return [Finding("score", (), f"{text}; fetch those that it names")]
+    if expected.unconfirmed:
+        return [], [Finding("score", (), text)]
+    return [Finding("score", (), f"{text}; fetch those that it names")], []

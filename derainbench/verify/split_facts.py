@@ -13,7 +13,7 @@ from derainbench.pairing import Matched
 from derainbench.verify.image_kinds import TREATMENT
 from derainbench.verify.images import CleanImages, Named, in_doubt
 from derainbench.verify.inspect_pairs import PairFacts
-from derainbench.verify.verdict import Finding, first_few, relative
+from derainbench.verify.verdict import Finding, below, first_few
 
 #: So many clean images of a split keep their fingerprint, 0.8 kB each; of more, the hash of their pixels only.
 MOST_PRINTS = 100_000
@@ -34,11 +34,12 @@ class SplitFacts:
         self._scene_of: dict[str, str] = {}
         for row in matched.rows:
             pair = matched.pair(row)
-            rainy, clean = (relative(str(source), matched.root) for source in (pair.rainy, pair.clean))
+            rainy, clean = (below(source, matched.root) for source in (pair.rainy, pair.clean))
             self.rainy_names.append(rainy)
             self._scene_of.setdefault(clean, row.scene)
             self._clean_of.append(clean)
         self.rainy_pixels: NDArray[np.bytes_] = np.zeros(len(matched.rows), _HASH)
+        self.rainy_sides = np.zeros((len(matched.rows), 2), np.int32)
         self.scores = np.full((len(matched.rows), 2), np.nan)
         self._in_doubt: list[tuple[Named, PairFacts]] = []
         self._findings: list[tuple[int, Finding]] = []
@@ -56,6 +57,7 @@ class SplitFacts:
         number = facts.number
         self._findings += [(number, finding) for finding in facts.findings]
         self.rainy_pixels[number] = facts.rainy_pixels.encode()
+        self.rainy_sides[number] = facts.rainy_sides
         self.scores[number] = facts.psnr, facts.ssim
         name = self._clean_of[number]
         if facts.clean is not None:

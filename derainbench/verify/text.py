@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from derainbench.verify.verdict import Finding, InputScores, SplitVerdict, Verdict
 
-#: Findings of one kind that are shown one by one; of more, the first few and how many there are.
+#: Findings of one kind, and repeated backgrounds, that are shown one by one; of more, the first few and how many.
 MOST_LINES = 50
 _FIRST = 10
+
+_One = TypeVar("_One")
 
 
 def headline(verdict: Verdict) -> str:
@@ -46,8 +49,11 @@ def _split(split: SplitVerdict) -> Iterator[str]:
     score = f", {_score(split.scores)}" if split.scores is not None and split.pairs else ""
     yield f"{split.split}: {split.pairs:,}{of} pairs, {split.scenes:,} scenes{score}"
     if split.repeated:
-        groups = ", ".join("=".join(group) for group in split.repeated)
-        text = f"{len(split.repeated)} repeated backgrounds, by the images: {groups}"
+        shown = _shown(split.repeated)
+        groups = ", ".join("=".join(group) for group in shown)
+        if len(shown) < len(split.repeated):
+            groups += f", {len(split.repeated) - len(shown):,} more; --json has all"
+        text = f"{len(split.repeated):,} repeated backgrounds, by the images: {groups}"
         yield from textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
     if split.digest is not None:
         yield f"  manifest {split.digest[:12]}: {split.manifest or 'not kept, the cache cannot be written'}"
@@ -61,12 +67,16 @@ def _score(found: InputScores) -> str:
     return f"{text} (the card: {found.expected[0]} / {found.expected[1]})"
 
 
+def _shown(those: Sequence[_One]) -> Sequence[_One]:
+    return those if len(those) <= MOST_LINES else those[:_FIRST]
+
+
 def _listed(findings: Iterable[Finding]) -> Iterator[str]:
     kinds: dict[str, list[Finding]] = {}
     for each in findings:
         kinds.setdefault(each.kind, []).append(each)
     for kind, those in kinds.items():
-        shown = those if len(those) <= MOST_LINES else those[:_FIRST]
+        shown = _shown(those)
         yield from (f"  {kind}: {each.message}" for each in shown)
         if len(shown) < len(those):
             yield f"  {kind}: {len(those) - len(shown):,} more; --json has all"

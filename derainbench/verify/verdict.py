@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from derainbench.cards import SplitName
+from derainbench.image_file import shown_name
+from derainbench.images import Half, Source
 
 
 class Finding(NamedTuple):
@@ -89,9 +91,24 @@ class Verdict:
         return {"usable": self.usable, **_plain(dataclasses.asdict(self, dict_factory=dict))}
 
 
-def relative(path: Path | str, root: Path) -> str:
-    """A path, or a text that names some, with those below the dataset's folder shortened to what is below it."""
-    return str(path).replace(f"{root}{os.sep}", "")
+def below(source: Source, root: Path) -> str:
+    """A file's path from the dataset's folder on, with / ; of half a file, with the half behind it."""
+    if isinstance(source, Half):
+        return f"{below(source.path, root)} ({source.side} half)"
+    return source.relative_to(root).as_posix()
+
+
+def shortened(message: str, files: Iterable[Path], root: Path) -> str:
+    """A line that names files below the dataset's folder, with these paths as :func:`below` gives them.
+
+    Nothing else of it changes: the folder's name may well be part of other words.
+    """
+    known: dict[str, str] = {}
+    for path in files:
+        name = below(path, root)
+        known |= {str(path): name, shown_name(path): shown_name(Path(name))}
+    longest_first = sorted(known, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, longest_first)), lambda found: known[found[0]], message) if known else message
 
 
 def first_few(names: Sequence[str], most: int = 3) -> str:

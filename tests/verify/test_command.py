@@ -166,6 +166,54 @@ def test_another_score_than_the_cards_is_a_problem(pictures, call: Call) -> None
     assert "(not compared: the card's is of 6 pairs)" in known(99.0, 0.5)[1]
 
 
+def test_a_score_that_nobody_has_confirmed_is_a_notice(call: Call) -> None:
+    score = "input_score = { protocol = 'y', psnr = 99.0, ssim = 0.5, unconfirmed = true }"
+    Path("mine.toml").write_text(CARD % score)
+    status, out, _ = verify(call)
+    assert status == 0
+    line = out.split("notices:\n")[1].splitlines()[0]
+    assert line.startswith("  score: the input scores ")
+    assert line.endswith("or its score is wrong, which nobody has confirmed")
+    assert "manifest" in out
+
+
+@pytest.mark.parametrize("name", ["mine", "all"])
+def test_what_cannot_be_looked_for_is_a_problem_of_the_dataset(pictures, call: Call, name: str) -> None:
+    """Not a mistake of the call: the dataset is there, but a folder loops, or a name is no text."""
+    root = pictures.root
+    (root / "clean").rename(root / "aside")
+    (root / "clean").symlink_to(root / "clean")  # permissions would not stop the system's administrator
+    status, out, err = verify(call, "--data-root", ".", name=name)
+    assert (status, err) == (1, "")
+    assert out.startswith("mine: NOT usable: 1 problem (1 unreadable)")
+    found = json.loads(verify(call, "--json", "--data-root", ".", name=name)[1])
+    (split,) = found["datasets"][0]["splits"]
+    (problem,) = split["problems"]
+    assert problem["kind"] == "unreadable"
+    assert problem["message"].startswith(f"{root / 'clean'}: ")
+    (root / "clean").unlink()
+    (root / "aside").rename(root / "clean")
+
+    for each in (root / "rainy").iterdir():
+        each.rename(each.with_stem(f"{each.stem}\n"))
+    Path("mine.toml").write_text((CARD % "").replace("{id:d}", "{id}"))
+    status, out, err = verify(call, "--data-root", ".", name=name)
+    assert (status, err) == (1, "")
+    assert out.startswith("mine: NOT usable: 1 problem (1 unreadable)")
+    if name == "mine":
+        assert "  unreadable: " in out
+        assert "whose name is not text" in out
+
+
+def test_a_folder_of_an_absent_split_that_cannot_be_read_is_a_problem_too(pictures, call: Call) -> None:
+    more = 'train = { rainy = "rain/{id:d}.png", clean = "gt/{id:d}.png" }'
+    Path("mine.toml").write_text(f"{CARD % ''}{more}\n")
+    (pictures.root / "gt").symlink_to(pictures.root / "gt")
+    status, out, err = verify(call)
+    assert (status, err) == (1, "")
+    assert out.startswith("mine: NOT usable: 1 problem (1 unreadable)")
+
+
 def test_training_splits_alone_need_no_torch(pictures) -> None:
     card = (CARD % "").replace("test =", "train =")
     (pictures.root.parent / "mine.toml").write_text(card)
@@ -208,6 +256,20 @@ def test_the_page_says_what_each_kind_is(project: Path) -> None:
     assert len(kinds) > 15
     page = (project / "docs/verify.md").read_text()
     assert {kind for kind in kinds if f"`{kind}`" not in page} == set()
+
+
+def test_long_lists_of_backgrounds_are_counted() -> None:
+    def shown(count: int) -> list[str]:
+        groups = tuple((f"a{n}", f"b{n}") for n in range(count))
+        split = SplitVerdict("test", count, count, count, (), (), groups)
+        verdict = Verdict("mine", "folders", Path("data"), (split,), ())
+        assert len(verdict.as_json()["splits"][0]["repeated"]) == count
+        text = " ".join(as_text(verdict).split())
+        assert f"{count} repeated backgrounds" in text
+        return re.findall(r"a\d+=b\d+|[\d,]+ more; --json has all", text)
+
+    assert shown(MOST_LINES)[-1] == f"a{MOST_LINES - 1}=b{MOST_LINES - 1}"
+    assert shown(MOST_LINES + 1)[9:] == ["a9=b9", f"{MOST_LINES - 9} more; --json has all"]
 
 
 def test_long_lists_are_counted() -> None:

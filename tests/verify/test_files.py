@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import shutil
+from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from derainbench.verify.verdict import first_few
@@ -136,9 +138,51 @@ def test_what_nobody_has_checked_is_repeated(pictures) -> None:
     ]
 
 
-def test_a_name_that_is_no_text_is_a_problem(pictures) -> None:
+@pytest.mark.parametrize("root", ["rain", "r", "rainy", "clean/rainy"])
+def test_files_are_named_right_whatever_the_datasets_folder_is_called(
+    pictures, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--data-root rain`` and a file ``heavy rain/r-2.png``: only the folder itself is taken off a path."""
+    monkeypatch.chdir(pictures.root.parent)
+    Path(root).parent.mkdir(parents=True, exist_ok=True)
+    pictures.root.rename(root)
+    pictures.root = Path(root)
+    below = f"a {root}/b {root}"
+    (pictures.root / below).mkdir(parents=True)
+    for folder in ("rainy", "clean"):
+        shutil.move(pictures.root / folder, pictures.root / below)
+    shutil.copy(pictures.root / below / "rainy/r-1.png", pictures.root / below / "rainy/other.png")
+    patterns = {"rainy": f"{below}/rainy/r-{{id:d}}.png", "clean": f"{below}/clean/c-{{id:d}}.png"}
+    layouts = [{"name": "deep", "test": patterns}]
+    assert pictures.notice("stray", layouts=layouts).files == (f"{below}/rainy/other.png",)
+    (pictures.root / below / "clean/c-3.png").unlink()
+    (pictures.root / below / "rainy/r-4.png").unlink()
+    (pictures.root / below / "rainy/r-5.png").write_bytes(b"")
+    shutil.copy(pictures.root / below / "clean/c-2.png", pictures.root / below / "clean/c-02.png")
+    verdict = pictures.verdict(layouts=layouts)
+    assert [(each.kind, each.files) for each in verdict.problems if each.kind != "count"] == [
+        ("several partners", tuple(f"{below}/{name}" for name in ("rainy/r-2.png", "clean/c-02.png", "clean/c-2.png"))),
+        ("no partner", (f"{below}/rainy/r-3.png",)),
+        ("orphan", (f"{below}/clean/c-4.png",)),
+        ("unreadable", (f"{below}/rainy/r-5.png",)),
+    ]
+    for each in verdict.problems:
+        assert not each.files or each.message.startswith(f"{each.files[0]} "), each.message
+    assert [each.files for each in verdict.all_notices] == [(f"{below}/rainy/other.png",)]
+
+
+def test_a_number_written_in_two_ways_is_one_name(pictures) -> None:
+    shutil.copy(pictures.path("r-2"), pictures.root / "rainy/r-002.png")
+    kinds = {each.kind: each.files for each in pictures.verdict().problems}
+    assert kinds["same name"] == ("rainy/r-002.png", "rainy/r-2.png")
+
+
+def test_a_name_that_is_no_text_is_a_problem_where_a_pattern_matches_it(pictures) -> None:
     shutil.copy(pictures.path("r-1"), pictures.root / "rainy" / "r-1\n.png")
-    problem = pictures.problem()
+    notice = pictures.notice("stray")
+    assert notice.message.endswith(r"'rainy/r-1\n.png'")
+    patterns = {"rainy": "rainy/r-{id}.png", "clean": "clean/c-{id}.png"}
+    problem = pictures.problem(layouts=[{"name": "text", "test": patterns}])
     assert problem.kind == "unreadable"
     assert "not text" in problem.message
 

@@ -50,6 +50,25 @@ def test_layers_are_read_and_measured(pictures, scene: Scene) -> None:
     assert pictures.problem(layouts=[layout]).files == ("depth/d-2.png",)
 
 
+def test_a_file_may_be_an_image_and_a_layer(pictures) -> None:
+    """A layer is read as grey, an image as RGB: each of both, whichever comes first."""
+    test = pictures.fields["layouts"][0]["test"]
+    for layers in ({"before": "clean/c-{id:d}.*"}, {"shown": "rainy/r-{id:d}.*"}):
+        layout = {"name": "twice", "test": {**test, "layers": layers}}
+        assert pictures.verdict(layouts=[layout]).problems == []
+    pictures.path("c-3").write_bytes(b"")
+    layout["test"]["layers"] = {"before": "clean/c-{id:d}.*"}
+    assert pictures.problem(layouts=[layout]).files == ("clean/c-3.png",)
+
+
+def test_layers_are_not_counted_as_grey_or_deep_images(pictures, scene: Scene) -> None:
+    """Depth is meant to be so, and is not converted."""
+    test = {**pictures.fields["layouts"][0]["test"], "layers": {"depth": "depth/d-{id:d}.png"}}
+    for number in range(1, 7):
+        pictures.save(f"d-{number}", Image.fromarray(scene(number)[..., 0].astype(np.uint16) * 257))
+    assert pictures.verdict(layouts=[{"name": "with depth", "test": test}]).all_notices == []
+
+
 def test_a_shared_clean_file_that_is_broken_is_one_problem(pictures) -> None:
     layout = {"name": "many", "test": {"rainy": "rainy/r-{id:d}-{n:d}.png", "clean": "clean/c-{id:d}.png"}}
     for number in range(1, 7):
@@ -222,6 +241,20 @@ def test_a_suffix_that_says_something_else(pictures) -> None:
         "pixels1 turne": ("clean/c-2.png",),
         "suffix2 files": ("clean/c-2.png", "rainy/r-3.png"),
     }
+
+
+def test_a_phones_jpeg_of_several_pictures_is_a_jpeg(pictures) -> None:
+    layout = {"name": "jpeg", "test": {"rainy": "rainy/r-{id:d}.*", "clean": "clean/c-{id:d}.png"}}
+    image = Image.fromarray(pictures.pixels("r-2"))
+    pictures.path("r-2").unlink()
+    image.save(
+        pictures.root / "rainy/r-2.jpg", format="MPO", save_all=True, append_images=[image.convert("L")], quality=98
+    )
+    with Image.open(pictures.root / "rainy/r-2.jpg") as opened:
+        assert opened.format == "MPO"
+    assert pictures.verdict(layouts=[layout], additive=False).all_notices == []
+    (pictures.root / "rainy/r-2.jpg").rename(pictures.path("r-2"))
+    assert pictures.notice("suffix", additive=False).message.endswith("rainy/r-2.png is JPEG")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")

@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 
 def verified(data_root: Path, cache: Path, *more: str) -> tuple[int, str]:
@@ -33,6 +35,43 @@ def test_it_is_usable(shared: Path, tmp_path: Path) -> None:
     groups = "3=4, 5=14, 6=25, 7=36, 8=47, 9=58, 10=69, 11=80, 12=91"
     assert lines[3] == f"9 repeated backgrounds, by the images: {groups}"
     assert lines[-1] == "absent: train images are not here"
+
+
+def resaved(original: Path, folder: Path, change: Callable[[Image.Image], Image.Image]) -> list[dict[str, Any]]:
+    """The problems of a copy whose every image was changed."""
+    for path in sorted(original.rglob("*.png")):
+        copy = folder / "Rain100L" / path.relative_to(original)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            change(image.convert("RGB")).save(copy, compress_level=0)
+    status, out = verified(folder, folder, "--json")
+    assert status == 1
+    (split,) = json.loads(out)["datasets"][0]["splits"]
+    assert split["pairs"] == 100
+    found: list[dict[str, Any]] = split["problems"]
+    return found
+
+
+@pytest.mark.slow
+def test_the_copy_cropped_to_480x320_is_told(shared: Path, tmp_path: Path) -> None:
+    (problem,) = resaved(
+        shared / "data/Rain100L", tmp_path, lambda image: image.crop((0, 0, *(side - 1 for side in image.size)))
+    )
+    assert problem["kind"] == "sizes"
+    assert "66 of 480x320 and 34 of 320x480; the card says 66 of 481x321 and 34 of 321x481" in problem["message"]
+    assert ": a cropped copy;" in problem["message"]
+
+
+@pytest.mark.slow
+def test_the_copy_with_its_portraits_turned_is_told(shared: Path, tmp_path: Path) -> None:
+    (problem,) = resaved(
+        shared / "data/Rain100L",
+        tmp_path,
+        lambda image: image.transpose(Image.Transpose.ROTATE_90) if image.height > image.width else image,
+    )
+    assert problem["kind"] == "sizes"
+    assert "are 100 of 481x321; the card says" in problem["message"]
+    assert ": some are turned by 90 degrees;" in problem["message"]
 
 
 @pytest.mark.slow
