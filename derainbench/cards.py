@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from derainbench.cache import cache_folder
+from derainbench.card_paths import Folder, PatternText, checked_path, files_of
+from derainbench.complaints import complaints
 from derainbench.embedded import Generation
-from derainbench.errors import UserError, did_you_mean
+from derainbench.errors import UserError, one_line
 from derainbench.patterns import Pattern
 from derainbench.protocols import PROTOCOLS
 from derainbench.rain import RainModel
@@ -30,6 +33,10 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+#: A number of pairs or images.
+Number = Annotated[int, Field(ge=0, le=10**9)]
+
+
 class SplitPatterns(_Data):
     """Where a split's files lie below the dataset's folder; fields in braces do the pairing (:mod:`.patterns`).
 
@@ -37,10 +44,10 @@ class SplitPatterns(_Data):
     left to right). ``layers`` are further images for each rainy one, such as ``depth``.
     """
 
-    rainy: str
-    clean: str = ""
+    rainy: PatternText
+    clean: PatternText = ""
     side_by_side: Literal["rainy|clean", "clean|rainy", ""] = ""
-    layers: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], str] = {}
+    layers: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], PatternText] = {}
 
     @property
     def partners(self) -> dict[str, str]:
@@ -58,8 +65,11 @@ class SplitPatterns(_Data):
     @model_validator(mode="after")
     def _patterns_pair(self) -> Self:
         rainy = Pattern(self.rainy)
+        known: dict[str, str] = {files_of(self.rainy): "rainy"}
         for name, text in self.partners.items():
             pattern = Pattern(text)
+            if (twin := known.setdefault(files_of(text), name)) != name:
+                raise ValueError(f"the {name} pattern {text!r} means the files of the {twin} pattern; mend one")
             shared = set(pattern.fields) & set(rainy.fields)
             if not shared:
                 raise ValueError(
@@ -69,17 +79,6 @@ class SplitPatterns(_Data):
             if mixed:
                 raise ValueError(f"field {mixed[0]!r} is a number (:d) in only one of {self.rainy!r} and {text!r}")
         return self
-
-
-def _below_the_root(folder: str) -> str:
-    path = PurePosixPath(folder)
-    if path.is_absolute() or ".." in path.parts or "\\" in folder:
-        raise ValueError(f"folder {folder!r} leaves the data root; folders are relative to it, with /")
-    return folder
-
-
-#: The name of a folder below the data root.
-Folder = Annotated[str, AfterValidator(_below_the_root)]
 
 
 class Layout(_Data):
@@ -106,15 +105,15 @@ class Layout(_Data):
 class Counts(_Data):
     """How many pairs each split should have, or None where that is not settled."""
 
-    train: Annotated[int, Field(ge=0)] | None = None
-    test: Annotated[int, Field(ge=0)] | None = None
+    train: Number | None = None
+    test: Number | None = None
 
 
 class OtherCount(_Data):
     """Another number of pairs that circulates under the same name, and what those files are."""
 
     split: SplitName
-    pairs: Annotated[int, Field(ge=1)]
+    pairs: Annotated[Number, Field(ge=1)]
     means: str
 
 
@@ -139,12 +138,14 @@ class SameScenes(_Data):
 class InputScore(_Data):
     """The mean scores of the unprocessed test inputs under a named protocol, by which the files are recognised.
 
-    ``psnr`` in dB, to 0.005; ``ssim`` to 0.0002.
+    ``psnr`` in dB, to 0.005; ``ssim`` to 0.0002. ``unconfirmed``: measured on other files than the original ones, so
+    that a difference proves nothing.
     """
 
     protocol: str
-    psnr: float
-    ssim: float
+    psnr: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    ssim: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    unconfirmed: bool = False
 
     @field_validator("protocol")
     @classmethod
@@ -165,18 +166,22 @@ class Card(_Data):
     ``folders`` are the names its folder goes by below the data root (its own name is always tried); ``root`` fixes the
     folder instead, relative to the card's file. ``generate`` makes it an embedded dataset, synthesised on first use.
     ``revision`` goes up when the files behind the name change, so that old scores are not mistaken for new ones.
+    ``test_sizes``: how many test images there are of each size, WIDTHxHEIGHT in pixels; none where that is not known.
     ``additive``: rain only adds light, no pixel is darker than in the clean image by more than 2 levels.
     ``unconfirmed``: what the card says that nobody has checked against the files.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     title: str
     rain_model: RainModel
     kind: Literal["real", "synthetic"]
-    revision: Annotated[int, Field(ge=1)] = 1
+    revision: Annotated[int, Field(ge=1, le=10**9)] = 1
     additive: bool = False
     counts: Counts = Counts()
     other_counts: tuple[OtherCount, ...] = ()
+    test_sizes: dict[
+        Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}$")], Annotated[Number, Field(ge=1)]
+    ] = {}
     layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
     folders: tuple[Folder, ...] = ()
     root: Path | None = None
@@ -196,6 +201,18 @@ class Card(_Data):
             raise ValueError(f"a dataset cannot be called {name!r}: --datasets gives that word another meaning")
         return name
 
+    @field_validator("root")
+    @classmethod
+    def _root_can_be_a_folder(cls, root: Path | None) -> Path | None:
+        return root if root is None else Path(checked_path(str(root)))
+
+    @model_validator(mode="after")
+    def _numbers_agree(self) -> Self:
+        images = sum(self.test_sizes.values())
+        if self.test_sizes and self.counts.test not in (None, images):
+            raise ValueError(f"test_sizes are of {images} images, counts.test says {self.counts.test}; mend one")
+        return self
+
     @property
     def embedded(self) -> bool:
         """Whether derainbench makes the files itself."""
@@ -205,46 +222,66 @@ class Card(_Data):
 def read_card(path: Path) -> Card:
     """The card in a TOML file. :class:`UserError` says all that is wrong with it, in the file's own words."""
     try:
-        card = Card.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"card {path} cannot be read ({error.strerror}); check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"card {path} is not TOML ({error}); mend it") from error
+    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits and "[" by the thousand, too
+        raise UserError(f"card {path} is not TOML ({one_line(error)}); mend it") from error
+    try:
+        card = Card.model_validate(table)
     except ValidationError as error:
-        raise UserError(f"card {path}: {'; '.join(_complaint(each) for each in error.errors())}") from error
+        raise UserError(f"card {path}: {complaints(Card, error)}") from error
     if card.root is not None and not card.root.is_absolute():
         card = card.model_copy(update={"root": (path.parent / card.root).resolve()})
     return card
 
 
-def _complaint(error: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in error["loc"]) or "card"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        known = [*Card.model_fields, *Layout.model_fields, *SplitPatterns.model_fields]
-        message = f"no such key; {did_you_mean(str(error['loc'][-1]), known)}"
-    return f"{where}: {message}"
-
-
 def kept_cards_folder() -> Path:
-    """Where ``derainbench datasets add`` keeps cards."""
+    """Where ``derainbench datasets add`` keeps cards: as JSON, a file each."""
     return cache_folder() / "cards"
 
 
 def all_cards(extra: Iterable[Path] = ()) -> dict[str, Card]:
     """The cards that come with derainbench, those that were added, and those given with ``--card``, by name.
 
-    A name that is taken raises.
+    A name that is taken raises; only a card given with ``--card`` may stand for the one that was added under its name.
+    A kept card that is damaged is left out, with a note: most commands do not need it.
     """
     shipped = sorted(
         (Path(str(f)) for f in files("derainbench.datasets").iterdir() if f.name.endswith(".toml")),
         key=lambda p: p.name,
     )
+    found = [(path, read_card(path)) for path in [*shipped, *extra]]
+    given = {card.name for _, card in found}
+    kept = [(path, card) for path in _kept_files() if (card := _kept_card(path)) and card.name not in given]
     cards: dict[str, Card] = {}
     origins: dict[str, Path] = {}
-    for path in [*shipped, *sorted(kept_cards_folder().glob("*.toml")), *extra]:
-        card = read_card(path)
+    for path, card in [*found[: len(shipped)], *kept, *found[len(shipped) :]]:
         if card.name in cards:
             raise UserError(f"two cards are called {card.name!r}: {origins[card.name]} and {path}; rename one")
         cards[card.name], origins[card.name] = card, path
     return cards
+
+
+def _kept_files() -> list[Path]:
+    try:
+        return sorted(path for path in kept_cards_folder().iterdir() if path.suffix == ".json")
+    except OSError:  # none was added, or the cache is somebody else's
+        return []
+
+
+def _kept_card(path: Path) -> Card | None:
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        reason = complaints(Card, error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    _note(f"note: kept card {path} is damaged ({reason}); add the card again")
+    return None
+
+
+@cache
+def _note(text: str) -> None:
+    """Say it on standard error, once: a command may ask for the cards several times."""
+    logging.getLogger(__name__).warning("%s", text)

@@ -57,13 +57,18 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
         lines += [line for o in others for line in _entry("", f"or {o.pairs:,}: {o.means}")]
     if card.input_score is not None:
         score = card.input_score
-        lines += _entry("input", f"{score.psnr} dB / {score.ssim} under {score.protocol}: the unprocessed test images")
-    lines += _entry("here", here or "no")
+        doubt = ", unconfirmed" if score.unconfirmed else ""
+        text = f"{score.psnr} dB / {score.ssim} under {score.protocol}: the unprocessed test images{doubt}"
+        lines += _entry("input", text)
+    if card.test_sizes:
+        sizes = (f"{number:,} of {size}" for size, number in card.test_sizes.items())
+        lines += _entry("sizes", f"{', '.join(sizes)} pixels: the test images")
+    lines += _entry("here", "made on first use" if card.embedded else here or "no")
     for name, text in (("fetch", card.source), ("licence", card.licence)):
         lines += _entry(name, text) if text else []
     lines += [line for defect in card.defects for line in _entry("beware", defect)]
     lines += [line for text in card.unconfirmed for line in _entry("unconfirmed", text)]
-    lines += ["", "layouts, of which the first with most splits here is used; folders are below --data-root:"]
+    lines += ["", f"layouts, of which the first with most splits here is used; {_folders(card)}:"]
     lines += [line for layout in card.layouts for line in _layout(card, layout)]
     return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
 
@@ -92,9 +97,16 @@ def _entry(name: str, text: str) -> list[str]:
     return [f"{name if not n else '':13}{line}" for n, line in enumerate(wrapped)]
 
 
+def _folders(card: Card) -> str:
+    if card.embedded:
+        return "the files are made on first use"
+    return "folders are below --data-root" if card.root is None else f"files are in {card.root}"
+
+
 def _layout(card: Card, layout: Layout) -> Iterator[str]:
     folders = layout.folders or tuple(dict.fromkeys((*card.folders, card.name)))
-    yield f"  {layout.name} (in {', '.join('the data root' if folder == '.' else folder for folder in folders)})"
+    looked = ", ".join("the data root" if folder == "." else folder for folder in folders)
+    yield f"  {layout.name}" + (f" (in {looked})" if card.root is None and not card.embedded else "")
     for split in _SPLITS:
         patterns: SplitPatterns | None = getattr(layout, split)
         if patterns is None:

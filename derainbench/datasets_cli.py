@@ -45,13 +45,9 @@ def show(
     """Print a whole card: layouts, counts, known defects, where to get it, BibTeX."""
     from derainbench.cards import all_cards
     from derainbench.dataset_listings import show_dataset
-    from derainbench.errors import UserError, did_you_mean
-    from derainbench.locate import checked_root
+    from derainbench.locate import card_named, checked_root
 
-    cards = all_cards(card)
-    if name not in cards:
-        raise UserError(f"no dataset is called {name!r}; {did_you_mean(name, list(cards))}")
-    typer.echo(show_dataset(cards[name], checked_root(data_root), as_json))
+    typer.echo(show_dataset(card_named(name, all_cards(card)), checked_root(data_root), as_json))
 
 
 @datasets_app.command()
@@ -60,18 +56,23 @@ def add(
     data_root: DataOption = None,
 ) -> None:
     """Check a card of your own, say exactly what is wrong with it, and keep it: its name then works everywhere."""
-    from derainbench.kept_cards import add_card, splits
+    from derainbench.kept_cards import add_card
     from derainbench.locate import checked_root
 
-    card, path, dataset = add_card(file, checked_root(data_root))
+    card, path, dataset, found = add_card(file, checked_root(data_root))
     if dataset is None:
         typer.echo("no --data-root is given: the patterns were not tried on files")
     else:
-        for split in splits(dataset):
-            pairs, expected = dataset.pairs(split), getattr(card.counts, split)
-            said = "" if expected in (None, len(pairs)) else f" (its card says {expected})"
-            first = f"{pairs[0].rainy} with {pairs[0].clean}"
-            typer.echo(f"{split}: {len(pairs)} pairs{said} by layout {dataset.layout.name!r}, the first {first}")
+        for split, matched in found.items():
+            number, expected = len(matched.rows), getattr(card.counts, split)
+            said = "" if expected in (None, number) else f" (its card says {expected})"
+            pair = matched.pair(matched.rows[0])
+            first = f"{pair.rainy} with {pair.clean}"
+            typer.echo(f"{split}: {number} pairs{said} by layout {dataset.layout.name!r}, the first {first}")
+        for split in ("train", "test"):
+            patterns = getattr(dataset.layout, split)
+            if patterns is not None and split not in found:
+                typer.echo(f"{split}: no file in {dataset.root} matches {patterns.rainy}")
     typer.echo(f"added {card.name}: {path}")
 
 

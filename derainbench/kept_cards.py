@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -12,36 +10,38 @@ from derainbench.atomic import write_atomic
 from derainbench.cards import Card, SplitName, SplitPatterns, all_cards, kept_cards_folder, read_card
 from derainbench.errors import UserError
 from derainbench.locate import Dataset, locate, places
+from derainbench.pairing import Matched, match_files
+
+_SHOWN = 3  # problems of a split that an error names
 
 
 class Added(NamedTuple):
-    """A card that was added, where it is kept, and its files, if they are here."""
+    """A card that was added, where it is kept, its files, if they are here, and how those of each split pair."""
 
     card: Card
     path: Path
     dataset: Dataset | None
+    pairs: dict[SplitName, Matched]
 
 
 def add_card(file: Path, data_root: Path | None) -> Added:
-    """Check a card, and its files where a data root or the card says where they are; keep it.
+    """Check a card, and its files where a data root or the card says where they are; keep it, in place of its like.
 
     :class:`UserError` with all that is wrong: keys and values, a name that is taken, patterns that match no file,
-    files without a partner. Then nothing is kept.
+    files without a partner. Then nothing is kept. Images are not opened.
     """
     card = read_card(file)
-    path = kept_cards_folder() / f"{card.name}.toml"
-    if path.exists():
-        raise UserError(f"a card {card.name!r} was added before; delete {path} to replace it")
-    if card.name in all_cards():
+    path = kept_cards_folder() / f"{card.name}.json"
+    if not path.exists() and card.name in all_cards():
         raise UserError(f"card {file}: name: derainbench has a dataset called {card.name!r}; choose another name")
     dataset = locate(card, data_root)
     if dataset is None and (card.root is not None or data_root is not None):
         raise UserError(f"card {file}: {_nothing_found(card, data_root)}")
-    if dataset is not None:
-        for split in splits(dataset):
-            dataset.pairs(split)
-    write_atomic(path, _with_absolute_root(file, card).encode())
-    return Added(card, path, dataset)
+    pairs = {split: _match(dataset, split) for split in splits(dataset)} if dataset is not None else {}
+    if problems := [_problems(split, matched) for split, matched in pairs.items() if matched.problems]:
+        raise UserError(f"card {file}: {'; '.join(problems)}")
+    write_atomic(path, _as_json(file, card))
+    return Added(card, path, dataset, pairs)
 
 
 def splits(dataset: Dataset) -> list[SplitName]:
@@ -65,9 +65,25 @@ def _nothing_found(card: Card, data_root: Path | None) -> str:
     )
 
 
-def _with_absolute_root(file: Path, card: Card) -> str:
-    """The card's own text; a ``root`` that is relative to the file's place would mean another one elsewhere."""
-    text = file.read_text(encoding="utf-8")
-    if card.root is None:
-        return text
-    return re.sub(r"(?m)^root\s*=.*$", lambda _: f"root = {json.dumps(str(card.root))}", text, count=1)
+def _match(dataset: Dataset, split: SplitName) -> Matched:
+    patterns: SplitPatterns = getattr(dataset.layout, split)
+    return match_files(dataset.root, patterns, getattr(dataset.card.same_scene, split))
+
+
+def _problems(split: SplitName, matched: Matched) -> str:
+    """The first problems of a split, and how many there are."""
+    messages = [problem.message for problem in matched.problems]
+    more = f"; and {len(messages) - _SHOWN} more" if len(messages) > _SHOWN else ""
+    return f"{split}: {len(messages)} problem{'s' * (len(messages) > 1)}: {'; '.join(messages[:_SHOWN])}{more}"
+
+
+def _as_json(file: Path, card: Card) -> bytes:
+    """The card as it is kept. JSON, not its own text: a relative ``root`` would mean another folder elsewhere."""
+    try:
+        data = card.model_dump_json(indent=2).encode()
+        same = Card.model_validate_json(data) == card
+    except ValueError:  # such as a folder whose name is no Unicode
+        same = False
+    if not same:
+        raise UserError(f"card {file} cannot be kept: its texts or its root are not plain Unicode; use --card instead")
+    return data

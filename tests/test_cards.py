@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from derainbench.atomic import file_hash
 from derainbench.cards import RESERVED, all_cards, read_card
+from derainbench.images import image_size
 from derainbench.locate import locate
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -71,6 +73,40 @@ def test_a_full_root_stays_as_it_is(tmp_path: Path) -> None:
             "input_score = { protocol = 'yy', psnr = 1.0, ssim = 0.5 }\ncounts",
             ["input_score.protocol", "'yy'", "y-u8"],
         ),
+        (
+            "counts",
+            "input_score = { protocol = 'y', psnr = nan, ssim = 7 }\ncounts",
+            [
+                "input_score.psnr: Input should be a finite number",
+                "input_score.ssim: Input should be less than",
+            ],
+        ),
+        ("counts", 'folders = ["a\\u0000b"]\ncounts', ["folders.0: 'a\\x00b' holds a control character"]),
+        ("counts", f'folders = ["{"é" * 200}"]\ncounts', ["folders.0", "longer than 255 bytes"]),
+        ('"photos"', '"a\\u0000b"', ["root: 'a\\x00b' holds a control character"]),
+        ("wet/{id:d}", "wet\\u0007/{id:d}", ["layouts.0.test.rainy", "holds a control character"]),
+        ("depth/{id:d}", "\\n/{id:d}", ["layouts.0.test.layers.depth", "holds a control character"]),
+        ('"mine"', f'"{"m" * 300}"', ["name", "at most 100 characters"]),
+        ("test = 4", f"test = {'4' * 4000}", ["counts.test", "less than or equal to 1000000000"]),
+        ("test = 4", "tset = 4", ["counts.tset: no such key; did you mean 'test'?"]),
+        (
+            'name = "as shot"',
+            'name = "as shot"\nbibtex = ""',
+            ["layouts.0.bibtex: no such key; known: folders, name, test, train, unconfirmed"],
+        ),
+        (
+            'rainy = "',
+            'root = "", rainy = "',
+            ["test.root: no such key; known: clean, layers, rainy, side_by_side"],
+        ),
+        ("title", "'ti\\ttle' = 1\ntitle", ["ti", "no such key; did you mean 'title'?"]),
+        ("dry/{id:d}", "wet/{id:d}", ["layouts.0.test", "the clean pattern", "the files of the rainy pattern"]),
+        ("dry/{id:d}", "wet/{id:1..9}", ["layouts.0.test", "the clean pattern", "the files of the rainy pattern"]),
+        ("depth/{id:d}", "dry/{id:d}", ["layouts.0.test", "the depth pattern", "the files of the clean pattern"]),
+        ("depth/{id:d}", "wet/{id:d}", ["layouts.0.test", "the depth pattern", "the files of the rainy pattern"]),
+        ("counts", "test_sizes = { 481by321 = 4 }\ncounts", ["test_sizes.481by321", "should match pattern"]),
+        ("counts", "test_sizes = { 481x321 = 0 }\ncounts", ["test_sizes.481x321", "greater than or equal to 1"]),
+        ("counts", "test_sizes = { 8x6 = 3, 6x8 = 2 }\ncounts", ["of 5 images, counts.test says 4", "mend one"]),
     ],
 )
 def test_a_mistake_in_a_card(tmp_path: Path, before: str, after: str, words: list[str], refused: Refused) -> None:
@@ -93,6 +129,12 @@ def test_what_is_no_card(tmp_path: Path, refused: Refused) -> None:
         read_card(tmp_path)
     with refused("not TOML", "line 1", "mend it"):
         read_card(write(tmp_path, "name = \n"))
+    with refused("not TOML", "4300 digits"):
+        read_card(write(tmp_path, f"revision = {'1' * 5000}"))
+    with refused("not TOML", "recursion"):
+        read_card(write(tmp_path, f"name = {'[' * 100_000}"))
+    with refused("a: no such key"):
+        read_card(write(tmp_path, f"{'.'.join('a' * 5000)} = 1"))
     (tmp_path / "card.toml").write_bytes(b"name = '\xff'")
     with refused("not TOML", "utf-8"):
         read_card(tmp_path / "card.toml")
@@ -160,6 +202,8 @@ def test_the_real_rain100l(shared: Path) -> None:
     pairs = dataset.pairs("test")
     assert (len(pairs), len({pair.scene for pair in pairs})) == (100, 91)
     assert not dataset.has("train")
+    sizes = Counter(image_size(pair.rainy) for pair in pairs)
+    assert {f"{width}x{height}": number for (height, width), number in sizes.items()} == dataset.card.test_sizes
     known: dict[str, str] = {}
     for pair in pairs:
         assert known.setdefault(file_hash(pair.clean), pair.scene) == pair.scene

@@ -42,6 +42,14 @@ def test_the_parts_of_a_card_agree(card: Card) -> None:
     assert all(1 <= int(name) <= (card.counts.test or 0) for name in named)
 
 
+def test_what_is_known_of_the_original_files_and_of_copies() -> None:
+    scores = {name: card.input_score for name, card in shipped().items() if card.input_score is not None}
+    assert {name for name, score in scores.items() if score.unconfirmed} == {"rain12"}
+    assert shipped()["rain100l"].test_sizes == {"481x321": 66, "321x481": 34}
+    numbers = {other.pairs for other in shipped()["spa-real"].other_counts}
+    assert {638493, 638500} <= numbers
+
+
 def test_the_page_shows_every_card_with_its_numbers(project: Path) -> None:
     page = (project / "docs" / "datasets.md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]

@@ -105,7 +105,7 @@ def write_fixture_card(tree: Tree, path: Path) -> str:
     """A card with the tree's counts instead of the real ones, for ``--card``; returns its name, ``fixture-...``."""
     card = shipped()[tree.card]
     name = f"fixture-{tree.card}"
-    data = card.model_dump(mode="json", exclude_defaults=True, exclude={"input_score", "other_counts"})
+    data = card.model_dump(mode="json", exclude_defaults=True, exclude={"input_score", "other_counts", "test_sizes"})
     data |= {"name": name, "folders": [*card.folders, card.name]}
     data["counts"] = {split: len(tree.split(split)) for split in ("train", "test") if tree.split(split)}
     path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in data.items()), encoding="utf-8")
