@@ -3,7 +3,7 @@
     python benchmarks/overlap.py DATA
 
 DATA holds ``Rain100L`` (``norain-001.png``, ``rainy/rain-001.png``, ...) and ``photographs`` (unrelated images). Prints
-the table of docs/overlap.md; about three minutes on one core.
+the tables of docs/overlap.md; about three minutes on one core.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from derainbench.images import Array, read_rgb
 from derainbench.overlap.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
@@ -76,6 +76,58 @@ CHANGES: dict[str, Change] = {
 }
 
 
+def framed(pixels: int, grey: int = 0, sides: bool = True) -> Change:
+    """Bars so wide above and below, and on the sides too."""
+
+    def change(image: Array, seed: int) -> Array:
+        image = image.copy()
+        image[:pixels] = image[-pixels:] = grey
+        if sides:
+            image[:, :pixels] = image[:, -pixels:] = grey
+        return image
+
+    return change
+
+
+def caption(image: Array, seed: int) -> Array:
+    """A white field with a date, as cameras put into a corner."""
+    drawn = Image.fromarray(image)
+    draw = ImageDraw.Draw(drawn)
+    draw.rectangle((10, 10, 120, 40), fill=(255, 255, 255))
+    draw.text((14, 16), "2020-01-01 12:00", fill=(0, 0, 0))
+    return np.asarray(drawn)
+
+
+def bonnet(image: Array, seed: int) -> Array:
+    """A car's bonnet and its mirror, as dashboard cameras see them."""
+    height, width = image.shape[:2]
+    drawn = Image.fromarray(image)
+    draw = ImageDraw.Draw(drawn)
+    draw.ellipse((-width // 10, height * 3 // 4, width * 11 // 10, height * 3 // 2), fill=(20, 20, 20))
+    draw.rectangle((width * 2 // 5, 0, width * 3 // 5, height // 8), fill=(10, 10, 10))
+    return np.asarray(drawn)
+
+
+def circle(image: Array, seed: int) -> Array:
+    """Black outside a circle, as fisheye lenses leave it."""
+    height, width = image.shape[:2]
+    rows, columns = np.mgrid[:height, :width]
+    inside = (columns - width / 2) ** 2 + (rows - height / 2) ** 2 < (0.48 * min(height, width)) ** 2
+    return np.where(inside[..., np.newaxis], image, 0).astype(np.uint8)
+
+
+#: What makes unrelated pictures alike.
+OVERLAYS: dict[str, Change] = {
+    "black frame of 16 pixels": framed(16),
+    "white frame of 16 pixels": framed(16, 255),
+    "black frame of 16 pixels, JPEG 20": chain(framed(16), jpeg(20)),
+    "black bars of 40 pixels": framed(40, sides=False),
+    "a caption": caption,
+    "a bonnet and a mirror": bonnet,
+    "black around a circle": circle,
+}
+
+
 def similarities(first: Fingerprints, second: Fingerprints) -> Array:
     """All of them, (N, M), whatever the threshold: 0 where the shapes differ."""
     a, b = (each.coefficients.astype(np.float32) for each in (first, second))
@@ -97,6 +149,17 @@ def report(name: str, clean: Fingerprints, copies: Fingerprints, scenes: Array, 
         f"{true[len(true) // 50]:.2f} | {np.median(true):.2f} | {int((~right).sum())} | {false:.2f} |",
         flush=True,
     )
+
+
+def overlaid(images: list[Array]) -> None:
+    """Rows of how many unrelated pictures are taken for one scene where all have the same put over them."""
+    wide = [image if image.shape[1] > image.shape[0] else np.rot90(image) for image in images]
+    for name, change in OVERLAYS.items():
+        prints = Fingerprints.of([fingerprint(np.ascontiguousarray(change(image, 0))) for image in wide])
+        table = similarities(prints, prints)
+        np.fill_diagonal(table, 0)
+        pairs = len(wide) * (len(wide) - 1) // 2
+        print(f"| {name} | {len(find_matches(prints).first)} of {pairs:,} | {table.max():.2f} |", flush=True)
 
 
 def crops(images: list[Array], height: int, width: int) -> tuple[list[Fingerprint], list[int]]:
@@ -124,6 +187,8 @@ def main(data: Path) -> None:
     for name, change in CHANGES.items():
         prints = [fingerprint(change(image, 10_000 + seed)) for seed, image in enumerate(images)]
         report(name, clean, Fingerprints.of(prints), scenes, scenes)
+    print("\n| the same on all photographs | false pairs | nearest |\n|---|---|---|")
+    overlaid(photographs)
     print("\n| crops that do not overlap | crops | too plain | false pairs | nearest false |\n|---|---|---|---|---|")
     distinct = [image for image, n in zip(images, range(1, 1000), strict=False) if n not in REPEATED]
     for height, width in ((256, 256), (128, 192), (64, 64)):

@@ -49,7 +49,7 @@ def overlap(
 
 
 def as_data(sets: Sequence[ImageSet], found: Sequence[Comparison]) -> str:
-    """All that was found, as JSON."""
+    """All that was found, as JSON; of very many pairs of two sets, the first."""
     from derainbench.overlap.fingerprint import NEAR
 
     data: dict[str, Any] = {
@@ -61,7 +61,8 @@ def as_data(sets: Sequence[ImageSet], found: Sequence[Comparison]) -> str:
                 "second": each.second.name,
                 "images_in_first": len(each.in_first),
                 "images_in_second": len(each.in_second),
-                "pairs": len(each.matches.first),
+                "pairs": each.count,
+                "pairs_listed": len(each.matches.first),
             }
             for each in found
         ],
@@ -74,11 +75,11 @@ def as_text(sets: Sequence[ImageSet], found: Sequence[Comparison]) -> str:
     """The scenes that are shared, a line each, and a line for each two sets."""
     lines = []
     for each in found:
-        count = len(each.groups()) if each.inside else len(each.in_first)
+        count = len(each.grouped) if each.inside else len(each.in_first)
         if count:
             lines.append(f"{each.first.name}:" if each.inside else f"{each.first.name} = {each.second.name}:")
             lines += [f"  {scene}" for scene in islice(_groups(each) if each.inside else _partners(each), _LINES)]
-            lines += [f"  ... and {count - _LINES} more; --json has all", ""] if count > _LINES else [""]
+            lines += [f"  ... and {count - _LINES} more; --json has {_listed(each)}", ""] if count > _LINES else [""]
     for images in sets:
         plain = _plain(images)
         if plain:
@@ -95,7 +96,7 @@ def as_text(sets: Sequence[ImageSet], found: Sequence[Comparison]) -> str:
 
 def _repeats(found: Comparison) -> str:
     """One set in a line: ``rain100l test: 9 scenes appear twice, 1 three times``."""
-    times = sorted(Counter(len(group.images) for group in found.groups()).items())
+    times = sorted(Counter(len(group.images) for group in found.grouped).items())
     told = [f"{count} {_TIMES.get(n, f'{n} times')}" for n, count in times]
     if not told:
         return f"{found.first.name}: no scene appears twice"
@@ -116,22 +117,28 @@ def _common(found: Comparison) -> str:
 
 
 def _groups(found: Comparison) -> Iterator[str]:
-    for group in found.groups():
+    for group in found.grouped:
         names = [found.first.images[place] for place in group.images[:_NAMES]]
         yield f"{' = '.join(names)}{_more(len(group.images))} ({group.kind})"
 
 
 def _partners(found: Comparison) -> Iterator[str]:
-    """Each image of the first set with its counterparts in the second."""
+    """Each image of the first set with its counterparts in the second, of which some at least are kept."""
     matches = found.matches
-    for place in found.in_first:
+    for place in dict.fromkeys(matches.first.tolist()):
         start, end = matches.first.searchsorted([place, place + 1])
         shown = [
             f"{found.second.images[matches.second[at]]} "
             f"({'exact' if matches.exact[at] else f'near, {matches.similarity[at]:.2f}'})"
             for at in range(start, min(end, start + _NAMES))
         ]
-        yield f"{found.first.images[place]} = {', '.join(shown)}{_more(end - start)}"
+        more = f" and {found.partners[place] - len(shown)} more" if found.partners[place] > len(shown) else ""
+        yield f"{found.first.images[place]} = {', '.join(shown)}{more}"
+
+
+def _listed(found: Comparison) -> str:
+    kept = len(found.matches.first)
+    return "all" if kept == found.count else f"{kept:,} of {found.count:,} pairs"
 
 
 def _more(count: int) -> str:

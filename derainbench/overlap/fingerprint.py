@@ -1,20 +1,22 @@
 """Fingerprints by which a scene is known again although a copy is cropped by a pixel or two, compressed or rained on.
 
-The luma of an image, whatever its size, is averaged to 96x96 and then to 32x32 cells, each the mean of the three
-darkest of its nine parts, because rain is bright and thin. Of the cells a blurred copy is taken away (light, haze and
-large gradients go), what is left is divided by its local contrast (so that mist changes little), the outermost cells,
-where scans have black borders, are left out, and the 400 cosine coefficients of the lowest frequencies, without the
-mean, are scaled to length 1. The similarity of two images is the product of those: their normalised cross-correlation.
+Bars and frames of one colour around a picture are cut off (:mod:`.frame`): unrelated pictures with the same ones would
+pass for one scene. The luma of what is left, whatever its size, is averaged to 96x96 and then to 32x32 cells, each the
+mean of the three darkest of its nine parts, because rain is bright and thin. Of the cells a blurred copy is taken away
+(light, haze and large gradients go), what is left is divided by its local contrast (so that mist changes little), the
+outermost cells, where scans have black borders, are left out, and the 400 cosine coefficients of the lowest
+frequencies, without the mean, are scaled to length 1. The similarity of two images is the product of those: their
+normalised cross-correlation.
 
 Pairs of at least :data:`NEAR` are the same scene. On photographs of 481x321 pixels (BSDS500), 211 of them unrelated:
 
 * unrelated pairs, and pairs of their rainy, compressed, cropped copies, reach 0.27 at most (0.35 among crops of
   256x256, 0.53 of 128x192; crops of 64x64 are too small: one unrelated pair in 300,000 is taken for a scene);
 * a scene and its copy, cropped by one pixel on each side, rained on (rain100l) and saved as JPEG of quality 75, have
-  0.80 at least, whatever the rain's seed; 0.87 for Rain100L's own rain.
+  0.80 at least, whatever the rain's seed; 0.86 for Rain100L's own rain.
 
-Measure it with ``python benchmarks/overlap.py DATA``; tests/overlap/test_fingerprint.py holds it. docs/overlap.md has a table,
-and what is not found: turned, mirrored and enlarged copies, larger crops.
+Measure it with ``python benchmarks/overlap.py DATA``; tests/overlap/test_fingerprint.py holds it. docs/overlap.md has
+a table, and what is not found: turned, mirrored and enlarged copies, larger crops.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +33,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from derainbench.images import Array
+from derainbench.overlap.frame import Box, inside_frame
 
 #: Least similarity of two images of one scene.
 NEAR = 0.55
@@ -38,7 +42,7 @@ NEAR = 0.55
 LEAST_DETAIL = 0.15
 
 #: Goes up when the fingerprint of an image changes.
-REVISION = 1
+REVISION = 2
 
 COEFFICIENTS = 400
 
@@ -62,6 +66,7 @@ class Fingerprint(NamedTuple):
     """32 hexadecimal digits of the hash of size and pixels; empty for an image of one colour, which says nothing."""
     height: int
     width: int
+    """Sides of the picture inside its frame."""
     detail: float
     """Share of the image that has texture, about 0 to 1. Below :data:`LEAST_DETAIL` (sky, a wall) there is too little
     to tell it from others: only its exact copies are found."""
@@ -76,7 +81,7 @@ class Fingerprints:
     pixels: NDArray[np.bytes_]
     """(N,)"""
     sides: NDArray[np.int32]
-    """(N, 2): height and width."""
+    """(N, 2): height and width, inside the frame."""
     detail: NDArray[np.float32]
     """(N,)"""
     coefficients: NDArray[np.float16]
@@ -112,35 +117,56 @@ class Matches(NamedTuple):
     """Whether both have the same pixels."""
 
 
-def fingerprint(image: Array) -> Fingerprint:
-    """The fingerprint of an image, (H, W, 3) uint8 of any size."""
+def fingerprint(image: Array, inside: Box | None = None) -> Fingerprint:
+    """The fingerprint of an image, (H, W, 3) uint8 of any size.
+
+    ``inside`` is what lies inside its frame, where another image tells it better: rain may have fallen on the bars.
+    """
     height, width = image.shape[:2]
     pixels = np.ascontiguousarray(image)
     flat = max(int(np.ptp(image[..., channel])) for channel in range(3)) <= _FLAT  # over axes it is slow
     digest = hashlib.blake2b(f"{height} {width} ".encode() + pixels.data, digest_size=16).hexdigest()
-    texture = _texture(pixels)
+    picture = np.ascontiguousarray((inside or inside_frame(pixels)).of(pixels))
+    texture = _texture(picture)
     coefficients = scipy.fft.dctn(texture, norm="ortho").ravel()[_ORDER]
     length = float(np.linalg.norm(coefficients))
     scaled = coefficients / length if length > 0 else coefficients
+    height, width = picture.shape[:2]
     return Fingerprint("" if flat else digest, height, width, float((texture**2).mean()), scaled.astype(np.float16))
 
 
 def find_matches(first: Fingerprints, second: Fingerprints | None = None) -> Matches:
     """The pairs of one image of ``first`` and one of ``second`` that show the same scene; alone, those within it.
 
+    As :func:`iter_matches`, all together and sorted: memory grows with the pairs, hence with the square of repeats.
+    """
+    return join_matches(list(iter_matches(first, second)))
+
+
+def join_matches(parts: Sequence[Matches]) -> Matches:
+    """Several as one, sorted by the places of the images."""
+    if not parts:
+        nothing = np.zeros(0, np.int64)
+        return Matches(nothing, nothing, np.zeros(0, np.float32), np.zeros(0, np.bool_))
+    rows, columns, similarity, exact = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((columns, rows))
+    return Matches(rows[order], columns[order], similarity[order], exact[order])
+
+
+def iter_matches(first: Fingerprints, second: Fingerprints | None = None) -> Iterator[Matches]:
+    """The same pairs a part at a time, so that memory does not grow with the numbers of images or of pairs.
+
     Plain images (:attr:`Fingerprints.plain`) match exact copies only. Nothing is missed for the sake of speed: the
     lowest frequencies alone, and the length of what they leave out, bound the similarity of most pairs below the
-    threshold. Memory is that of a block of pairs, whatever the numbers.
+    threshold.
     """
     inside = second is None
     other = first if second is None else second
-    parts = [part for block in _blocks(first, other, inside) for part in _near(first, other, *block, inside)]
-    parts.append(_equal_plain(first, other, inside))
-    rows, columns, similarity = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((columns, rows))
-    rows, columns = rows[order], columns[order]
-    same = (first.pixels[rows] == other.pixels[columns]) & (first.pixels[rows] != b"")
-    return Matches(rows, columns, np.where(same, np.float32(1), similarity[order]), same)
+    near = (part for block in _blocks(first, other, inside) for part in _near(first, other, *block, inside))
+    for rows, columns, similarity in chain(near, _equal_plain(first, other, inside)):
+        if len(rows):
+            same = (first.pixels[rows] == other.pixels[columns]) & (first.pixels[rows] != b"")
+            yield Matches(rows, columns, np.where(same, np.float32(1), similarity), same)
 
 
 def _texture(image: Array) -> NDArray[np.float64]:
@@ -205,16 +231,13 @@ def _head_and_rest(unit: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([unit[:, :_HEAD], np.linalg.norm(unit[:, _HEAD:], axis=1, keepdims=True)], axis=1)
 
 
-def _equal_plain(first: Fingerprints, other: Fingerprints, inside: bool) -> _Part:
+def _equal_plain(first: Fingerprints, other: Fingerprints, inside: bool) -> Iterator[_Part]:
     """Pairs of plain images with the same pixels: all that can be said of those."""
     places: dict[bytes, list[int]] = {}
     for place in np.flatnonzero(other.plain & (other.pixels != b"")):
         places.setdefault(other.pixels[place], []).append(int(place))
-    pairs = [
-        (int(place), twin)
-        for place in np.flatnonzero(first.plain & (first.pixels != b""))
-        for twin in places.get(first.pixels[place], [])
-        if place < twin or not inside
-    ]
-    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1], np.ones(len(both), np.float32)
+    several = {pixels: np.array(twins, np.int64) for pixels, twins in places.items()}
+    for place in np.flatnonzero(first.plain & (first.pixels != b"")):
+        twins = several.get(first.pixels[place], np.zeros(0, np.int64))
+        twins = twins[twins > place] if inside else twins
+        yield np.full(len(twins), place, np.int64), twins, np.ones(len(twins), np.float32)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from derainbench.atomic import storage_error, write_atomic
+from derainbench.atomic import write_atomic
 from derainbench.cache import cache_folder
 from derainbench.cards import RESERVED, Card, SplitName
 from derainbench.errors import StorageError, UserError, did_you_mean
+from derainbench.image_file import shown_name
+from derainbench.image_files import image_files
 from derainbench.images import Half, Source, read_rgb
 from derainbench.locate import Dataset, select
 from derainbench.overlap.fingerprint import REVISION, Fingerprint, Fingerprints, fingerprint
@@ -93,18 +95,17 @@ def split_files(dataset: Dataset, split: SplitName) -> Files:
 
 
 def folder_files(folder: Path) -> Files:
-    """The image files below a folder, hidden ones apart. Links to folders are followed, loops not entered twice."""
+    """The image files below a folder (:func:`.image_files`), hidden ones apart."""
     found: dict[str, Source] = {}
     stamps = []
-    try:
-        for path in sorted(_below(folder)):
-            name = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in path.relative_to(folder).as_posix())
-            found[name] = path
-            with suppress(OSError):  # a link that leads nowhere is heard of when it is read
-                facts = path.stat()
-                stamps.append(f"{name}\n{facts.st_size}\n{facts.st_mtime_ns}")
-    except OSError as error:
-        raise storage_error(folder, error) from error
+    for path in sorted(image_files(folder)):
+        name = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in path.relative_to(folder).as_posix())
+        found[name] = path
+        stamp = f"{name}\nnowhere"  # a link to what is not there is heard of when it is read
+        with suppress(OSError):
+            facts = path.stat()
+            stamp = f"{name}\n{facts.st_size}\n{facts.st_mtime_ns}"
+        stamps.append(stamp)
     if not found:
         raise UserError(f"{folder} has no image files ({', '.join(IMAGE_SUFFIXES)}); check the path")
     text = "\n".join([ascii(str(folder.resolve())), *stamps])
@@ -114,24 +115,26 @@ def folder_files(folder: Path) -> Files:
 def read_set(files: Files, progress: Progress = lambda what, more, total: None) -> ImageSet:
     """The set with its fingerprints: from the cache where the key is known, otherwise from its images, and kept.
 
-    Images are read in parallel. A set with broken images is read again each time: they may have been mended.
+    Images are read in parallel. What is wrong with broken ones is kept too, since the key changes when they are mended;
+    not so where one may not be read: its permissions are not in the key.
     """
     path = cache_path(files)
-    kept = _load(path, files.name)
+    kept = _load(path, files)
     if kept is not None:
         return kept
     items = list(enumerate(files.sources.values()))
-    results: dict[int, Fingerprint | str] = {}
+    results: dict[int, Fingerprint | _Broken] = {}
     for count, part in in_chunks(_measure, items, default_workers() if len(items) > _FEW else 1):
         results.update(part)
         progress(f"fingerprints of {files.name}", count, len(items))
     names = list(files.sources)
     good = [(names[at], each) for at in range(len(names)) if isinstance(each := results[at], Fingerprint)]
-    broken = tuple(each for at in range(len(names)) if isinstance(each := results[at], str))
-    made = ImageSet(files.name, tuple(name for name, _ in good), Fingerprints.of([each for _, each in good]), broken)
-    if not broken:
+    bad = {names[at]: each for at in range(len(names)) if isinstance(each := results[at], _Broken)}
+    told = tuple(each.reason for each in bad.values())
+    made = ImageSet(files.name, tuple(name for name, _ in good), Fingerprints.of([each for _, each in good]), told)
+    if all(each.lasts for each in bad.values()):
         with suppress(StorageError):  # a cache that cannot be written costs time, nothing else
-            write_atomic(path, _packed(made))
+            write_atomic(path, _packed(made, list(bad)))
     return made
 
 
@@ -146,54 +149,50 @@ def kept_before(card: str, split: SplitName) -> bool:
     return any((cache_folder() / "fingerprints").glob(f"{card}-{split}-*-r{REVISION}.npz"))
 
 
-def _measure(chunk: Sequence[tuple[int, Source]]) -> list[tuple[int, Fingerprint | str]]:
-    results: list[tuple[int, Fingerprint | str]] = []
+class _Broken(NamedTuple):
+    """Why an image cannot be read; ``lasts`` as long as its contents do."""
+
+    reason: str
+    lasts: bool
+
+
+def _measure(chunk: Sequence[tuple[int, Source]]) -> list[tuple[int, Fingerprint | _Broken]]:
+    results: list[tuple[int, Fingerprint | _Broken]] = []
     for place, source in chunk:
         try:
             results.append((place, fingerprint(read_rgb(source))))
         except UserError as error:
-            results.append((place, str(error)))
+            results.append((place, _Broken(str(error), _lasts(error.__cause__))))
     return results
 
 
-def _packed(images: ImageSet) -> bytes:
+def _lasts(cause: BaseException | None) -> bool:
+    """Whether it is the file's contents: not the system's refusal, other than that there is no such file."""
+    return not isinstance(cause, OSError) or cause.errno in (None, errno.ENOENT, errno.ELOOP)
+
+
+def _packed(images: ImageSet, broken: Sequence[str]) -> bytes:
+    """As a file; ``broken`` are the names of the images that are left out."""
     buffer = io.BytesIO()
-    names = np.frombuffer(json.dumps(images.images).encode(), np.uint8)
-    np.savez(buffer, names=names, **vars(images.prints))
+    texts = (np.frombuffer(json.dumps(each).encode(), np.uint8) for each in (images.images, broken, images.broken))
+    named, left_out, reasons = texts
+    np.savez(buffer, names=named, broken=left_out, reasons=reasons, **vars(images.prints))
     return buffer.getvalue()
 
 
-def _load(path: Path, name: str) -> ImageSet | None:
+def _load(path: Path, files: Files) -> ImageSet | None:
+    """What is kept, unless the reasons speak of other paths: contents may have been moved since."""
     try:
         with path.open("rb") as stream, np.load(stream) as columns:
-            names = json.loads(columns["names"].tobytes())
+            names, broken, reasons = (json.loads(columns[each].tobytes()) for each in ("names", "broken", "reasons"))
             prints = Fingerprints(*(columns[each] for each in ("pixels", "sides", "detail", "coefficients")))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    return ImageSet(name, tuple(names), prints)
+    places = [_file(files.sources[name]) for name in broken]
+    if not all(shown_name(place) in reason for place, reason in zip(places, reasons, strict=True)):
+        return None
+    return ImageSet(files.name, tuple(names), prints, tuple(reasons))
 
 
-def _below(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    pending: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
-    while pending:
-        here, above = pending.pop()
-        facts = here.stat()
-        place = (facts.st_dev, facts.st_ino)
-        if place in above:
-            continue
-        for entry in os.scandir(here):
-            if entry.name.startswith("."):
-                continue
-            if _is_folder(entry):
-                pending.append((here / entry.name, above | {place}))
-            elif entry.name.lower().rpartition(".")[2] in IMAGE_SUFFIXES:
-                found.append(here / entry.name)
-    return found
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
+def _file(source: Source) -> Path:
+    return source.path if isinstance(source, Half) else source

@@ -15,6 +15,7 @@ from PIL import Image
 from derainbench.images import read_rgb
 from derainbench.overlap import fingerprint as module
 from derainbench.overlap.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
+from derainbench.overlap.frame import inside_frame
 from derainbench.photographs import PHOTOGRAPHS, photograph
 from derainbench.rain import preset
 
@@ -116,6 +117,68 @@ def test_photographs_are_found_as_the_docstring_says(shared: Path) -> None:
     assert pairs(of(*others)) == []
 
 
+def framed(image: Array, pixels: int, grey: int = 0, sides: bool = True) -> Array:
+    """Bars so wide above and below, and on the sides too."""
+    image = image.copy()
+    image[:pixels] = image[-pixels:] = grey
+    if sides:
+        image[:, :pixels] = image[:, -pixels:] = grey
+    return image
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lambda image: framed(image, 16),
+        lambda image: framed(image, 16, 255),
+        lambda image: framed(image, 40, sides=False),
+        lambda image: jpeg(framed(image, 16), 30),
+        lambda image: framed(image // 4, 40, sides=False),
+    ],
+)
+def test_frames_do_not_make_unrelated_photographs_alike(shared: Path, frame: Callable[[Array], Array]) -> None:
+    photographs = [read_rgb(path) for path in sorted((shared / "data/photographs").iterdir())]
+    wide = [image for image in photographs if image.shape[1] > image.shape[0]]
+    assert len(wide) > 60
+    assert pairs(of(*(frame(image) for image in wide))) == []
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_framed_picture_is_known_again(scenes: list[Array], grey: int) -> None:
+    """By its content, with other frames and without."""
+    for scene in scenes:
+        bars = framed(scene, 12, grey)
+        height, width = scene.shape[:2]
+        made = fingerprint(bars)
+        assert abs(made.height - (height - 24)) <= 4  # a dark picture begins a little inside its black frame
+        assert abs(made.width - (width - 24)) <= 4
+        assert pairs(of(bars), of(jpeg(bars), np.ascontiguousarray(scene[12:-12, 12:-12]))) == [(0, 0), (0, 1)]
+
+
+def test_rain_on_a_frame_hides_it_unless_the_clean_image_tells_it(scenes: list[Array]) -> None:
+    """As the two images of a pair, which are compared by what is inside the frame of the clean one."""
+    bars = framed(scenes[0], 20, sides=False)
+    rainy = preset("rain100h")(bars, None, 1).rainy
+    inside = inside_frame(bars)
+    made = fingerprint(rainy, inside)
+    assert (made.height, made.width) == (inside.bottom - inside.top, inside.right - inside.left)
+    aided = float(made.coefficients.astype(np.float64) @ fingerprint(bars).coefficients.astype(np.float64))
+    assert similarity(rainy, bars) < aided - 0.1
+    assert aided > 0.8
+
+
+def test_a_smooth_sky_is_no_frame() -> None:
+    """Its colour changes gently into the picture; nor is an image of one colour all frame."""
+    picture = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    sky = np.linspace(200, 212, 40)[:, np.newaxis, np.newaxis] + np.zeros((40, 100, 3))
+    haze = np.linspace(212, 200, 20)[:, np.newaxis, np.newaxis] + np.random.default_rng(0).normal(0, 8, (20, 100, 3))
+    image = np.concatenate([sky, haze, picture]).astype(np.uint8)
+    assert inside_frame(image) == (0, 140, 0, 100)
+    assert inside_frame(np.full((40, 60, 3), 9, np.uint8)) == (0, 40, 0, 60)
+    assert inside_frame(framed(picture, 36)) == (0, 80, 0, 100)  # what is left is too small to be the picture
+    assert inside_frame(framed(picture, 9)) == (9, 71, 9, 91)
+
+
 def test_exact_copies_are_told_from_near_ones(scenes: list[Array]) -> None:
     one = scenes[0]
     other = one.copy()
@@ -177,7 +240,7 @@ def test_any_size_has_a_fingerprint(shape: tuple[int, int]) -> None:
 def test_a_fingerprint_stays_what_it_was(wave: Array) -> None:
     """Kept fingerprints are compared with new ones: where this changes, REVISION goes up."""
     made = fingerprint(wave)
-    assert module.REVISION == 1
+    assert module.REVISION == 2
     assert made.pixels == "608a55d8373829437b35fb7b7bc51384"
     assert made.detail == pytest.approx(0.8599, abs=1e-4)
     np.testing.assert_allclose(

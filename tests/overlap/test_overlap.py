@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from derainbench import overlap as module
 from derainbench.cli import app
 from derainbench.errors import UserError
-from derainbench.overlap import compare, image_sets, overlap
+from derainbench.overlap import compare, fingerprint, image_sets, overlap
 from derainbench.overlap.image_sets import ImageSet, cache_path, folder_files, read_set
 from derainbench.photographs import photograph
 from derainbench.rain import preset
@@ -130,7 +132,8 @@ def test_one_dataset(card: Callable[..., Path]) -> None:
         {"name": "mine test", "images": 2, "plain": [], "broken": []},
     ]
     assert found["comparisons"][1] == {
-        "first": "mine train", "second": "mine test", "images_in_first": 1, "images_in_second": 1, "pairs": 1,
+        "first": "mine train", "second": "mine test", "images_in_first": 1, "images_in_second": 1,
+        "pairs": 1, "pairs_listed": 1,
     }  # fmt: skip
     assert pairs(as_json("mine:train", "--card", path)) == pairs(found)[:1]
     assert pairs(as_json("mine:train", "mine:test", "--card", path)) == pairs(found)[1:]
@@ -214,6 +217,16 @@ def test_links_that_lead_round_are_followed_once(here: Path, save_image: SaveIma
     assert list(folder_files(here / "other").sources) == ["link/one.png"]
 
 
+def test_a_link_to_itself_and_a_file_called_png(here: Path, save_image: SaveImage, refused: Refused) -> None:
+    save_image(here / "set/one.png", window("coffee", 0))
+    (here / "set/png").write_text("no image")
+    assert list(folder_files(here / "set").sources) == ["one.png"]
+    (here / "set/deep").mkdir()
+    (here / "set/deep/me").symlink_to("me")
+    with refused(str(here / "set/deep/me"), "link that leads to itself", "remove it"):
+        folder_files(here / "set")
+
+
 def test_names_of_any_kind_are_printed_on_one_line(here: Path, save_image: SaveImage) -> None:
     save_image(here / "set/smörgås bord.png", window("coffee", 0))
     save_image(here / "set/two\nlines.png", window("coffee", 0))
@@ -237,6 +250,37 @@ def test_a_second_call_reads_no_image(here: Path, save_image: SaveImage, monkeyp
     assert "b.png = c.png" in run("set")
 
 
+def test_a_set_with_broken_images_is_kept_too(
+    here: Path, save_image: SaveImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is wrong with them, until a file changes; under its own paths where the same files are moved."""
+    good = save_image(here / "set/good.png", window("coffee", 0))
+    (here / "set/broken.png").write_bytes(good.read_bytes()[:500])
+    (here / "set/gone.png").symlink_to("nowhere.png")
+    first = run("set")
+    assert first.count("left out") == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(image_sets, "fingerprint", None)
+        assert run("set") == first
+    read = read_set(folder_files(here / "set"))  # the same files by another path, which the reasons name
+    assert all(str(here / "set") in reason for reason in read.broken)
+    save_image(here / "set/nowhere.png", window("coffee", 0))
+    assert "gone.png = good.png = nowhere.png (exact)" in run("set")
+
+
+def test_a_refusal_is_not_kept(here: Path, save_image: SaveImage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permissions and a disk's errors may be mended without a change of the file."""
+    save_image(here / "set/a.png", window("coffee", 0))
+
+    def refuse(source: object) -> Array:
+        raise UserError("a.png may not be read; change its permissions") from PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(image_sets, "read_rgb", refuse)
+        assert "may not be read" in run("set")
+    assert run("set") == "set: no scene appears twice\n"
+
+
 def test_a_cache_that_cannot_be_written_does_no_harm(here: Path, save_image: SaveImage) -> None:
     save_image(here / "set/a.png", window("coffee", 0))
     (here / "cache").write_text("a file is in the way")
@@ -252,6 +296,7 @@ def test_other_processes_give_the_same(here: Path, save_image: SaveImage, monkey
     monkeypatch.setattr(image_sets, "_FEW", 1)
     monkeypatch.setattr(image_sets, "default_workers", lambda: 2)
     told: list[tuple[str, int, int]] = []
+    shutil.rmtree(here / "cache")
     together = read_set(files, lambda *step: told.append(step))
     assert sum(more for _, more, _ in told) == 7
     assert (together.images, together.broken) == (alone.images, alone.broken)
@@ -274,6 +319,27 @@ def test_scenes_of_many_images_are_grouped(here: Path, save_image: SaveImage) ->
         "set: 1 scene appears twice, 1 three times, 1 10 times",
     ]
     assert len(as_json("set")["pairs"]) == 3 + 1 + 45
+
+
+def test_very_many_pairs_are_counted_and_grouped_but_not_all_kept(
+    here: Path, save_image: SaveImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (window("astronaut", place) for place in (0, 1))
+    for number in range(12):
+        save_image(here / f"set/{number:02}.png", one if number < 9 else other)
+        save_image(here / f"two/{number:02}.png", one)
+    whole = run("set"), run("set", "two")
+    monkeypatch.setattr(module, "MOST_PAIRS", 5)
+    monkeypatch.setattr(fingerprint, "_BLOCK", 4)
+    assert run("set") == whole[0]
+    assert whole[0].endswith("set: 1 scene appears three times, 1 9 times\n")
+    found = as_json("set")
+    assert found["comparisons"][0]["pairs"] == 36 + 3
+    assert found["comparisons"][0]["pairs_listed"] == len(found["pairs"]) == 5
+    short = run("set", "two").splitlines()
+    assert short[-1] == whole[1].splitlines()[-1] == "set / two: 12 of 12 images of two, 9 of 12 of set"
+    assert all(line.endswith((" more", "(exact)", "two:", "two", "pairs", "")) for line in short)
+    assert "  00.png = 00.png (exact), 01.png (exact), 02.png (exact), 03.png (exact) and 8 more" in short
 
 
 def test_long_lists_say_what_is_left_out(here: Path, save_image: SaveImage) -> None:

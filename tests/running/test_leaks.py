@@ -11,20 +11,23 @@ import pytest
 import torch
 from PIL import Image
 
+from derainbench import overlap
 from derainbench.overlap import image_sets, leaks
 from derainbench.registry import discover
 from derainbench.weights import save_weights
 
 PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
+SETS = {"train": "tiny", "test": "tiny"}
+COMMAND = "derainbench datasets overlap tiny:train tiny:test"
 NOTICE = (
-    "tiny train has 1 of the 2 clean test images of tiny (first: test/clean/y.png): scores there of what was trained "
-    "on it are too good; see derainbench datasets overlap tiny:train tiny:test."
+    "tiny train has 1 exact of the 2 clean test images of tiny (first: train/clean/b.png = test/clean/y.png); scores "
+    f"there of what was trained on it are too good; see {COMMAND}."
 )
 
 
-def leak(data: Path) -> None:
-    """Make the test scene y the training scene b, a little brighter."""
-    clean = np.asarray(Image.open(data / "train/clean/b.png")) + np.uint8(3)
+def leak(data: Path, near: int = 0) -> None:
+    """Make the test scene y the training scene b, or a little brighter."""
+    clean = np.asarray(Image.open(data / "train/clean/b.png")) + np.uint8(near)
     Image.fromarray(clean).save(data / "test/clean/y.png")
     Image.fromarray(clean + np.uint8(9)).save(data / "test/rainy/y.png")
 
@@ -45,13 +48,17 @@ def test_a_report_says_that_test_scenes_were_in_the_training_set(workshop) -> No
     result = workshop(workshop.arguments())
     assert result.returncode == 0, result.stderr
     assert f"note: {NOTICE}" in result.stdout.splitlines()
-    assert entries(workshop.folder) == [{"train": "tiny", "test": "tiny", "shared": 1, "total": 2, "notice": NOTICE}]
+    assert entries(workshop.folder) == [
+        {"train": "tiny", "test": "tiny", "shared": 1, "exact": 1, "total": 2, "notice": NOTICE}
+    ]
     workshop(["report", "run"])
-    assert "tiny train has 1 of the 2 clean test images" in (workshop.folder / "run/report/report.md").read_text()
+    assert "tiny train has 1 exact of the 2 clean test images" in (workshop.folder / "run/report/report.md").read_text()
     for role, content in zip(("clean", "rainy"), honest, strict=True):
         (workshop.folder / f"data/test/{role}/y.png").write_bytes(content)
     assert "clean test images of" not in workshop(workshop.arguments()).stdout
-    assert entries(workshop.folder) == [{"train": "tiny", "test": "tiny", "shared": 0, "total": 2, "notice": ""}]
+    assert entries(workshop.folder) == [
+        {"train": "tiny", "test": "tiny", "shared": 0, "exact": 0, "total": 2, "notice": ""}
+    ]
     workshop(["report", "run"])
     assert "clean test images of" not in (workshop.folder / "run/report/report.md").read_text()
 
@@ -71,8 +78,24 @@ def test_published_weights_count_where_their_training_set_is_here(workshop) -> N
         options = ("--trust-unknown", "--trained-on", trained_on, "--plugin", str(PLUGIN))
         added = workshop(["weights", "add", f"tinycnn@{tag}", "mine.safetensors", *options])
         assert added.returncode == 0, added.stderr
-    assert f"note: {NOTICE}" in workshop(workshop.arguments("tinycnn@mine")).stdout.splitlines()
+    assert (
+        "note: the files of tiny train here have 1 exact of the 2 clean test images of tiny (first: train/clean/b.png "
+        f"= test/clean/y.png); whether tinycnn@mine was trained on those files is not known; see {COMMAND}."
+    ) in workshop(workshop.arguments("tinycnn@mine")).stdout.splitlines()
+    both = workshop(workshop.arguments("tinycnn,tinycnn@mine", out="both")).stdout
+    assert "note: tiny train has 1 exact" in both
+    assert "are too good; whether tinycnn@mine was trained on those files is not known; see" in both
     assert "clean test images of" not in workshop(workshop.arguments("tinycnn@theirs", out="other")).stdout
+
+
+def test_near_copies_are_told_as_likely_and_small_ones_not_at_all(workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    leak(workshop.folder / "data", near=3)
+    assert "clean test images of" not in workshop(workshop.arguments()).stdout
+    monkeypatch.setattr(overlap, "LEAST_SIDE", 8)
+    assert (
+        "note: tiny train has 1 near of the 2 clean test images of tiny (first: train/clean/b.png = test/clean/y.png); "
+        f"near ones are likely, not certain: look at them with {COMMAND}."
+    ) in workshop(workshop.arguments()).stdout.splitlines()
 
 
 def test_a_large_training_set_is_not_read_unasked(workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +107,22 @@ def test_a_large_training_set_is_not_read_unasked(workshop, monkeypatch: pytest.
     assert "whether tiny train has test scenes of tiny was not looked at: it has 3 images" in out
     workshop(["datasets", "overlap", "tiny:train", "tiny:test", "--card", "card.toml"])
     assert f"note: {NOTICE}" in workshop(arguments).stdout.splitlines()
+
+
+def test_what_the_card_says_is_told_only_where_files_were_not_counted(
+    workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card of very many images, three of them here: a run that trains on them knows."""
+    leak(workshop.folder / "data")
+    card = workshop.folder / "card.toml"
+    card.write_text("counts = { train = 638492 }\n" + card.read_text())
+    torch.manual_seed(0)
+    save_weights(workshop.folder / "mine.safetensors", discover([PLUGIN]).variant("tinycnn").build())
+    options = ("--trust-unknown", "--trained-on", "tiny", "--plugin", str(PLUGIN))
+    assert workshop(["weights", "add", "tinycnn@mine", "mine.safetensors", *options]).returncode == 0
+    out = workshop(workshop.arguments("tinycnn@mine", out="theirs")).stdout
+    assert "was not looked at: its card says it has 638,492 images, and" in out
+    assert f"note: {NOTICE}" in workshop(workshop.arguments("tinycnn")).stdout.splitlines()
 
 
 def test_a_second_run_reads_no_image_for_it(workshop, monkeypatch: pytest.MonkeyPatch) -> None:
