@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -213,12 +213,18 @@ def _seen_in_training(results: Results, rows: tuple[Row, ...], columns: tuple[Co
             for source in row.entry.sources(name):
                 entry = shared.get((source, name))
                 if entry is not None and (row.entry.method.name, source, name) in scored:
-                    where, share = (
-                        f"{row.entry.full_label} on {dataset.title}",
-                        f"{entry['shared']} of the {entry['total']}",
-                    )
-                    notes.append(f"{where}: {share} clean test images are in {source} train; such scores are too good.")
+                    notes.append(f"{row.entry.full_label} on {dataset.title}: {_said_of(entry, row.entry)}")
     return list(dict.fromkeys(notes))
+
+
+def _said_of(seen: Mapping[str, Any], entry: Entry) -> str:
+    """What it means for a score that test images, exactly or probably, are among training images."""
+    near = seen["shared"] - seen["exact"]
+    counts = [f"{count} {kind}" for count, kind in ((seen["exact"], "(exact)"), (near, "(near)")) if count]
+    found = f"copies of {' and '.join(counts)} of the {seen['total']} clean test images are in {seen['train']} train"
+    if entry.method.weights is not None:
+        return f"{found} here; whether these weights were trained on those files is not known."
+    return f"{found}; " + ("such scores are too good." if seen["exact"] else "likely, not certain: look at them.")
 
 
 def _tiled(results: Results, rows: tuple[Row, ...]) -> list[str]:
