@@ -26,6 +26,7 @@ from derainbench.cli_options import (
     PluginOption,
     PrecisionOption,
     TileOption,
+    same_files,
 )
 from derainbench.datasets_cli import datasets_app
 from derainbench.errors import UserError
@@ -152,7 +153,7 @@ def run(
     if dry_run:
         print_plan(cells, statuses)
         return
-    seen = look_at_training_sets(cells, dataset_finder(card, data_root))
+    seen = look_at_training_sets(cells, dataset_finder(card, data_root), same_files(card, data_root))
     with store.locked():
         info = describe_run(grid, cells, describe_machine(engine), shlex.join(["derainbench", *sys.argv[1:]]), seen)
         merged = merge(store.read_info(), info)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,3 +20,9 @@ TileOption = Annotated[
     str, typer.Option("--tile", metavar="auto|off|N", help="Restore large images in tiles of N pixels a side.")
 ]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto (bf16 mixed on a GPU), fp32, bf16.")]
+
+
+def same_files(cards: Iterable[Path], data_root: Path | None) -> list[str]:
+    """The words that let another command find the same datasets."""
+    words = [word for path in cards for word in ("--card", str(path))]
+    return words + (["--data-root", str(data_root)] if data_root is not None else [])

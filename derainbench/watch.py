@@ -96,10 +96,12 @@ def read_manifests(splits: Iterable[tuple[Dataset, SplitName]]) -> None:
             dataset.manifest(split, partial(_show, bar, task))
 
 
-def look_at_training_sets(cells: Sequence[Cell], find: Callable[[str], Dataset | None]) -> list[dict[str, Any]]:
+def look_at_training_sets(
+    cells: Sequence[Cell], find: Callable[[str], Dataset | None], options: Sequence[str]
+) -> list[dict[str, Any]]:
     """As :func:`.leaks.scenes_seen_in_training`, showing how far it is where images must be read for it."""
     with progress_bar() as progress:
-        return scenes_seen_in_training(cells, find, progress)
+        return scenes_seen_in_training(cells, find, options, progress)
 
 
 def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,22 +19,25 @@ MOST = 20_000
 
 
 def scenes_seen_in_training(
-    cells: Sequence[Cell], find: Callable[[str], Dataset | None], progress: Progress = lambda what, more, total: None
+    cells: Sequence[Cell],
+    find: Callable[[str], Dataset | None],
+    options: Sequence[str] = (),
+    progress: Progress = lambda what, more, total: None,
 ) -> list[dict[str, Any]]:
     """An entry for each training set and test set on which weights trained on it are scored, for ``run.json``.
 
     ``shared`` is how many of the ``total`` clean test images are in the training set, ``exact`` of them with the same
     pixels; None where that was not looked at. ``notice`` is a line for the report, empty where there is nothing to
     say. ``find`` gives the dataset of a name if it is here: published weights were trained on a set that the run does
-    not name, of which other files may be here. The first time images are read; after that the answer comes from the
-    cache.
+    not name, of which other files may be here. ``options`` are what a command needs that is to find the same sets. The
+    first time images are read; after that the answer comes from the cache.
     """
     found: dict[tuple[str, str], _Looked] = {}
     for cell in cells:
         if isinstance(cell, EvalCell):
             train = cell.training.dataset if cell.training is not None else find(cell.trained_on)
             if train is not None and train.has("train"):
-                looked = found.setdefault((train.name, cell.dataset.name), _Looked(train, cell.dataset))
+                looked = found.setdefault((train.name, cell.dataset.name), _Looked(train, cell.dataset, options))
                 if cell.training is not None:
                     looked.trained_here = True
                 elif cell.variant.name not in looked.published:
@@ -49,12 +53,14 @@ class _Looked:
 
     train: Dataset
     test: Dataset
+    options: Sequence[str]
     trained_here: bool = False
     published: list[str] = field(default_factory=list)
 
     @property
     def command(self) -> str:
-        return f"derainbench datasets overlap {self.train.name}:train {self.test.name}:test"
+        sets = f"{self.train.name}:train", f"{self.test.name}:test"
+        return shlex.join(["derainbench", "datasets", "overlap", *sets, *self.options])
 
 
 def _entry(looked: _Looked, progress: Progress) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from derainbench.weights import save_weights
 
 PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
 SETS = {"train": "tiny", "test": "tiny"}
-COMMAND = "derainbench datasets overlap tiny:train tiny:test"
+COMMAND = "derainbench datasets overlap tiny:train tiny:test --card card.toml"
 NOTICE = (
     "tiny train has 1 exact of the 2 clean test images of tiny (first: train/clean/b.png = test/clean/y.png); scores "
     f"there of what was trained on it are too good; see {COMMAND}."
