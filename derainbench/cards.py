@@ -25,6 +25,9 @@ from derainbench.rain import RainModel
 
 SplitName = Literal["train", "test"]
 
+#: Both, in the order in which they are shown.
+SPLITS: tuple[SplitName, ...] = ("train", "test")
+
 #: Words that ``--datasets`` reads as something other than a card's name.
 RESERVED = ("all", "demo", "streak", "drop", "mist")
 

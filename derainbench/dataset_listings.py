@@ -10,12 +10,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from derainbench.cards import Card, Layout, SplitName, SplitPatterns
+from derainbench.cards import SPLITS, Card, Layout, SplitPatterns
 from derainbench.locate import locate
 
 _WIDTH = 64  # of a column of text
 _ALIGN = ("left", "left", "left", "right", "right", "left")
-_SPLITS: tuple[SplitName, ...] = ("train", "test")
 
 
 def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bool) -> str:
@@ -50,7 +49,7 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
         return json.dumps({**card.model_dump(mode="json"), "here": here}, indent=2, ensure_ascii=False)
     lines = [f"{card.name}: {card.title}", ""]
     lines += _entry("rain", f"{card.rain_model}, {card.kind}" + (", only adds light" if card.additive else ""))
-    for split in _SPLITS:
+    for split in SPLITS:
         count = getattr(card.counts, split)
         lines += _entry(split, "number not settled" if count is None else f"{count:,} pairs")
         others = [other for other in card.other_counts if other.split == split]
@@ -107,7 +106,7 @@ def _layout(card: Card, layout: Layout) -> Iterator[str]:
     folders = layout.folders or tuple(dict.fromkeys((*card.folders, card.name)))
     looked = ", ".join("the data root" if folder == "." else folder for folder in folders)
     yield f"  {layout.name}" + (f" (in {looked})" if card.root is None and not card.embedded else "")
-    for split in _SPLITS:
+    for split in SPLITS:
         patterns: SplitPatterns | None = getattr(layout, split)
         if patterns is None:
             continue

@@ -56,6 +56,7 @@ def add(
     data_root: DataOption = None,
 ) -> None:
     """Check a card of your own, say exactly what is wrong with it, and keep it: its name then works everywhere."""
+    from derainbench.cards import SPLITS
     from derainbench.kept_cards import add_card
     from derainbench.locate import checked_root
 
@@ -69,7 +70,7 @@ def add(
             pair = matched.pair(matched.rows[0])
             first = f"{pair.rainy} with {pair.clean}"
             typer.echo(f"{split}: {number} pairs{said} by layout {dataset.layout.name!r}, the first {first}")
-        for split in ("train", "test"):
+        for split in SPLITS:
             patterns = getattr(dataset.layout, split)
             if patterns is not None and split not in found:
                 typer.echo(f"{split}: no file in {dataset.root} matches {patterns.rainy}")

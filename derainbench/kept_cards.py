@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from derainbench.atomic import write_atomic
-from derainbench.cards import Card, SplitName, SplitPatterns, all_cards, kept_cards_folder, read_card
+from derainbench.cards import SPLITS, Card, SplitName, SplitPatterns, all_cards, kept_cards_folder, read_card
 from derainbench.errors import UserError
 from derainbench.locate import Dataset, locate, places
 from derainbench.pairing import Matched, match_files
@@ -46,8 +46,7 @@ def add_card(file: Path, data_root: Path | None) -> Added:
 
 def splits(dataset: Dataset) -> list[SplitName]:
     """The splits that have files here."""
-    both: tuple[SplitName, ...] = ("train", "test")
-    return [split for split in both if dataset.has(split)]
+    return [split for split in SPLITS if dataset.has(split)]
 
 
 def _nothing_found(card: Card, data_root: Path | None) -> str:

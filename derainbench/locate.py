@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from derainbench.cache import cache_folder
-from derainbench.cards import RESERVED, Card, Layout, SplitName, SplitPatterns
+from derainbench.cards import RESERVED, SPLITS, Card, Layout, SplitName, SplitPatterns
 from derainbench.embedded import generate
 from derainbench.errors import UserError, did_you_mean
 from derainbench.manifest import Manifest, OnFile, open_manifest
@@ -77,7 +77,7 @@ def locate(card: Card, data_root: Path | None) -> Dataset | None:
     # Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
     for whole in (True, False):
         found = [
-            (sum(_has_files(root, layout, split, whole) for split in ("train", "test")), root, layout)
+            (sum(_has_files(root, layout, split, whole) for split in SPLITS), root, layout)
             for layout in card.layouts
             for root in places(card, layout, data_root)
         ]

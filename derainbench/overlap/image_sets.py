@@ -18,7 +18,7 @@ import numpy as np
 
 from derainbench.atomic import write_atomic
 from derainbench.cache import cache_folder
-from derainbench.cards import RESERVED, Card, SplitName
+from derainbench.cards import RESERVED, SPLITS, Card, SplitName
 from derainbench.errors import StorageError, UserError, did_you_mean
 from derainbench.image_file import shown_name
 from derainbench.image_files import image_files
@@ -64,14 +64,13 @@ def choose_sets(word: str, cards: Mapping[str, Card], data_root: Path | None) ->
     """
     name, colon, split = word.partition(":")
     if name in cards or name in RESERVED:
-        if colon and split not in ("train", "test"):
+        if colon and split not in SPLITS:
             raise UserError(f"{word!r}: a split is train or test, as in {name}:test")
-        splits: tuple[SplitName, ...] = ("train", "test")
         datasets = select(name, dict(cards), data_root)
         return [
             split_files(dataset, each)
             for dataset in datasets
-            for each in splits
+            for each in SPLITS
             if (each == split if colon else dataset.has(each))
         ]
     folder = Path(word)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from derainbench.cards import Card, SplitName
+from derainbench.cards import SPLITS, Card, SplitName
 from derainbench.errors import UserError
 from derainbench.images import image_size
 from derainbench.locate import Dataset, locate, places, select
@@ -36,7 +36,6 @@ from derainbench.workers import in_chunks
 #: Told (what, how many more files are done, of how many).
 Progress = Callable[[str, int, int], None]
 
-_SPLITS: tuple[SplitName, ...] = ("train", "test")
 _FEW = 8  # pairs are looked at sooner than another process starts
 _MOST_AT_ONCE = 16  # pairs that a worker is given
 _PIXELS_AT_ONCE = 4_000_000  # it is given, because Ctrl-C waits for them
@@ -81,11 +80,11 @@ def verify(dataset: Dataset, workers: int = 1, progress: Progress = lambda what,
     seen = [each.split for each in splits]
     notices = [
         each
-        for split in _SPLITS
+        for split in SPLITS
         if split not in seen
         for each in (*absent(dataset, split), *orphan_notice(lone.get(split, [])))
     ]
-    notices += shared_scenes(clean["train"], clean["test"]) if len(clean) == len(_SPLITS) else []
+    notices += shared_scenes(clean["train"], clean["test"]) if len(clean) == len(SPLITS) else []
     notices += folder_findings(dataset, _known_files(dataset, matched, lone))
     doubts = [*dataset.card.unconfirmed, dataset.layout.unconfirmed]
     notices += [Finding("unconfirmed", (), text) for text in doubts if text]
@@ -123,7 +122,7 @@ def _matched(dataset: Dataset) -> tuple[dict[SplitName, Matched], list[SplitVerd
     """The files of each split of the layout, and the verdicts on splits with a folder or a name that is unreadable."""
     matched: dict[SplitName, Matched] = {}
     unreadable: list[SplitVerdict] = []
-    for split in _SPLITS:
+    for split in SPLITS:
         patterns = getattr(dataset.layout, split)
         if patterns is not None:
             try:
