@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ class MethodInRun:
     ``weights`` describes the file that a tag stands for: ``tag``, ``trained_on``, ``source``, ``sha256``,
     ``quantisation``, ``published`` scores, and ``verified``, which is False where nobody vouches for the file; None
     where the run trained the network itself. ``reach`` is how far an output pixel can see, None for the whole image.
+    ``base`` is the name without options and tag. ``macs`` says how many multiply-accumulates an image costs: ``macs``,
+    the ``height`` and ``width`` of the image in pixels, and the ``tool`` that counted; None where nobody counted.
     """
 
     name: str
@@ -73,6 +76,8 @@ class MethodInRun:
     paper: dict[str, Any] | None
     weights: dict[str, Any] | None = None
     reach: int | None = None
+    base: str = ""
+    macs: Mapping[str, Any] | None = None
 
     @property
     def truncated(self) -> bool:
@@ -86,6 +91,22 @@ class MethodInRun:
 
 
 @dataclass(frozen=True)
+class TrainingInRun:
+    """A finished training: its ``folder`` holds ``log.jsonl``; ``seconds`` is how long its last session took."""
+
+    method: str
+    trained_on: str
+    seed: int
+    folder: Path
+    seconds: float | None
+    recipe: Mapping[str, Any]
+
+
+#: What an evaluation is known by: method, training set, seed, dataset.
+EvaluationKey = tuple[str, str, int, str]
+
+
+@dataclass(frozen=True)
 class Failure:
     """A cell that did not finish: where it belongs in the run folder, and the error's one line."""
 
@@ -95,7 +116,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Results:
-    """A run: ``info`` is ``run.json`` as read, ``scores`` has the columns of :data:`SCORE_COLUMNS`."""
+    """A run: ``info`` is ``run.json`` as read, ``scores`` has the columns of :data:`SCORE_COLUMNS`.
+
+    ``evaluations`` are the folders of the finished ones: not all below ``folder`` where several runs were merged.
+    """
 
     folder: Path
     info: dict[str, Any]
@@ -103,10 +127,14 @@ class Results:
     datasets: tuple[DatasetInRun, ...]
     scores: pd.DataFrame
     failures: tuple[Failure, ...]
+    trainings: tuple[TrainingInRun, ...] = ()
+    evaluations: Mapping[EvaluationKey, Path] = field(default_factory=dict)
 
     def restored(self, method: str, trained_on: str, seed: int, dataset: str, image: str) -> Path:
         """Where the restored image lies; it may be gone, if somebody made room."""
-        return evaluation_folder(self.folder, method, trained_on, seed, dataset) / "images" / f"{image}.png"
+        known = self.evaluations.get((method, trained_on, seed, dataset))
+        folder = known or evaluation_folder(self.folder, method, trained_on, seed, dataset)
+        return folder / "images" / f"{image}.png"
 
 
 def training_folder(run: Path, method: str, dataset: str, seed: int) -> Path:

@@ -20,7 +20,17 @@ from derainbench.lock import locked
 from derainbench.names import parse_name
 from derainbench.pairing import make_pair
 from derainbench.protocols import PROTOCOLS
-from derainbench.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair, training_folder
+from derainbench.results import (
+    SCORE_COLUMNS,
+    DatasetInRun,
+    EvaluationKey,
+    Failure,
+    MethodInRun,
+    Results,
+    TestPair,
+    TrainingInRun,
+    training_folder,
+)
 
 #: The version of everything in a run folder. Goes up when an older reader could misread a newer folder.
 SCHEMA = 1
@@ -121,13 +131,16 @@ def load_results(folder: Path) -> Results:
     if not (folder / "run.json").is_file():
         raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
     info = _checked_info(folder / "run.json")
-    frames, failures = [], []
+    frames, failures, trainings = [], [], []
+    evaluations: dict[EvaluationKey, Path] = {}
     datasets = {dataset["name"]: dataset for dataset in info["datasets"]}
     weights = {method["name"]: method["weights"]["sha256"] for method in info["methods"] if method.get("weights")}
     for cell in info["cells"]:
         place = folder / cell["folder"]
         if (place / "failed.json").exists():
             failures.append(Failure(cell["folder"], str(read_json(place / "failed.json")["error"])))
+        elif cell["kind"] == "train" and (place / "done.json").exists():
+            trainings.append(_training(place, cell))
         elif cell["kind"] == "eval" and (place / "done.json").exists():
             old = _out_of_date(place, datasets[cell["dataset"]], weights.get(cell["method"]))
             old = old or _other_recipe(folder, cell, info)
@@ -135,19 +148,38 @@ def load_results(folder: Path) -> Results:
                 failures.append(Failure(cell["folder"], f"out of date: {old}; run the command that made it again"))
             else:
                 frames.append(_cell_scores(place, cell))
+                evaluations[cell["method"], cell["trained_on"], cell["seed"], cell["dataset"]] = place
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
     scores = pd.concat(frames, ignore_index=True).astype(SCORE_COLUMNS)[list(SCORE_COLUMNS)] if frames else empty
     return Results(
         folder=folder,
         info=info,
-        methods=tuple(
-            MethodInRun(m["name"], m["title"], m["parameters"], m["paper"], m.get("weights"), m.get("reach"))
-            for m in info["methods"]
-        ),
+        methods=tuple(_method(method) for method in info["methods"]),
         datasets=tuple(_dataset(dataset) for dataset in info["datasets"]),
         scores=scores,
         failures=tuple(failures),
+        trainings=tuple(trainings),
+        evaluations=evaluations,
     )
+
+
+def _method(entry: dict[str, Any]) -> MethodInRun:
+    return MethodInRun(
+        entry["name"],
+        entry["title"],
+        entry["parameters"],
+        entry["paper"],
+        entry.get("weights"),
+        entry.get("reach"),
+        entry.get("base", parse_name(entry["name"]).base),
+        entry.get("macs"),
+    )
+
+
+def _training(place: Path, cell: dict[str, Any]) -> TrainingInRun:
+    done = read_json(place / "done.json")
+    recipe = done.get("inputs", {}).get("recipe", {})
+    return TrainingInRun(cell["method"], cell["dataset"], cell["seed"], place, done.get("seconds"), recipe)
 
 
 def _result_file(cell: Cell) -> str:

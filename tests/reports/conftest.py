@@ -41,7 +41,9 @@ def info(**changes: Any) -> dict[str, Any]:
 
 def method(name: str, title: str | None = None, parameters: int = 0) -> MethodInRun:
     """A method as a run knows it."""
-    return MethodInRun(name, name if title is None else title, parameters, None)
+    return MethodInRun(
+        name, name if title is None else title, parameters, None, base=name.partition("[")[0].partition("@")[0]
+    )
 
 
 def dataset(name: str, *images: str, folder: Path = Path("nowhere"), title: str | None = None) -> DatasetInRun:

@@ -1,0 +1,112 @@
+"""The scores of one dataset under one protocol as arrays, images down and rows of the comparison across."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from derainbench.results import DatasetInRun, Results
+
+from .entries import Entry, entries
+from .table import METRICS, Metric, protocols
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SeedScores:
+    """One seed of line number ``line``: a score an image, NaN where there is none."""
+
+    line: int
+    trained_on: str
+    seed: int
+    psnr: Floats
+    ssim: Floats
+
+    def values(self, metric: Metric) -> Floats:
+        """The scores of one metric, (images,)."""
+        return self.psnr if metric == "psnr" else self.ssim
+
+
+@dataclass(frozen=True)
+class ScoreGrid:
+    """A dataset under a protocol. ``psnr`` in dB and ``ssim`` are (images, lines): means over seeds.
+
+    NaN where there is no score or where it is undefined, ``inf`` where a PSNR of any seed is. ``lines`` are the rows of
+    the comparison that have a score here; images stand in the order of the dataset.
+    """
+
+    dataset: DatasetInRun
+    protocol: str
+    lines: tuple[Entry, ...]
+    images: tuple[str, ...]
+    scenes: tuple[str, ...]
+    psnr: Floats
+    ssim: Floats
+    seed_values: tuple[SeedScores, ...]
+
+    def values(self, metric: Metric) -> Floats:
+        """The scores of one metric, (images, lines)."""
+        return self.psnr if metric == "psnr" else self.ssim
+
+
+def score_grids(results: Results) -> dict[tuple[str, str], ScoreGrid]:
+    """A grid for each (dataset name, protocol name) that has scores."""
+    lines = entries(results)
+    by_place = dict(list(results.scores.groupby(["dataset", "protocol"], sort=False)))
+    grids = {}
+    for dataset in results.datasets:
+        # a training tested on its own set stands in the method's own row already
+        here = tuple(line for line in lines if line.trained_on != dataset.name)
+        for protocol in protocols(results):
+            scores = by_place.get((dataset.name, protocol))
+            if scores is not None:
+                grids[dataset.name, protocol] = _grid(dataset, protocol, here, scores)
+    return grids
+
+
+def _grid(dataset: DatasetInRun, protocol: str, lines: tuple[Entry, ...], scores: pd.DataFrame) -> ScoreGrid:
+    images = tuple(pair.image for pair in dataset.test)
+    order = pd.Index(images)
+    where = {
+        (line.method.name, source): (n, source) for n, line in enumerate(lines) for source in line.sources(dataset.name)
+    }
+    found: list[tuple[int, str, int, dict[str, Floats]]] = []
+    for (method, trained_on, seed), group in scores.groupby(["method", "trained_on", "seed"], sort=True):
+        place = where.get((str(method), str(trained_on)))
+        if place is not None:
+            found.append((*place, _number(seed), _aligned(group, order)))
+    used = sorted({line for line, *_ in found})
+    seeds = tuple(
+        SeedScores(used.index(line), trained_on, seed, values["psnr"], values["ssim"])
+        for line, trained_on, seed, values in sorted(found, key=lambda each: (each[0], each[2]))
+    )
+    means = {metric: _means(seeds, metric, len(images), len(used)) for metric in METRICS}
+    scenes = tuple(pair.scene for pair in dataset.test)
+    kept = tuple(lines[number] for number in used)
+    return ScoreGrid(dataset, protocol, kept, images, scenes, means["psnr"], means["ssim"], seeds)
+
+
+def _aligned(group: pd.DataFrame, order: pd.Index[Any]) -> dict[str, Floats]:
+    """The scores of one evaluation in the order of the dataset's images."""
+    indexed = group.set_index("image")
+    if not indexed.index.equals(order):
+        indexed = indexed.reindex(order)
+    return {metric: indexed[metric].to_numpy(dtype=np.float64, na_value=np.nan) for metric in METRICS}
+
+
+def _means(seeds: tuple[SeedScores, ...], metric: Metric, images: int, lines: int) -> Floats:
+    """Each line's mean over its seeds; an image that one seed lacks has none."""
+    means = np.full((images, lines), np.nan)
+    for line in range(lines):
+        of_line = [scores.values(metric) for scores in seeds if scores.line == line]
+        means[:, line] = np.mean(of_line, axis=0)
+    return means
+
+
+def _number(seed: object) -> int:
+    return int(str(seed))
