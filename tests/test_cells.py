@@ -5,54 +5,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pytest
-from torch import Tensor, nn
+from small_method import NET, RECIPE, Net, TinyDataset
 
 from derainbench import cells
 from derainbench.cells import EvalCell, TrainCell, key_of
 from derainbench.grid import Grid
 from derainbench.locate import Dataset
-from derainbench.method import Derainer, Method, Weights
+from derainbench.method import Method, Weights
 from derainbench.names import parse_name
-from derainbench.recipe import Recipe
 from derainbench.recipes import PAPER_RECIPE
 from derainbench.registry import discover
 from derainbench.variant import Variant, resolve
 
 SaveImage = Callable[[Path, np.ndarray], Path]
 
-
-class TinyDataset(Protocol):
-    """The fixture of tests/conftest.py."""
-
-    root: Path
-
-    def open(self) -> Dataset: ...
-
-
-class Net(Derainer):
-    """One convolution."""
-
-    def __init__(self, kernel: int = 3) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, kernel, padding="same")
-
-    def forward(self, rainy: Tensor) -> Tensor:
-        restored: Tensor = self.conv(rainy)
-        return restored
-
-
-RECIPE = Recipe(lr=1e-3, steps=5, batch=1, patch=8, loss="l1")
-NET = Method(
-    name="net",
-    title="Net",
-    network=Net,
-    recipe=RECIPE,
-    weights=(Weights("t", "rain100l", "nowhere", "ab" * 32, "none"),),
-)
 BASELINE = Method(name="baseline", title="Baseline", network=Net)
 
 

@@ -7,20 +7,17 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from torch import Tensor, nn
+from small_method import NET, RECIPE, TinyDataset
 
 from derainbench import cells
 from derainbench.cells import Cell, EvalCell, TrainCell
 from derainbench.errors import StorageError, UserError
-from derainbench.locate import Dataset
-from derainbench.method import Derainer, Method
 from derainbench.names import parse_name
-from derainbench.recipe import Recipe
 from derainbench.registry import discover
 from derainbench.results import SCORE_COLUMNS, Failure
 from derainbench.store import SCHEMA, Status, Store, load_results
@@ -28,30 +25,6 @@ from derainbench.variant import resolve
 
 Refused = Callable[..., AbstractContextManager[None]]
 SaveImage = Callable[[Path, np.ndarray], Path]
-
-
-class TinyDataset(Protocol):
-    """The fixture of tests/conftest.py."""
-
-    root: Path
-
-    def open(self) -> Dataset: ...
-
-
-class Net(Derainer):
-    """One convolution."""
-
-    def __init__(self, kernel: int = 3) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, kernel, padding="same")
-
-    def forward(self, rainy: Tensor) -> Tensor:
-        restored: Tensor = self.conv(rainy)
-        return restored
-
-
-RECIPE = Recipe(lr=1e-3, steps=5, batch=1, patch=8, loss="l1")
-NET = Method(name="net", title="Net", network=Net, recipe=RECIPE)
 
 
 @pytest.fixture
