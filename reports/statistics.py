@@ -1,0 +1,176 @@
+"""What may be concluded from the scores of one dataset under one protocol, metric by metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from derainbench.stats import (
+    ALPHA,
+    Interval,
+    OverSeeds,
+    Paired,
+    Ranks,
+    Refusal,
+    comparison_words,
+    friedman,
+    holm,
+    mean_intervals,
+    over_seeds,
+    paired_test,
+    rank_words,
+    scene_means,
+)
+
+from .grids import ScoreGrid
+from .table import DIGITS, METRICS, Metric
+
+Floats = NDArray[np.float64]
+Scenes = NDArray[np.intp]
+Pairs = Mapping[tuple[int, int], Paired | Refusal]
+_UNITS: dict[Metric, str] = {"psnr": "dB", "ssim": ""}
+
+
+@dataclass(frozen=True)
+class DatasetStatistics:
+    """One metric on one dataset under one protocol; lines are those of the grid, in its order, named by ``labels``.
+
+    ``intervals`` and ``seeds`` have one a line; ``pairs`` one a pair of lines i < j, i against j, its p adjusted by
+    Holm over all pairs that were tested here. ``ranks`` are over the scenes in which every line has all its scores.
+    ``not_worse`` holds the ``best`` line (the highest mean, None without lines), those that a test does not tell from
+    it, and those of the very same scores: not those that no test could compare with it. ``sentences`` say all that.
+    """
+
+    dataset: str
+    protocol: str
+    metric: Metric
+    labels: tuple[str, ...]
+    intervals: tuple[Interval | Refusal, ...]
+    seeds: tuple[OverSeeds | Refusal, ...]
+    pairs: Pairs
+    ranks: Ranks | Refusal
+    best: int | None
+    not_worse: frozenset[int]
+    sentences: tuple[str, ...]
+
+
+def statistics(grids: Mapping[tuple[str, str], ScoreGrid]) -> dict[tuple[str, str, Metric], DatasetStatistics]:
+    """The statistics of every grid and metric, by (dataset name, protocol name, metric)."""
+    return {
+        (dataset, protocol, metric): dataset_statistics(grid, metric)
+        for (dataset, protocol), grid in grids.items()
+        for metric in METRICS
+    }
+
+
+def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
+    """What may be concluded from one metric of a grid."""
+    scores = grid.values(metric)
+    scenes = np.unique(np.asarray(grid.scenes, str), return_inverse=True)[1]
+    labels = tuple(line.full_label for line in grid.lines)
+    pairs = _pairs(scores, scenes)
+    ranks = _ranks(scores, scenes)
+    best = _best(scores)
+    return DatasetStatistics(
+        dataset=grid.dataset.name,
+        protocol=grid.protocol,
+        metric=metric,
+        labels=labels,
+        intervals=mean_intervals(scores, scenes),
+        seeds=_over_seeds(grid, metric),
+        pairs=pairs,
+        ranks=ranks,
+        best=best,
+        not_worse=_not_worse(scores, pairs, best),
+        sentences=_sentences(labels, pairs, ranks, best, metric),
+    )
+
+
+def _pairs(scores: Floats, scenes: Scenes) -> dict[tuple[int, int], Paired | Refusal]:
+    pairs = {
+        (i, j): paired_test(scores[:, i], scores[:, j], scenes) for i, j in combinations(range(scores.shape[1]), 2)
+    }
+    tested = {place: pair for place, pair in pairs.items() if isinstance(pair, Paired)}
+    adjusted = holm([pair.p for pair in tested.values()]).tolist()
+    return pairs | {place: replace(pair, p=p) for (place, pair), p in zip(tested.items(), adjusted, strict=True)}
+
+
+def _ranks(scores: Floats, scenes: Scenes) -> Ranks | Refusal:
+    by_scene = scene_means(scores, scenes)
+    return friedman(by_scene[~np.isnan(by_scene).any(axis=1)])
+
+
+def _best(scores: Floats) -> int | None:
+    """The line of the highest mean as tables have it; of several such lines the first."""
+    means = [_mean(scores[:, line]) for line in range(scores.shape[1])]
+    return int(np.argmax(means)) if means else None
+
+
+def _mean(scores: Floats) -> float:
+    """Over finite scores; infinite if there is no other, below everything if there is none at all."""
+    finite = scores[np.isfinite(scores)]
+    if len(finite):
+        return float(finite.mean())
+    return np.inf if np.isinf(scores).any() else -np.inf
+
+
+def _against(pairs: Pairs, best: int, line: int) -> Paired | Refusal:
+    """The pair of the best and another line as it is stored, the lower number first."""
+    return pairs[min(best, line), max(best, line)]
+
+
+def _not_worse(scores: Floats, pairs: Pairs, best: int | None) -> frozenset[int]:
+    if best is None:
+        return frozenset()
+    found = {best}
+    for line in set(range(scores.shape[1])) - found:
+        pair = _against(pairs, best, line)
+        if isinstance(pair, Refusal):
+            same = np.array_equal(scores[:, best], scores[:, line], equal_nan=True)
+        else:
+            favours_best = (pair.effect > 0) == (best < line)
+            same = pair.p >= ALPHA or not favours_best
+        if same:
+            found.add(line)
+    return frozenset(found)
+
+
+def _over_seeds(grid: ScoreGrid, metric: Metric) -> tuple[OverSeeds | Refusal, ...]:
+    means: list[list[float]] = [[] for _ in grid.lines]
+    for each in grid.seed_values:
+        values = each.values(metric)
+        means[each.line].append(np.nan if np.isnan(values).any() else _mean(values))
+    return tuple(over_seeds(of_line) for of_line in means)
+
+
+def _sentences(
+    labels: tuple[str, ...], pairs: Pairs, ranks: Ranks | Refusal, best: int | None, metric: Metric
+) -> tuple[str, ...]:
+    """Each line against the best, what cannot be compared by its reason, and Friedman's outcome."""
+    if best is None or len(labels) < 2:
+        return ()
+    said: list[str] = []
+    refused: dict[str, list[str]] = {}
+    for line in range(len(labels)):
+        if line == best:
+            continue
+        pair = _against(pairs, best, line)
+        if isinstance(pair, Refusal):
+            refused.setdefault(pair.reason, []).append(labels[line])
+        else:
+            first, second = min(best, line), max(best, line)
+            said.append(comparison_words(labels[first], labels[second], pair, _UNITS[metric], DIGITS[metric]))
+    said += [f"{labels[best]} is not tested against {_listed(names)}: {why}." for why, names in refused.items()]
+    if isinstance(ranks, Ranks):
+        said.append(rank_words(labels, ranks))
+    elif len(labels) > 2:
+        said.append(f"Ranks are not tested: {ranks.reason}.")
+    return tuple(said)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
