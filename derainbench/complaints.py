@@ -30,10 +30,10 @@ def _printable(text: str) -> str:
 
 
 def _table(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
-    """The model of the table at a place, which is made of keys and of positions in arrays."""
+    """The model of the table at a place, which is made of keys, of positions in arrays, and of names in mappings."""
     for key in place:
-        if isinstance(key, str):
-            model = next(_models(model.model_fields[key].annotation))
+        if key in model.model_fields:
+            model = next(_models(model.model_fields[key].annotation), model)
     return model
 
 
