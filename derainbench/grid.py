@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from derainbench.cells import Cell, EvalCell, TrainCell
 from derainbench.errors import UserError
 from derainbench.locate import Dataset
 from derainbench.recipes import RecipeBook
 from derainbench.variant import Variant
+
+
+class Plan(Protocol):
+    """What a run is asked for, however it was asked: :class:`Grid`, or a suite's :class:`.suite_plan.SuiteGrid`."""
+
+    @property
+    def variants(self) -> Sequence[Variant]: ...
+    @property
+    def datasets(self) -> Sequence[Dataset]: ...
+    @property
+    def book(self) -> RecipeBook: ...
+    @property
+    def seeds(self) -> Sequence[int]: ...
+    @property
+    def protocols(self) -> Sequence[str]: ...
+    @property
+    def precision(self) -> str: ...
+
+    def cells(self) -> list[Cell]:
+        """Every cell, each training before the evaluations that need it. :class:`UserError` where that cannot be."""
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What differs from what was published, as :meth:`.recipes.RecipeBook.changes` says it."""
+
+    def row_recipe(self, cell: TrainCell) -> Mapping[str, Any]:
+        """The fields in which the published recipe of a cell is not its method's own."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +88,15 @@ class Grid:
                     tests = tested_on if self.cross else [dataset]
                     cells += [training, *(self._evaluation(variant, training, test, seed) for test in tests)]
         return cells
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What differs from the published recipes of the methods that train."""
+        methods = {variant.method.name: variant.method for variant in self.variants if variant.trainable}
+        return [change for method in methods.values() for change in self.book.changes(method)]
+
+    def row_recipe(self, cell: TrainCell) -> Mapping[str, Any]:
+        """None: each method is trained as its own paper says."""
+        return {}
 
     def _evaluation(self, variant: Variant, training: TrainCell | None, test: Dataset, seed: int) -> EvalCell:
         return EvalCell(variant, training, test, seed, self.precision, tuple(self.protocols), self.tile)

@@ -105,6 +105,11 @@ class _Grid:
         return index, row * self._stride, column * self._stride
 
 
+def grid_places(sizes: NDArray[np.int64], patch: int, stride: int) -> int:
+    """How many patches an epoch has: positions ``stride`` apart in images of (N, 2) heights and widths."""
+    return len(_Grid(sizes, patch, stride))
+
+
 def hold_out(pairs: Sequence[Pair], share: float) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """Split training pairs into (for training, for validation) by scene, so that no background is in both.
 

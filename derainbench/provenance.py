@@ -11,22 +11,25 @@ from typing import Any
 
 from derainbench import __version__
 from derainbench.cards import SplitName
-from derainbench.cells import NOT_IN_RESULT, Cell, TrainCell
+from derainbench.cells import NOT_IN_RESULT, Cell, EvalCell, TrainCell
+from derainbench.efficiency.macs import described
 from derainbench.errors import UserError
-from derainbench.grid import Grid
+from derainbench.grid import Plan
 from derainbench.locate import Dataset
 from derainbench.manifest import kept_manifest
-from derainbench.method import Method, Weights
+from derainbench.method import Weights
+from derainbench.names import parse_name
+from derainbench.recipe import Recipe
 from derainbench.variant import Variant
 
 _RECORDED = ("torch", "lightning-fabric", "pytorch-msssim", "numpy", "pillow", "scikit-image", "scipy")
 
 
 def describe_run(
-    grid: Grid, cells: Sequence[Cell], machine: dict[str, Any], command: str, seen: Sequence[dict[str, Any]]
+    grid: Plan, cells: Sequence[Cell], machine: dict[str, Any], command: str, seen: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """A run's description as plain data, for :meth:`Store.write_info`; ``seen`` as :mod:`.leaks` gives it."""
-    changes = [change for method in _trained_methods(grid.variants) for change in grid.book.changes(method)]
+    changes = grid.changes()
     return {
         "derainbench": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -37,20 +40,38 @@ def describe_run(
         "precision": grid.precision,
         "machine": machine,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _RECORDED}},
-        "recipes": {method.name: _recipe(grid, method) for method in _trained_methods(grid.variants)},
+        "recipes": _recipes(cells),
         "notices": _notices(cells),
         "seen_in_training": list(seen),
         "methods": [_method(variant) for variant in grid.variants],
         "datasets": [_dataset(dataset) for dataset in grid.datasets if dataset.has("test")],
         "manifests": {f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
-        "cells": [_cell(cell) for cell in cells],
+        "cells": [_cell(cell, grid) for cell in cells],
     }
+
+
+def restated(previous: dict[str, Any], grid: Plan) -> dict[str, Any]:
+    """The same description, where the trainings of the plan's methods have the recipe that the plan's book gives now.
+
+    What a cell was really trained with is in its folder: the comparison tells results that are out of date.
+    """
+    methods = {variant.method.name: variant.method for variant in grid.variants if variant.trainable}
+
+    def now(cell: dict[str, Any]) -> dict[str, Any]:
+        method = methods.get(parse_name(cell["method"]).base)
+        if cell["kind"] != "train" or method is None or method.recipe is None:
+            return cell
+        published = method.recipe.changed(cell.get("row_recipe", {}))
+        return {**cell, "recipe": _in_result(grid.book.recipe(method, published))}
+
+    return {**previous, "cells": [now(cell) for cell in previous["cells"]]}
 
 
 def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]:
     """The description of a run that is asked for more: what was in it stays, what is asked again is replaced.
 
-    :class:`UserError` where the recipes differ by name, or the precisions: their scores do not belong in one table.
+    ``previous`` is :func:`restated`. :class:`UserError` where the recipes differ by name, or the precisions: their
+    scores do not belong in one table; and where rows of tables want one training under two recipes.
     """
     if previous is None:
         return now
@@ -62,6 +83,7 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
             f"this run was made in {previous['precision']}, not {now['precision']}; give another --out, or leave "
             "--precision out"
         )
+    _check_trainings(previous, now)
     commands = dict.fromkeys([*previous["command"].split(" && "), now["command"]])
     merged = {**now, "created": previous["created"], "command": " && ".join(commands)}
     previous = {**previous, "cells": [cell for cell in previous["cells"] if not _other_weights(cell, now["methods"])]}
@@ -69,26 +91,48 @@ def merge(previous: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any
         merged[name] = list({entry[identity]: entry for entry in [*previous[name], *now[name]]}.values())
     for name in ("protocols", "seeds", "notices"):
         merged[name] = list(dict.fromkeys([*previous[name], *now[name]]))
-    asked = {change["method"] for change in now["recipe"]["changes"]} | {m["base"] for m in now["methods"]}
-    kept = [change for change in previous["recipe"]["changes"] if change["method"] not in asked]
-    changes = kept + now["recipe"]["changes"]
+    changes = _merged_changes(previous, now)
     seen = [*previous.get("seen_in_training", []), *now["seen_in_training"]]
     merged["seen_in_training"] = list({(entry["train"], entry["test"]): entry for entry in seen}.values())
     merged["input_checks"] = previous.get("input_checks", [])
     merged["manifests"] = {**previous.get("manifests", {}), **now["manifests"]}
     merged["recipes"] = {**previous.get("recipes", {}), **now["recipes"]}
     merged["recipe"] = {"name": after, "comparable": not changes, "changes": changes}
+    suites = [info["suite"] for info in (previous, now) if "suite" in info]
+    if suites:
+        places = {(row["table"], row["row"], row["column"]): row for suite in suites for row in suite["rows"]}
+        names = dict.fromkeys(name for suite in suites for name in suite["name"].split(" + "))
+        merged["suite"] = {"name": " + ".join(names), "rows": list(places.values())}
     return merged
+
+
+def _check_trainings(previous: dict[str, Any], now: dict[str, Any]) -> None:
+    before = {cell["folder"]: cell.get("recipe") for cell in previous["cells"] if cell["kind"] == "train"}
+    for cell in now["cells"]:
+        if cell["kind"] == "train" and before.get(cell["folder"], cell["recipe"]) != cell["recipe"]:
+            raise UserError(
+                f"this run's {cell['folder']} was asked for with a recipe of another table; give another --out, then "
+                "both folders to derainbench report"
+            )
+
+
+def _merged_changes(previous: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+    """What differs from the publications: of methods asked again what does now, of suites that stay all but recipes."""
+    asked = {change["method"] for change in now["recipe"]["changes"]} | {m["base"] for m in now["methods"]}
+    again = now.get("suite", {}).get("name")
+    kept = [
+        change
+        for change in previous["recipe"]["changes"]
+        if change["method"] not in asked or change.get("suite", again) != again
+    ]
+    changes = [*kept, *now["recipe"]["changes"]]
+    return [change for n, change in enumerate(changes) if change not in changes[:n]]
 
 
 def _other_weights(cell: dict[str, Any], methods: Sequence[dict[str, Any]]) -> bool:
     """Whether an evaluation was of weights under a name that now stands for weights trained on something else."""
     trained_on = {method["name"]: method["weights"]["trained_on"] for method in methods if method["weights"]}
     return cell["method"] in trained_on and cell.get("trained_on") != trained_on[cell["method"]]
-
-
-def _trained_methods(variants: Sequence[Variant]) -> list[Method]:
-    return list({variant.method.name: variant.method for variant in variants if variant.trainable}.values())
 
 
 def _method(variant: Variant) -> dict[str, Any]:
@@ -98,6 +142,7 @@ def _method(variant: Variant) -> dict[str, Any]:
         "base": variant.method.name,
         "title": variant.title,
         "parameters": variant.parameters(),
+        "macs": described(variant),
         "paper": dataclasses.asdict(paper) if paper else None,
         "weights": _weights(variant.weights) if variant.weights else None,
         "reach": variant.skeleton().reach,
@@ -126,6 +171,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "title": card.title,
         "rain_model": card.rain_model,
         "kind": card.kind,
+        "bibtex": card.bibtex,
         "revision": card.revision,
         "layout": dataset.layout.name,
         "root": str(root),
@@ -150,15 +196,32 @@ def _manifest(dataset: Dataset, split: SplitName) -> dict[str, Any]:
     return {"pairs": len(manifest.pairs), "digest": manifest.digest, "file": kept.as_posix()}
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
+def _cell(cell: Cell, grid: Plan) -> dict[str, Any]:
     common = {"folder": cell.name, "method": cell.variant.name, "seed": cell.seed, "dataset": cell.dataset.name}
-    if isinstance(cell, TrainCell):
-        return {"kind": "train", **common}
-    return {"kind": "eval", **common, "trained_on": cell.trained_on}
+    if isinstance(cell, EvalCell):
+        return {"kind": "eval", **common, "trained_on": cell.trained_on}
+    row_recipe = grid.row_recipe(cell)
+    own = {"row_recipe": dict(row_recipe)} if row_recipe else {}
+    return {"kind": "train", **common, "recipe": _in_result(cell.recipe), **own}
 
 
-def _recipe(grid: Grid, method: Method) -> dict[str, Any]:
-    return grid.book.recipe(method).model_dump(mode="json", exclude=set(NOT_IN_RESULT))
+def _recipes(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The recipe by method; where a method's trainings differ, as two tables may ask, by training."""
+    by_method: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        if isinstance(cell, TrainCell):
+            trained = f"{cell.variant.name} trained on {cell.dataset.name}"
+            by_method.setdefault(cell.variant.method.name, {})[trained] = _in_result(cell.recipe)
+    named: dict[str, Any] = {}
+    for method, recipes in by_method.items():
+        (first, *others) = recipes.values()
+        named |= recipes if any(other != first for other in others) else {method: first}
+    return named
+
+
+def _in_result(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe its result depends on, as in a cell's inputs."""
+    return recipe.model_dump(mode="json", exclude=set(NOT_IN_RESULT))
 
 
 def _notices(cells: Sequence[Cell]) -> list[str]:

@@ -34,9 +34,14 @@ class RecipeBook:
     common: Mapping[str, Any] = field(default_factory=dict)
     by_method: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def recipe(self, method: Method) -> Recipe:
-        """The recipe a method is trained with; :class:`UserError` where a change does not fit."""
-        if method.recipe is None:
+    def recipe(self, method: Method, published: Recipe | None = None) -> Recipe:
+        """The recipe a method is trained with; :class:`UserError` where a change does not fit.
+
+        ``published`` is the one to change, where a paper trained the method in another way than usual; by default the
+        method's own.
+        """
+        published = published or method.recipe
+        if published is None:
             raise UserError(f"method {method.name!r} has no recipe: there is nothing to train")
         changes: dict[str, Any] = {**QUICK, **method.quick} if self.quick else {}
         for closer in (self.common, self.by_method.get(method.name, {})):
@@ -45,7 +50,7 @@ class RecipeBook:
                     changes.pop(other, None)
             changes |= closer
         try:
-            recipe = method.recipe.changed(changes)
+            recipe = published.changed(changes)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "recipe"
@@ -61,15 +66,16 @@ class RecipeBook:
             if name not in methods:
                 raise UserError(f"recipe {self.name!r} has a table for {name!r}; {did_you_mean(name, list(methods))}")
 
-    def changes(self, method: Method) -> list[dict[str, Any]]:
+    def changes(self, method: Method, published: Recipe | None = None) -> list[dict[str, Any]]:
         """What differs from the published recipe, a row a field: what makes scores not comparable with the paper's."""
-        if method.recipe is None:
+        published = published or method.recipe
+        if published is None:
             return []
-        published, used = _facts(method.recipe), _facts(self.recipe(method))
+        before, used = _facts(published), _facts(self.recipe(method, published))
         return [
-            {"method": method.name, "field": name, "paper": published[name], "here": used[name]}
-            for name in published
-            if published[name] != used[name]
+            {"method": method.name, "field": name, "paper": before[name], "here": used[name]}
+            for name in before
+            if before[name] != used[name]
         ]
 
 

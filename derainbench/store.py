@@ -38,9 +38,12 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Status:
-    """Whether a cell's result is there: ``done``, ``missing``, or ``changed`` with the reason."""
+    """Whether a cell's result is there: ``done``, ``missing``, or ``changed`` with the reason.
 
-    state: Literal["done", "missing", "changed"]
+    ``no data`` and ``no weights``: what it needs is not on this machine, so that it can be planned and no more.
+    """
+
+    state: Literal["done", "missing", "changed", "no data", "no weights"]
     reason: str = ""
 
 
@@ -200,9 +203,12 @@ def _out_of_date(place: Path, dataset: dict[str, Any], weights: str | None) -> s
 
 
 def _other_recipe(folder: Path, cell: dict[str, Any], info: dict[str, Any]) -> str:
-    """Why an evaluation's training does not belong under the recipe that the report names, or nothing."""
-    training = training_folder(folder, cell["method"], cell["trained_on"], cell["seed"]) / "done.json"
-    named = info.get("recipes", {}).get(parse_name(cell["method"]).base)
+    """Why an evaluation's training does not belong under the recipe that the run names for it, or nothing."""
+    place = training_folder(Path(), cell["method"], cell["trained_on"], cell["seed"])
+    # A training has its own since there are suites; before, all trainings of a method had one.
+    of_method = info.get("recipes", {}).get(parse_name(cell["method"]).base)
+    named = next((c.get("recipe") for c in info["cells"] if c["folder"] == place.as_posix()), None) or of_method
+    training = folder / place / "done.json"
     if named is None or not training.exists():
         return ""
     return "" if read_json(training).get("inputs", {}).get("recipe") == named else "the recipe changed since"
@@ -228,7 +234,8 @@ def _dataset(entry: dict[str, Any]) -> DatasetInRun:
         pair = make_pair(root, side_by_side, row["image"], row["scene"], roles, [row[role] for role in roles])
         test.append(TestPair(pair.image, pair.scene, pair.rainy, pair.clean))
     whole = bool(entry.get("whole", True))
-    return DatasetInRun(entry["name"], entry["title"], entry["rain_model"], entry["kind"], tuple(test), whole)
+    facts = (entry["name"], entry["title"], entry["rain_model"], entry["kind"])
+    return DatasetInRun(*facts, tuple(test), whole, str(entry.get("bibtex", "")))
 
 
 def _checked_info(path: Path) -> dict[str, Any]:

@@ -79,12 +79,19 @@ class ConsoleWatcher:
         self._console.print(text, markup=False, soft_wrap=True)
 
 
-def print_plan(plan: Sequence[Cell], statuses: Mapping[str, Status]) -> None:
-    """A line a cell: what would be done, and why."""
+def print_plan(
+    plan: Sequence[Cell], statuses: Mapping[str, Status], costs: Mapping[str, str], places: Mapping[str, str]
+) -> None:
+    """A line a cell: what would be done, why, what it costs, and which places of which tables it is for."""
+    width = max((len(cell.name) for cell in plan), default=0)
+    states = max((len(status.state) for status in statuses.values()), default=0)
+    costly = max(map(len, costs.values()), default=0)
     for cell in plan:
         status = statuses[cell.name]
-        print(f"{status.state:8} {cell.name}" + (f" ({status.reason})" if status.reason else ""))
-    print(f"{len(plan)} cells, {sum(status.state != 'done' for status in statuses.values())} to do")
+        place = f"for {places[cell.name]}" if places.get(cell.name) else ""
+        reason = f"({status.reason})" if status.reason else ""
+        line = f"{status.state:{states}} {cell.name:{width}}  {costs.get(cell.name, ''):{costly}}  {place} {reason}"
+        print(line.rstrip())
 
 
 def read_manifests(splits: Iterable[tuple[Dataset, SplitName]]) -> None:

@@ -185,3 +185,14 @@ def test_what_is_no_recipe_book(tmp_path: Path, refused: Refused) -> None:
         recipe_book("fast")
     with refused(str(tmp_path / "no.toml"), "No such file", "check the path"):
         recipe_book(str(tmp_path / "no.toml"))
+
+
+def test_a_paper_may_train_a_method_in_another_way(tmp_path: Path) -> None:
+    """What it did is what counts as published, and what a book changes is changed on top of it."""
+    row = PUBLISHED.changed({"lr": 0.5, "steps": 9})
+    assert PAPER_RECIPE.recipe(NET, row) == row
+    assert PAPER_RECIPE.changes(NET, row) == []
+    book = recipe_book(write(tmp_path, "batch = 4\n"))
+    assert book.recipe(NET, row) == row.model_copy(update={"batch": 4})
+    assert book.changes(NET, row) == [{"method": "net", "field": "batch", "paper": 18, "here": 4}]
+    assert QUICK_RECIPE.recipe(NET, row).lr == 0.5

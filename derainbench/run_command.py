@@ -1,0 +1,79 @@
+"""What ``derainbench run`` does with its plan: show it, or carry it out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from derainbench.choices import dataset_finder
+from derainbench.cli_options import same_files
+from derainbench.engine import describe_machine
+from derainbench.errors import UserError
+from derainbench.input_check import with_input_checks
+from derainbench.manifest import keep_manifests
+from derainbench.plan_cost import costs_of
+from derainbench.provenance import describe_run, merge, restated, splits_of
+from derainbench.results import Results
+from derainbench.run_plan import UNPROCESSED, Planned
+from derainbench.runner import Outcome, execute
+from derainbench.store import load_results
+from derainbench.suite import Measurement
+from derainbench.suite_plan import SuiteGrid
+from derainbench.watch import ConsoleWatcher, look_at_training_sets, print_plan
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a plan; ``notices`` are what has to be known about the numbers."""
+
+    folder: Path
+    outcome: Outcome
+    results: Results
+    notices: Sequence[str] = field(default_factory=list)
+
+
+def show(planned: Planned) -> None:
+    """Print the plan: a line a cell, what it is for and what it would cost."""
+    grid = planned.grid
+    places = {cell.name: _places(grid.rows(cell)) for cell in planned.cells} if isinstance(grid, SuiteGrid) else {}
+    to_do = [cell for cell in planned.cells if planned.statuses[cell.name].state != "done"]
+    costs = costs_of(to_do, planned.engine)
+    print_plan(planned.cells, planned.statuses, costs.words, places)
+    if to_do:
+        print(costs.summary)
+    for problem in planned.lacking():
+        print(f"note: {problem}")
+    print(f"{len(planned.cells)} cells, {len(to_do)} to do")
+
+
+def carry_out(planned: Planned, debug: bool) -> Done:
+    """Do what is missing or changed. :class:`UserError` where its data or weights are not on this machine."""
+    for problem in planned.lacking():
+        raise UserError(problem)
+    order, grid, cells, store = planned.order, planned.grid, planned.cells, planned.store
+    options = same_files(order.card, order.data_root)
+    seen = look_at_training_sets(cells, dataset_finder(order.card, order.data_root), options)
+    with store.locked():
+        command = shlex.join(["derainbench", *sys.argv[1:]])
+        info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)
+        if isinstance(grid, SuiteGrid):
+            info["suite"] = grid.description()
+        before = store.read_info()
+        merged = merge(before if before is None else restated(before, grid), info)
+        keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
+        store.write_info(merged)
+        with ConsoleWatcher(debug=debug) as watcher:
+            outcome = execute(cells, planned.statuses, store, planned.engine, watcher, order.workers)
+        results = load_results(store.folder)
+        merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
+        store.write_info(merged)
+    checks = [entry["notice"] for entry in [*seen, *merged["input_checks"]] if entry["notice"]]
+    return Done(store.folder, outcome, results, [*info["notices"], *checks])
+
+
+def _places(rows: Sequence[Measurement]) -> str:
+    """What a cell is for: ``nasnet/7 NASNet, nasnet/9 NASNet``."""
+    return ", ".join(dict.fromkeys(row.wanted.place for row in rows if row.wanted is not None))

@@ -1,0 +1,210 @@
+"""What ``derainbench run`` is asked for, and what of it is there: from the words of its command line to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from derainbench.cards import all_cards
+from derainbench.cells import Cell, TrainCell
+from derainbench.choices import (
+    choose_datasets,
+    choose_protocols,
+    choose_recipe,
+    choose_seeds,
+    choose_variants,
+    dataset_finder,
+)
+from derainbench.engine import Engine, choose_engine
+from derainbench.errors import UserError
+from derainbench.grid import Grid, Plan
+from derainbench.locate import Dataset, checked_root
+from derainbench.provenance import splits_of
+from derainbench.recipes import RecipeBook, recipe_book
+from derainbench.registry import Registry, discover
+from derainbench.restore import parse_tile
+from derainbench.store import Status, Store
+from derainbench.suite import Adaptation, Measurement, Suite, measurements, not_registered, parse_options
+from derainbench.suite_plan import SuiteGrid, found_datasets
+from derainbench.watch import read_manifests
+from derainbench.weights_cache import weights_file
+
+#: The method that returns its input; what a run adds to the methods named, unless it is told not to.
+UNPROCESSED = "identity"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The command's options as they were typed; ``None`` where one was left out.
+
+    ``suite`` is asked for instead of ``methods`` and ``datasets``; then ``datasets`` is one to stand in for all of the
+    suite's, and ``reduce`` gives options to its networks.
+    """
+
+    methods: str | None
+    datasets: str | None
+    suite: Suite | None = None
+    reduce: str | None = None
+    baseline: bool | None = None
+    recipe: str = "auto"
+    out: Path | None = None
+    seeds: str = "0"
+    protocols: str = ""
+    cross: bool = False
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str = "auto"
+    workers: int = 0
+    data_root: Path | None = None
+    plugin: Sequence[Path] = ()
+    card: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with what is there of it: ``statuses`` by the cell's name."""
+
+    order: Order
+    grid: Plan
+    cells: Sequence[Cell]
+    statuses: Mapping[str, Status]
+    store: Store
+    engine: Engine
+
+    def lacking(self) -> list[str]:
+        """What this machine does not have for the plan, a line each with its remedy."""
+        absent: dict[str, list[str]] = {}
+        for dataset, split in splits_of(self.cells):
+            if not dataset.has(split):
+                absent.setdefault(dataset.name, []).append(split)
+        weights = dict.fromkeys(s.reason for s in self.statuses.values() if s.state == "no weights")
+        if not absent:
+            return list(weights)
+        names = ", ".join(f"{name} ({' and '.join(splits)})" for name, splits in absent.items())
+        remedy = (
+            "'derainbench datasets' says where to get them, --data-root where they are; or give --datasets with one "
+            "dataset to stand in for all"
+        )
+        return [f"not here: {names}; {remedy}", *weights]
+
+
+def plan_run(order: Order) -> Planned:
+    """What the order asks for, and what is there of it. Says which recipe is meant; changes nothing."""
+    _check_combination(order)
+    registry = discover(order.plugin)
+    return _plan_grid(order, registry) if order.suite is None else _plan_suite(order, order.suite, registry)
+
+
+def _check_combination(order: Order) -> None:
+    if order.suite is None:
+        for name, given in (("--methods", order.methods), ("--datasets", order.datasets)):
+            if given is None:
+                raise UserError(f"{name} is missing; give --methods and --datasets, or --suite")
+        if order.reduce is not None:
+            raise UserError("--reduce belongs to --suite; without one write NAME[option=value]")
+    elif order.methods is not None:
+        raise UserError(
+            "a suite says which methods it needs; leave --methods out, or write a table with the rows you want "
+            "and a suite file with that table"
+        )
+    elif order.cross:
+        raise UserError("a suite says what is tested on what; leave --cross out")
+
+
+def _plan_grid(order: Order, registry: Registry) -> Planned:
+    assert order.methods is not None
+    assert order.datasets is not None
+    variants = choose_variants(registry, order.methods, None if order.baseline is False else UNPROCESSED)
+    chosen = choose_datasets(order.datasets, order.card, order.data_root)
+    how = _settings(order, registry, chosen)
+    seeds, tile = choose_seeds(order.seeds), parse_tile(order.tile)
+    grid = Grid(variants, chosen, how.book, seeds, how.protocols, how.engine.precision, order.cross, tile)
+    return _planned(order, grid, how)
+
+
+def _plan_suite(order: Order, suite: Suite, registry: Registry) -> Planned:
+    options = {} if order.reduce is None else parse_options(order.reduce)
+    wanted = measurements(suite, registry, Adaptation(options, _stand_in(order)))
+    if order.baseline:
+        tested = dict.fromkeys(measurement.tested_on for measurement in wanted)
+        wanted += [Measurement(registry.variant(UNPROCESSED), None, name) for name in tested]
+    find = dataset_finder(order.card, checked_root(order.data_root))
+    found = found_datasets(wanted, all_cards(order.card), find)
+    how = _settings(order, registry, list(found.values()))
+    absent = not_registered(suite, registry)
+    typer.echo(f"suite {suite.name}" + (f"; not in the registry: {', '.join(absent)}" if absent else ""))
+    seeds, tile = choose_seeds(order.seeds), parse_tile(order.tile)
+    grid = SuiteGrid(suite, wanted, found, how.book, seeds, how.protocols, how.engine.precision, tile)
+    return _planned(order, grid, how)
+
+
+def _stand_in(order: Order) -> str | None:
+    """The one dataset that stands in for all of a suite's, if one is given."""
+    if order.datasets is None:
+        return None
+    chosen = choose_datasets(order.datasets, order.card, order.data_root)
+    if len(chosen) > 1:
+        raise UserError(
+            f"--datasets {order.datasets} means {len(chosen)} datasets; with --suite give one, to stand in for all of "
+            "the suite's, or none"
+        )
+    return chosen[0].name
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How a plan is to be done, and where."""
+
+    book: RecipeBook
+    store: Store
+    engine: Engine
+    protocols: Sequence[str]
+
+
+def _settings(order: Order, registry: Registry, datasets: Sequence[Dataset]) -> _Settings:
+    """As ordered; what the run folder has already decides where the order does not."""
+    engine = choose_engine(order.device, order.precision)
+    recipe, why = choose_recipe(order.recipe, engine.device.type, datasets)
+    typer.echo(f"recipe {recipe}{why}")
+    book = recipe_book(recipe)
+    book.check(registry.names())
+    name = book.name if order.suite is None else f"{order.suite.name}-{book.name}"
+    store = Store(order.out or Path("runs") / name)
+    before = store.read_info() or {}
+    if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
+        engine = choose_engine(order.device, before["precision"])
+    return _Settings(book, store, engine, choose_protocols(order.protocols, before.get("protocols", ())))
+
+
+def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:
+    """The plan's cells, each compared with what is in the run folder."""
+    cells = grid.cells()
+    here = [(dataset, split) for dataset, split in splits_of(cells) if dataset.has(split)]
+    read_manifests(here)
+    readable = {(dataset.name, split) for dataset, split in here}
+    statuses = {c.name: how.store.status(c) if _data_of(c) <= readable else Status("no data") for c in cells}
+    left = [cell for cell in cells if statuses[cell.name].state in ("missing", "changed")]
+    for name, problem in _missing_weights(left).items():
+        statuses |= {cell.name: Status("no weights", problem) for cell in left if cell.variant.name == name}
+    return Planned(order, grid, cells, statuses, how.store, how.engine)
+
+
+def _data_of(cell: Cell) -> set[tuple[str, str]]:
+    """The splits that a cell's key depends on."""
+    if isinstance(cell, TrainCell):
+        return {(cell.dataset.name, "train")}
+    return {(cell.dataset.name, "test"), *(_data_of(cell.training) if cell.training is not None else ())}
+
+
+def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
+    """What is wrong with weights that are asked for, by variant: told now, not after hours of training."""
+    problems = {}
+    for variant in {cell.variant.name: cell.variant for cell in cells if cell.variant.weights is not None}.values():
+        try:
+            weights_file(variant)
+        except UserError as error:
+            problems[variant.name] = str(error)
+    return problems
