@@ -15,20 +15,24 @@ from derainbench.recipe import Recipe
 Attention = Literal["na", "se", "none"]
 
 
-def conv3x3(inputs: int, outputs: int, groups: int = 1) -> nn.Conv2d:
+def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     """3x3 convolution with bias that keeps the image's size (zero padding)."""
-    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, groups=groups)
+    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
 
 
 class NeuronAttention(nn.Sequential):
     """A gate in (0, 1) for every neuron: depthwise 3x3, ReLU (Eq. 4), pointwise 1x1, sigmoid (Eq. 5).
 
-    (B, C, H, W) to the gate, same shape; the caller multiplies. C = 64: 4,800 parameters.
+    (B, C, H, W) to the gate, same shape; the caller multiplies. C = 64: 4,800 parameters. Fig. 5 varies the depthwise
+    ``kernel_size``, which is odd; the network's is 3.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, kernel_size: int = 3) -> None:
         super().__init__(
-            conv3x3(width, width, groups=width), nn.ReLU(inplace=True), nn.Conv2d(width, width, 1), nn.Sigmoid()
+            nn.Conv2d(width, width, kernel_size, padding=kernel_size // 2, groups=width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 1),
+            nn.Sigmoid(),
         )
 
 

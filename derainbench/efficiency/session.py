@@ -1,0 +1,106 @@
+"""One call of ``derainbench efficiency``: what its words ask for, the setting, and the rows as they come."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from derainbench import __version__
+from derainbench.engine import Engine, describe_machine
+from derainbench.errors import UserError
+from derainbench.names import split_list
+from derainbench.progress_bar import progress_bar
+from derainbench.variant import Variant
+
+from .macs import TOOL
+from .measure import Conditions, measured, networks_of
+from .record import Record, Row, Session, Setting, keep, place, read_record
+from .text import table
+
+
+def measure_all(
+    variants: Sequence[Variant],
+    size: str,
+    engine: Engine,
+    repeats: int | None,
+    plugins: Sequence[Path],
+    out: Path | None,
+    as_json: bool,
+) -> tuple[str, bool]:
+    """Measure, keep each row as soon as it is there; what was found, as text or JSON, and whether all went well."""
+    sizes, path = parse_sizes(size), None if out is None else place(out)
+    if path is not None and path.exists():
+        read_record(path)  # a damaged file is told now, not after the measuring
+    setting = setting_of(engine)
+    conditions = Conditions(str(engine.device), engine.precision, setting.threads, repeats, tuple(plugins))
+    networks, rows = networks_of(variants), list[Row]()
+    with progress_bar() as advance:
+        advance("measured", 0, len(networks) * len(sizes))
+        for row in measured(networks, sizes, conditions):
+            rows.append(row)
+            advance("measured", 1, len(networks) * len(sizes))
+            if path is not None:
+                keep(path, session_of(setting, rows))
+    session = session_of(setting, rows)
+    complete = not any(row.error for row in rows)
+    if as_json:
+        return json.dumps(Record(sessions=(session,)).data(), indent=2), complete
+    tagged = [variant.name for variant in variants if variant.weights is not None]
+    lines = [table(session)]
+    lines += [f"Measured without their weights, which cost nothing: {', '.join(tagged)}."] if tagged else []
+    lines += [f"kept in {path}"] if path is not None else []
+    return "\n".join(lines), complete
+
+
+def parse_sizes(words: str) -> list[tuple[int, int]]:
+    """``256x256,512x384`` as (width, height) in pixels, each once; :class:`UserError` for anything else."""
+    sizes = []
+    for word in split_list(words):
+        width, cross, height = word.lower().partition("x")
+        if not (cross and width.isdecimal() and height.isdecimal() and 0 < int(width) < 2**16 > int(height) > 0):
+            raise UserError(
+                f"--size {word!r}: give WIDTHxHEIGHT in pixels, from 1 to 65535, as in --size 256x256,512x512"
+            )
+        sizes.append((int(width), int(height)))
+    if not sizes:
+        raise UserError("--size is empty; give WIDTHxHEIGHT in pixels, as in --size 256x256,512x512")
+    return list(dict.fromkeys(sizes))
+
+
+def setting_of(engine: Engine) -> Setting:
+    """The setting of an engine on this machine."""
+    machine = describe_machine(engine)
+    return Setting(
+        device=machine["device"],
+        name=machine["name"] if engine.device.type == "cuda" else processor(),
+        threads=machine["threads"],
+        system=machine["system"],
+        torch=torch.__version__,
+        precision=engine.precision,
+    )
+
+
+def processor() -> str:
+    """The processor's name: Python's own is often only its kind."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def session_of(setting: Setting, rows: Sequence[Row]) -> Session:
+    """These rows as a session that ends now."""
+    return Session(
+        setting=setting,
+        derainbench=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        macs_tool=TOOL,
+        rows=tuple(rows),
+    )
