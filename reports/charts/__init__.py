@@ -1,0 +1,1 @@
+"""Charts from plain numbers, one module a kind; each gives a :class:`~..drawing.Drawing`."""

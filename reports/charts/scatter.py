@@ -1,0 +1,122 @@
+"""A score against what it costs: points with their names, the front of the best trade-offs, levels without a cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ..drawing import ASCENT, DESCENT, NAME, NOTE, Anchor, Drawing, Line, Mark, Path, Rect, Role, Text, extent, fitted
+from .axes import WIDTH, bottom_axis, count_text, level_lines, margin_for, scale, ticks
+from .placement import Box, leader, overlap, placed
+
+HEIGHT = 300.0
+TOP, BOTTOM, RIGHT = 36.0, 46.0, WIDTH - 12
+#: The axis of scores shows at least as much, in dB.
+LEAST_RANGE = 1.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method: what it costs (0 for nothing) and what it scores."""
+
+    name: str
+    cost: float
+    score: float
+
+
+def front(points: Sequence[Point]) -> tuple[int, ...]:
+    """The numbers of the points that no other beats, from cheap to dear: none costs at most as much and scores more,
+    nor costs less and scores as much. Of equal points, the first."""
+    found: list[int] = []
+    for number in sorted(range(len(points)), key=lambda each: (points[each].cost, -points[each].score, each)):
+        if not found or points[number].score > points[found[-1]].score:
+            found.append(number)
+    return tuple(found)
+
+
+def cost_scatter(points: Sequence[Point], x_title: str, y_title: str, *, title: str) -> Drawing:
+    """Points by cost (logarithmic) and score. Those on the front are filled and joined.
+
+    A point that costs nothing, such as the unprocessed input, is a dashed level. Points whose score or cost is not
+    finite are left out.
+    """
+    kept = [each for each in points if math.isfinite(each.score) and math.isfinite(each.cost) and each.cost >= 0]
+    dots, levels = [each for each in kept if each.cost > 0], [each for each in kept if each.cost == 0]
+    up = scale(_at_least([each.score for each in kept]), HEIGHT - BOTTOM, TOP, margin=0.1)
+    heights = ticks(up, 5)
+    left = margin_for(heights)
+    across = scale((each.cost for each in dots), left, RIGHT, log=True, margin=0.12)
+    shapes: list[Line | Path | Mark | Rect | Text] = [
+        *level_lines(up, left, RIGHT, heights, y_title),
+        *bottom_axis(across, HEIGHT - BOTTOM, ticks(across, 5, counts=True), x_title, WIDTH),
+    ]
+    best = front(dots)
+    steps = _staircase([(across(dots[number].cost), up(dots[number].score)) for number in best])
+    if len(best) > 1:
+        shapes.append(Path(steps, "series-1", 1.2))
+    named = [(across(each.cost), up(each.score), fitted(each.name, 130, NAME)) for each in dots]
+    crowd = [(x - 8, y - 8, x + 8, y + 8) for x, y, _ in named] + _boxes_of(steps if len(best) > 1 else ())
+    written = _levels([(up(each.score), each.name) for each in levels], left, crowd)
+    shapes += written
+    for number in sorted(range(len(dots)), key=lambda each: each in best):  # the best on top
+        each, leads = dots[number], number in best
+        role: Role = "series-1" if leads else "soft"
+        words = f"{each.name}: {each.score:.2f} at {count_text(each.cost)}"
+        shapes.append(Mark(across(each.cost), up(each.score), role, "circle", 4.5, not leads, title=words))
+    taken = [extent(text) for text in written if isinstance(text, Text)] + _boxes_of(steps if len(best) > 1 else ())
+    taken += [(line.x1, line.y1 - 1, line.x2, line.y2 + 1) for line in written if isinstance(line, Line)]
+    frame = (left, 2.0, WIDTH - 2, HEIGHT - BOTTOM - 2)
+    for (x, y, _), text in zip(named, placed(named, NAME, frame, taken), strict=True):
+        if text:
+            end = leader(x, y, text)
+            shapes += [Line(x, y, *end, "soft", 0.8), text] if end else [text]
+    return Drawing(WIDTH, HEIGHT, tuple(shapes), title, _words(dots, levels, best, x_title, y_title))
+
+
+def _at_least(scores: list[float]) -> list[float]:
+    """The scores, and two that make the axis :data:`LEAST_RANGE` long, lest 0.01 dB look large."""
+    if not scores or max(scores) - min(scores) >= LEAST_RANGE:
+        return scores
+    middle = (max(scores) + min(scores)) / 2
+    return [*scores, middle - LEAST_RANGE / 2, middle + LEAST_RANGE / 2]
+
+
+def _staircase(places: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """For any cost, the best score that it buys: level until the next point of the front."""
+    steps: list[tuple[float, float]] = []
+    for x, y in places:
+        if steps:
+            steps.append((x, steps[-1][1]))
+        steps.append((x, y))
+    return tuple(steps)
+
+
+def _levels(levels: Sequence[tuple[float, str]], left: float, crowd: Sequence[Box]) -> list[Line | Text]:
+    """Dashed lines, each named above or below, at its right or left end: where the crowd leaves room, if anywhere."""
+    shapes: list[Line | Text] = []
+    taken = [*crowd]
+    for y, name in levels:
+        shapes.append(Line(left, y, RIGHT, y, "soft", 1.2, dashed=True))
+        label = fitted(name, (RIGHT - left) / 2, NOTE)
+        heights = (y - 5, min(y + 4 + ASCENT * NOTE, HEIGHT - BOTTOM - DESCENT * NOTE))
+        sides: tuple[tuple[float, Anchor], ...] = ((RIGHT, "end"), (left, "start"))
+        texts = [Text(x, height, label, "soft", anchor, NOTE) for x, anchor in sides for height in heights]
+        free = [text for text in texts if not any(overlap(extent(text), box) for box in taken)]
+        shapes.append((free or texts)[0])
+        taken.append(extent((free or texts)[0]))
+    return shapes
+
+
+def _boxes_of(steps: Sequence[tuple[float, float]]) -> list[Box]:
+    """Lines as narrow boxes, for names to keep clear of."""
+    return [(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1) for (a, b), (c, d) in pairwise(steps)]
+
+
+def _words(dots: Sequence[Point], levels: Sequence[Point], best: Sequence[int], x_title: str, y_title: str) -> str:
+    said = [f"{each.name} {each.score:.2f} at {count_text(each.cost)}" for each in dots]
+    said += [f"{each.name} {each.score:.2f} at no cost" for each in levels]
+    front_names = ", ".join(dots[number].name for number in best)
+    trade = f" Best for what they cost: {front_names}." if len(dots) > 1 else ""
+    return f"{y_title} by {x_title}: {'; '.join(said) or 'no values'}.{trade}"

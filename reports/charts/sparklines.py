@@ -1,0 +1,55 @@
+"""One small curve a row, each on its own scale, with the numbers it starts and ends at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ..drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
+from .axes import WIDTH, scale
+from .placement import widest
+
+TOP, ROW, BOTTOM = 30.0, 34.0, 8.0
+
+
+def sparklines(rows: Mapping[str, Sequence[tuple[float, float]]], *, y_title: str, title: str) -> Drawing:
+    """Each name's finite points (x, y) as a curve over its own ranges, since what they measure is not comparable.
+
+    First and last value stand beside it.
+    """
+    kept = {
+        name: sorted((x, y) for x, y in points if math.isfinite(x) and math.isfinite(y))
+        for name, points in rows.items()
+    }
+    kept = {name: points for name, points in kept.items() if points}
+    names = [fitted(name, 130, NAME) for name in kept]
+    firsts, lasts = ([_text(points[end][1]) for points in kept.values()] for end in (0, -1))
+    before = 16 + widest(names, NAME) + max(widest(firsts, NAME), text_width("first", NOTE))
+    after = WIDTH - 2 - max(widest(lasts, NAME), text_width("last", NOTE))
+    left, right = before + 10, after - 12
+    shapes: list[Line | Path | Mark | Rect | Text] = [
+        Text(before, TOP - 12, "first", "soft", "end"),
+        Text(WIDTH - 2, TOP - 12, "last", "soft", "end"),
+        Text(2, TOP - 12, fitted(y_title, before - text_width("first", NOTE) - 10, NOTE), "soft"),
+    ]
+    for number, (name, first, last, points) in enumerate(zip(names, firsts, lasts, kept.values(), strict=True)):
+        top = TOP + ROW * number
+        across = scale((x for x, _ in points), left, right, margin=0.0)
+        up = scale((y for _, y in points), top + ROW - 5, top + 5, margin=0.0)
+        places = tuple((across(x), up(y)) for x, y in points)
+        middle = top + ROW / 2 + 4.5
+        shapes += [Line(2, top, WIDTH - 2, top), Text(2, middle, name, size=NAME)]
+        if len(places) > 1:
+            shapes.append(Path(places, "series-1", 1.4))
+        shapes += [
+            Mark(*places[-1], "series-1", "circle", 2.6),
+            Text(before, middle, first, "soft", "end", NAME),
+            Text(WIDTH - 2, middle, last, "ink", "end", NAME),
+        ]
+    said = "; ".join(f"{name} from {a} to {b}" for name, a, b in zip(kept, firsts, lasts, strict=True))
+    return Drawing(WIDTH, TOP + ROW * len(kept) + BOTTOM, tuple(shapes), title, f"{y_title}: {said or 'no values'}.")
+
+
+def _text(value: float) -> str:
+    """Three digits, zeros at the end too."""
+    return f"{value:#.3g}".removesuffix(".").replace("-", "−")

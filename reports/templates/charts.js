@@ -1,0 +1,14 @@
+/* Figures of one dataset at a time, where there are many; all of them without script. */
+{
+  const choice = document.getElementById("figures-dataset");
+  if (choice) {
+    const show = () => {
+      for (const part of selectAll(document, "#figures .of-dataset")) {
+        part.hidden = choice.value !== "" && part.dataset.place !== choice.value;
+      }
+    };
+    choice.parentElement.hidden = false;
+    choice.addEventListener("change", show);
+    show();
+  }
+}
