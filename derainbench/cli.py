@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -26,7 +25,6 @@ from derainbench.cli_options import (
     PluginOption,
     PrecisionOption,
     TileOption,
-    same_files,
 )
 from derainbench.datasets_cli import datasets_app
 from derainbench.errors import UserError
@@ -34,6 +32,7 @@ from derainbench.weights_cli import weights_app
 
 if TYPE_CHECKING:
     from derainbench.runner import Outcome
+    from derainbench.suite import Suite
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,9 +56,10 @@ class Baseline(StrEnum):
 
 
 class PageImages(StrEnum):
-    """Whether a report's page holds the images."""
+    """Where the images of a report's page are."""
 
     EMBED = "embed"
+    BESIDE = "beside"
     NONE = "none"
 
 
@@ -80,18 +80,27 @@ def _main(
 @app.command()
 def run(
     methods: Annotated[
-        str, typer.Option(help="Methods, with commas between: nasnet, 'nasnet\\[attention=se]', or all.")
-    ],
-    datasets: Annotated[str, typer.Option(help="Cards, a rain model (streak, drop, mist), demo, or all.")],
+        str | None, typer.Option(help="Methods, with commas between: nasnet, 'nasnet\\[attention=se]', or all.")
+    ] = None,
+    datasets: Annotated[
+        str | None, typer.Option(help="Cards, a rain model (streak, drop, mist), demo, or all.")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="Instead: what tables need; nasnet-tables, nasnet-ablations, or a TOML file.")
+    ] = None,
+    reduce: Annotated[
+        str | None, typer.Option(help="Options for every network of the suite: blocks=1,width=8.")
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")
     ] = "auto",
-    out: Annotated[Path | None, typer.Option(help="The run folder; default runs/RECIPE.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; default runs/RECIPE or SUITE-RECIPE.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas: a training each.")] = "0",
     protocols: Annotated[str, typer.Option(help="Metric protocols; default y,rgb,rgb-float-u7.")] = "",
     baseline: Annotated[
-        Baseline, typer.Option(help="Add the unprocessed input to the comparison.")
-    ] = Baseline.IDENTITY,
+        Baseline | None,
+        typer.Option(help="Whether to add the unprocessed input; default identity, with a suite none."),
+    ] = None,
     cross: Annotated[
         bool, typer.Option("--cross", help="Test every training on every dataset, not only its own.")
     ] = False,
@@ -108,65 +117,45 @@ def run(
 
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
-    from derainbench.choices import (
-        choose_datasets,
-        choose_protocols,
-        choose_recipe,
-        choose_seeds,
-        choose_variants,
-        dataset_finder,
-    )
-    from derainbench.engine import choose_engine, describe_machine
-    from derainbench.grid import Grid
-    from derainbench.input_check import with_input_checks
-    from derainbench.manifest import keep_manifests
-    from derainbench.provenance import describe_run, merge, splits_of
-    from derainbench.recipes import recipe_book
-    from derainbench.registry import discover
+    from derainbench.reports.content import content
     from derainbench.reports.terminal import terminal
-    from derainbench.restore import parse_tile
-    from derainbench.runner import execute
-    from derainbench.store import Store, load_results
-    from derainbench.watch import ConsoleWatcher, look_at_training_sets, print_plan, read_manifests
-    from derainbench.weights_cache import weights_file
+    from derainbench.run_command import carry_out, show
+    from derainbench.run_plan import Order, plan_run
 
-    registry = discover(plugin)
-    variants = choose_variants(registry, methods, None if baseline is Baseline.NONE else baseline.value)
-    chosen = choose_datasets(datasets, card, data_root)
-    engine = choose_engine(device, precision)
-    recipe, why = choose_recipe(recipe, engine.device.type, chosen)
-    typer.echo(f"recipe {recipe}{why}")
-    book = recipe_book(recipe)
-    book.check(registry.names())
-    store = Store(out or Path("runs") / book.name)
-    before = store.read_info() or {}
-    if precision == "auto" and before:  # a run that began on a GPU goes on in its precision
-        engine = choose_engine(device, before["precision"])
-    asked = choose_protocols(protocols, before.get("protocols", ()))
-    grid = Grid(variants, chosen, book, choose_seeds(seeds), asked, engine.precision, cross, parse_tile(tile))
-    cells = grid.cells()
-    read_manifests(splits_of(cells))
-    statuses = {cell.name: store.status(cell) for cell in cells}
-    for cell in cells:
-        if cell.variant.weights is not None and statuses[cell.name].state != "done":
-            weights_file(cell.variant)  # what is not here, or damaged, is told now, not after hours of training
+    order = Order(
+        methods=methods,
+        datasets=datasets,
+        suite=_suite(suite, card) if suite is not None else None,
+        reduce=reduce,
+        baseline=None if baseline is None else baseline is Baseline.IDENTITY,
+        recipe=recipe,
+        out=out,
+        seeds=seeds,
+        protocols=protocols,
+        cross=cross,
+        device=device,
+        precision=precision,
+        tile=tile,
+        workers=workers,
+        data_root=data_root,
+        plugin=plugin,
+        card=card,
+    )
+    planned = plan_run(order)
     if dry_run:
-        print_plan(cells, statuses)
+        show(planned)
         return
-    seen = look_at_training_sets(cells, dataset_finder(card, data_root), same_files(card, data_root))
-    with store.locked():
-        info = describe_run(grid, cells, describe_machine(engine), shlex.join(["derainbench", *sys.argv[1:]]), seen)
-        merged = merge(store.read_info(), info)
-        keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
-        store.write_info(merged)
-        with ConsoleWatcher(debug=_debugging()) as watcher:
-            outcome = execute(cells, statuses, store, engine, watcher, workers)
-        results = load_results(store.folder)
-        merged = with_input_checks(merged, results, [dataset.card for dataset in chosen], Baseline.IDENTITY.value)
-        store.write_info(merged)
-    typer.echo("\n" + terminal(results))
-    checks = [entry["notice"] for entry in [*seen, *merged["input_checks"]] if entry["notice"]]
-    _conclude(store.folder, outcome, [*info["notices"], *checks])
+    done = carry_out(planned, debug=_debugging())
+    typer.echo("\n" + terminal(content(done.results)))
+    _conclude(done.folder, done.outcome, done.notices)
+
+
+def _suite(word: str, card: Sequence[Path]) -> Suite:
+    from derainbench.cards import all_cards
+    from derainbench.reports.suites import read_suite
+
+    suite: Suite = read_suite(word, list(all_cards(card)))
+    return suite
 
 
 def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
@@ -181,25 +170,37 @@ def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
 
 @app.command()
 def report(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; several are merged into one.")],
     formats: Annotated[
-        str, typer.Option("--format", help="Any of html, latex, markdown, csv.")
-    ] = "html,latex,markdown,csv",
+        str, typer.Option("--format", help="Any of html, latex, markdown, csv, json, pdf.")
+    ] = "html,latex,markdown,csv,json",
     protocol: Annotated[str | None, typer.Option(help="The protocol of the table printed here.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write; default RUN/report.")] = None,
     images: Annotated[
-        PageImages, typer.Option(help="Whether the page holds copies of the images; many may not be passed on.")
+        PageImages, typer.Option(help="Whether the page holds the images, or has them beside it, or none.")
     ] = PageImages.EMBED,
+    table: Annotated[
+        list[str],
+        typer.Option(help="Published tables: nasnet, nasnet/3, a TOML file of your own, or none; repeatable."),
+    ] = ["nasnet"],  # noqa: B006 - typer copies it
+    siunitx: Annotated[bool, typer.Option("--siunitx", help="Set LaTeX's numbers in siunitx columns.")] = False,
 ) -> None:
-    """Write the comparison as a page, LaTeX tables, Markdown and CSV, and print it."""
-    from derainbench.names import split_list
-    from derainbench.reports.terminal import terminal
-    from derainbench.reports.write import write_report
-    from derainbench.store import load_results
+    """Write the comparison as a page, LaTeX tables, Markdown, CSV and JSON, and print it.
 
-    results = load_results(run_folder)
-    text = terminal(results, protocol)
-    path = write_report(results, out or run_folder / "report", split_list(formats), images.value)
+    Measured scores stand beside those that papers print. Several runs are merged into one report.
+    """
+    from derainbench.names import split_list
+    from derainbench.reports.latex_numbers import PLAIN, SIUNITX
+    from derainbench.reports.making import folder_for, report_of
+    from derainbench.reports.terminal import terminal
+    from derainbench.reports.write import Style, check_formats, write_report
+
+    asked = split_list(formats)
+    check_formats(asked)
+    content = report_of(runs, [name for name in table if name != "none"])
+    text = terminal(content, protocol)
+    style = Style(images.value, SIUNITX if siunitx else PLAIN)
+    path = write_report(content, folder_for(runs, out), asked, style)
     typer.echo(text)
     typer.echo(str(path))
 
@@ -211,6 +212,46 @@ def methods(plugin: PluginOption = [], as_json: JsonOption = False) -> None:  # 
     from derainbench.registry import discover
 
     typer.echo(list_methods(discover(plugin), as_json))
+
+
+@app.command()
+def efficiency(
+    methods: Annotated[str, typer.Option(help="Methods, with commas between, or all.")] = "all",
+    size: Annotated[str, typer.Option(help="Image sizes in pixels: 256x256,512x384 (width x height).")] = "256x256",
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Timed runs of each; default as many as fit into ten seconds, 3 to 50.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Keep it: a run's folder, whose report shows it, or a .json.")
+    ] = None,
+    figure: Annotated[
+        str | None, typer.Option(help="Print the numbers of a figure instead: nasnet/5, or a TOML file.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    plugin: PluginOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what methods cost: parameters, multiply-accumulates, time and memory on this machine.
+
+    Exit status: 0, 1 where something could not be measured (its row says why), 2 for a mistake that you can mend.
+    """
+    if figure is not None:
+        from derainbench.reports.published_figures import figure_json, figure_text, published_figure
+
+        shown = published_figure(figure)
+        typer.echo(figure_json(shown) if as_json else figure_text(shown))
+        return
+    from derainbench.choices import choose_variants
+    from derainbench.efficiency.session import measure_all
+    from derainbench.engine import choose_engine
+    from derainbench.registry import discover
+
+    variants = choose_variants(discover(plugin), methods, None)
+    text, complete = measure_all(variants, size, choose_engine(device, precision), repeats, plugin, out, as_json)
+    typer.echo(text)
+    if not complete:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -274,6 +315,27 @@ def check(
     typer.echo(list_checks(results, as_json))
     if any(outcome.problem for checks in results.values() for outcome in checks.values()):
         raise typer.Exit(2)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="The folder of another.")],
+    protocol: Annotated[
+        str | None, typer.Option(help="The protocol to compare under; default the first of both.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what changed from one run to another: scores, whether beyond chance, and what they depended on.
+
+    Exit status: 0 whatever the outcome, 2 for a mistake that you can mend.
+    """
+    from derainbench.comparing import compare_runs
+    from derainbench.reports.comparison_of_runs import comparison_json, comparison_text
+    from derainbench.store import load_results
+
+    comparison = compare_runs(load_results(first), load_results(second), protocol)
+    typer.echo((comparison_json if as_json else comparison_text)(comparison), nl=False)
 
 
 def main() -> NoReturn:

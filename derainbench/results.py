@@ -48,7 +48,8 @@ class TestPair:
 class DatasetInRun:
     """A dataset as this run used it. ``rain_model`` is streak, drop or mist; ``kind`` is real or synthetic.
 
-    ``whole`` is False where fewer or more test images are here than the card counts.
+    ``whole`` is False where fewer or more test images are here than the card counts; ``bibtex`` is the entry of its
+    paper, empty in older runs.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DatasetInRun:
     kind: str
     test: tuple[TestPair, ...]
     whole: bool = True
+    bibtex: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,72 +1,52 @@
-"""The drill-down of one dataset as plain data: scores of every image, and which pictures of it can be compared."""
+"""One dataset's part of the page as plain data: scores of every image, and which pictures of it can be compared."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
+from derainbench.images import Source
 from derainbench.results import DatasetInRun, Results
 
-from .entries import Entry, entries, failed_seeds, seeds
+from .compact import compact
+from .entries import Entry
+from .grids import ScoreGrid, SeedScores
 from .pictures import Pictures
-from .table import (
-    FAILED,
-    METRICS,
-    MISSING,
-    Cell,
-    Metric,
-    pooled,
-    printed,
-    protocol_title,
-    protocols,
-    ranked,
-)
-
-#: The method whose scores are those of the unprocessed input.
-UNPROCESSED = "identity"
+from .qualitative import UNPROCESSED, choose
+from .table import METRICS
 
 
 @dataclass(frozen=True)
-class ImageRow:
-    """An image and its cells: for each entry PSNR, then SSIM; ranked among the methods of this image."""
+class Version:
+    """What the slider can show of an image: ``line`` numbers its scores in the table, None for the ground truth.
 
-    image: str
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class ImageTable:
-    """All images of a dataset under one protocol; ``lines`` are the methods across."""
-
-    protocol: str
-    title: str
-    lines: tuple[Entry, ...]
-    rows: tuple[ImageRow, ...]
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """What the before/after slider of a dataset can show.
-
-    ``pictures[image][version]`` numbers a picture of the pool or is None where none was kept;
-    ``scores[protocol][image][version]`` is a printed line, empty where there is no score.
+    ``seed`` and ``trained_on`` say which of a method's outputs it is, None for the dataset's own pictures.
     """
 
-    versions: tuple[str, ...]
-    images: tuple[str, ...]
-    pictures: tuple[tuple[int | None, ...], ...]
-    scores: dict[str, tuple[tuple[str, ...], ...]]
+    title: str
+    line: int | None
+    entry: Entry | None = None
+    trained_on: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """A dataset's section of the report."""
+    """A dataset's section. ``lines`` are the rows of the comparison that are scored here, under any protocol.
+
+    ``data`` is for the page's script: ``images``, ``scenes`` (None where each image is its own), ``lines`` (labels),
+    ``scores[protocol][metric][line]`` (see :func:`.compact.compact`), ``viewer`` or None. ``illustrated`` is the number
+    of images with pictures, ``left_out`` of those for which there was no room.
+    """
 
     dataset: DatasetInRun
-    tables: tuple[ImageTable, ...]
-    viewer: Viewer
+    lines: tuple[Entry, ...]
+    data: dict[str, Any]
+    illustrated: int
+    left_out: int
 
     @property
     def size(self) -> int:
@@ -74,100 +54,149 @@ class Gallery:
         return len(self.dataset.test)
 
 
-def gallery(results: Results, dataset: DatasetInRun, pictures: Pictures) -> Gallery:
-    """Scores and pictures of ``dataset``; the pictures are added to the pool ``pictures``."""
-    scores = results.scores[results.scores["dataset"] == dataset.name]
-    # a model tested on its own training set stands in the method's own row already
-    lines = tuple(entry for entry in entries(results) if entry.trained_on != dataset.name)
-    tables = tuple(_image_table(results, dataset, scores, lines, name) for name in protocols(results))
-    return Gallery(dataset, tables, _viewer(results, dataset, scores, lines, pictures))
-
-
-def _image_table(
-    results: Results, dataset: DatasetInRun, scores: pd.DataFrame, lines: tuple[Entry, ...], protocol: str
-) -> ImageTable:
-    found = _by_image(scores[scores["protocol"] == protocol], lines, dataset.name)
-    absent = [
-        Cell("failed", math.nan, FAILED)
-        if failed_seeds(results, entry, dataset.name)
-        else Cell("missing", math.nan, MISSING)
-        for entry in lines
-    ]
-    rows = []
-    for pair in dataset.test:
-        by_metric = {}
-        for metric in METRICS:
-            cells = [
-                _pooled_image(values, metric) if (values := found.get((number, pair.image))) else absent[number]
-                for number in range(len(lines))
-            ]
-            by_metric[metric] = ranked(cells)
-        row = tuple(by_metric[metric][number] for number in range(len(lines)) for metric in METRICS)
-        rows.append(ImageRow(pair.image, row))
-    return ImageTable(protocol, protocol_title(protocol), lines, tuple(rows))
-
-
-def _by_image(
-    scores: pd.DataFrame, lines: tuple[Entry, ...], dataset: str
-) -> dict[tuple[int, str], list[tuple[int, dict[Metric, float]]]]:
-    """For each line's number and image: every seed with its scores."""
-    where = {(entry.method.name, source): n for n, entry in enumerate(lines) for source in entry.sources(dataset)}
-    found: dict[tuple[int, str], list[tuple[int, dict[Metric, float]]]] = {}
-    columns = ["method", "trained_on", "seed", "image", *METRICS]
-    for method, trained_on, seed, image, psnr, ssim in scores[columns].itertuples(index=False):
-        number = where.get((method, trained_on))
-        if number is not None:
-            found.setdefault((number, image), []).append((int(seed), {"psnr": float(psnr), "ssim": float(ssim)}))
-    return found
-
-
-def _pooled_image(values: list[tuple[int, dict[Metric, float]]], metric: Metric) -> Cell:
-    return pooled([score[metric] for _, score in values], metric)
-
-
-def _viewer(
-    results: Results, dataset: DatasetInRun, scores: pd.DataFrame, lines: tuple[Entry, ...], pictures: Pictures
-) -> Viewer:
-    drawn = [
-        (entry, source, seed)
-        for entry in lines
-        for source in entry.sources(dataset.name)
-        for seed in seeds(results)
-        if _has_scores(scores, entry, source, seed)
-    ]
-    several = len({seed for _, _, seed in drawn}) > 1
-    names = [entry.full_label + (f", seed {seed}" if several else "") for entry, _, seed in drawn]
-    shown = []
-    for pair in dataset.test:
-        restored = [
-            results.restored(entry.method.name, source, seed, dataset.name, pair.image) for entry, source, seed in drawn
-        ]
-        shown.append(tuple(pictures.add(path) for path in (pair.rainy, *restored, pair.clean)))
-    printed_scores = {}
-    for protocol in protocols(results):
-        lookup = _printed_scores(scores[scores["protocol"] == protocol])
-        rainy = next((key for key in lookup if key[0] == UNPROCESSED), None)
-        printed_scores[protocol] = tuple(
-            (
-                lookup.get((*rainy[:3], pair.image), "") if rainy else "",
-                *(lookup.get((entry.method.name, source, seed, pair.image), "") for entry, source, seed in drawn),
-                "reference",
-            )
-            for pair in dataset.test
+def galleries(results: Results, grids: Mapping[tuple[str, str], ScoreGrid], pictures: Pictures) -> tuple[Gallery, ...]:
+    """A section for each dataset; their pictures are added to the pool ``pictures``, whose room they share."""
+    return tuple(
+        _gallery(
+            results,
+            dataset,
+            {protocol: grid for (name, protocol), grid in grids.items() if name == dataset.name},
+            pictures,
+            pictures.room / (len(results.datasets) - number),
         )
-    images = tuple(pair.image for pair in dataset.test)
-    return Viewer(("Rainy input", *names, "Ground truth"), images, tuple(shown), printed_scores)
+        for number, dataset in enumerate(results.datasets)
+    )
 
 
-def _has_scores(scores: pd.DataFrame, entry: Entry, source: str, seed: int) -> bool:
-    here = (scores["method"] == entry.method.name) & (scores["trained_on"] == source) & (scores["seed"] == seed)
-    return bool(here.any())
-
-
-def _printed_scores(scores: pd.DataFrame) -> dict[tuple[str, str, int, str], str]:
-    """Method, training set, seed and image to a line such as ``32.10 dB · SSIM 0.9512``."""
-    columns = ["method", "trained_on", "seed", "image", *METRICS]
-    return {
-        (method, trained_on, int(seed), image): f"{printed(psnr, 'psnr')} dB · SSIM {printed(ssim, 'ssim')}"
-        for method, trained_on, seed, image, psnr, ssim in scores[columns].itertuples(index=False)
+def _gallery(
+    results: Results, dataset: DatasetInRun, grids: Mapping[str, ScoreGrid], pictures: Pictures, room: float
+) -> Gallery:
+    lines = tuple({entry.full_name: entry for grid in grids.values() for entry in grid.lines}.values())
+    where = {entry.full_name: number for number, entry in enumerate(lines)}
+    images = [pair.image for pair in dataset.test]
+    scenes = [pair.scene for pair in dataset.test]
+    versions = _versions(lines, grids)
+    order = _order(dataset, grids) if pictures.kept else []
+    shown, left_out = _shown(results, dataset, order, versions, pictures, room)
+    data = {
+        "images": images,
+        "scenes": None if scenes == images else scenes,
+        "lines": [entry.full_label for entry in lines],
+        "names": [entry.full_name for entry in lines],
+        "scores": {protocol: _scores(grid, where) for protocol, grid in grids.items()},
+        "viewer": _viewer(versions, shown, grids) if shown else None,
     }
+    return Gallery(dataset, lines, data, len(shown), left_out)
+
+
+def _scores(grid: ScoreGrid, where: Mapping[str, int]) -> dict[str, list[Any]]:
+    """For each metric a list for each line of the section; None for a line without scores under this protocol."""
+    columns: dict[str, list[Any]] = {metric: [None] * len(where) for metric in METRICS}
+    for number, entry in enumerate(grid.lines):
+        for metric in METRICS:
+            columns[metric][where[entry.full_name]] = compact(grid.values(metric)[:, number], metric)
+    return columns
+
+
+#: The pictures of each shown image, one a version: numbers of the pool, None where there is none.
+_Shown = dict[int, tuple[int | None, ...]]
+
+
+def _shown(
+    results: Results,
+    dataset: DatasetInRun,
+    order: list[int],
+    versions: tuple[Version, ...],
+    pictures: Pictures,
+    room: float,
+) -> tuple[_Shown, int]:
+    """The pictures of the images ``order`` until ``room`` is used, and for how many images there was none."""
+    shown: _Shown = {}
+    least = max(0.0, pictures.room - room) if math.isfinite(room) else 0.0
+    for tried, image in enumerate(order):
+        if pictures.room <= least:
+            return shown, len(order) - tried
+        numbers = _pictures(results, dataset, image, versions, pictures)
+        if any(number is not None for number in numbers):
+            shown[image] = numbers
+    return shown, 0
+
+
+def _viewer(versions: tuple[Version, ...], shown: _Shown, grids: Mapping[str, ScoreGrid]) -> dict[str, Any]:
+    """What the slider can show.
+
+    ``pictures[image][version]`` numbers a picture of the pool; ``scores[protocol][version]`` is the number of a line
+    whose scores are those of the picture, or scores of its own, or None.
+    """
+    return {
+        "versions": [version.title for version in versions],
+        "start": _start(len(versions)),
+        "shown": sorted(shown),
+        "pictures": [shown[image] for image in sorted(shown)],
+        "scores": {protocol: [_scores_of(version, grid) for version in versions] for protocol, grid in grids.items()},
+    }
+
+
+def _versions(lines: tuple[Entry, ...], grids: Mapping[str, ScoreGrid]) -> tuple[Version, ...]:
+    """The rainy input, of every method its first seed, and the ground truth."""
+    rainy = Version("Rainy input", None)
+    methods = []
+    for number, entry in enumerate(lines):
+        first, *more = _seeds(entry, grids)
+        if entry.method.base == UNPROCESSED:
+            rainy = Version("Rainy input", number, entry, first.trained_on, first.seed)
+        else:
+            title = entry.full_label + (f", seed {first.seed}" if more else "")
+            methods.append(Version(title, number, entry, first.trained_on, first.seed))
+    return (rainy, *methods, Version("Ground truth", None))
+
+
+def _seeds(entry: Entry, grids: Mapping[str, ScoreGrid]) -> list[SeedScores]:
+    """The line's seeds in the first grid that has it."""
+    for grid in grids.values():
+        seeds = _seeds_here(entry, grid)
+        if seeds:
+            return seeds
+    raise AssertionError(f"{entry.full_name} has no scores, but a line")
+
+
+def _seeds_here(entry: Entry, grid: ScoreGrid) -> list[SeedScores]:
+    return [scores for scores in grid.seed_values if grid.lines[scores.line].full_name == entry.full_name]
+
+
+def _scores_of(version: Version, grid: ScoreGrid) -> int | dict[str, list[Any]] | None:
+    if version.entry is None or version.line is None:
+        return None
+    seeds = _seeds_here(version.entry, grid)
+    one = next((scores for scores in seeds if scores.seed == version.seed), None)
+    if one is None or len(seeds) == 1:
+        return None if one is None else version.line
+    return {metric: compact(one.values(metric), metric) for metric in METRICS}
+
+
+def _order(dataset: DatasetInRun, grids: Mapping[str, ScoreGrid]) -> list[int]:
+    """Where there is not room for all: first the images that the qualitative comparison would choose."""
+    chosen = [choice.image for grid in list(grids.values())[:1] for choice in choose(grid)]
+    return list(dict.fromkeys([*chosen, *range(len(dataset.test))]))
+
+
+def _pictures(
+    results: Results, dataset: DatasetInRun, image: int, versions: tuple[Version, ...], pictures: Pictures
+) -> tuple[int | None, ...]:
+    pair = dataset.test[image]
+
+    def restored(version: Version) -> Path:
+        assert version.entry is not None
+        assert version.seed is not None
+        return results.restored(version.entry.method.name, version.trained_on, version.seed, dataset.name, pair.image)
+
+    sources: list[Source] = [pair.rainy, *(restored(version) for version in versions[1:-1]), pair.clean]
+    rainy, *others = pictures.add(sources)
+    if rainy is None and versions[0].entry is not None:  # the dataset has moved, but the run kept its copy
+        (rainy,) = pictures.add([restored(versions[0])])
+    return (rainy, *others)
+
+
+def _start(versions: int) -> tuple[int, int]:
+    """Left the rainy input, right the last method: what it was built for; the truth where there is no method."""
+    return 0, max(1, versions - 2)

@@ -1,4 +1,4 @@
-"""The comparison as one self-contained web page that works offline."""
+"""The comparison as one web page that works offline: what its sections show, put into the templates."""
 
 from __future__ import annotations
 
@@ -6,33 +6,30 @@ from typing import Any
 
 import jinja2
 
-from derainbench.results import Results
-
+from .content import Content
+from .costs import HEADERS, cost_tables, figure_charts
 from .entries import seeds
-from .gallery import Gallery, gallery
-from .pictures import LONGEST_SIDE, QUALITY, NoPictures, Pictures
-from .provenance import provenance, warning_words
-from .reproduction import reproductions, sources
-from .table import comparison_tables
+from .figures import figures
+from .gallery import galleries
+from .overview import cards, leaks, standings
+from .pictures import FOLDER_NAME, LONGEST_SIDE, QUALITY, Pictures
+from .plates import BRIGHTEST, plates
+from .provenance import warning_words
+from .published_figures import figures_of
+from .published_layout import set_tables
+from .qualitative import ERROR_COLOURS
+from .reproduction import sources
+from .significance import MARK, marked_tables
+from .svg import svg
 
 
-def html(results: Results) -> str:
-    """``index.html``: comparison, drill-down and before/after slider for every test image, provenance.
+def html(content: Content, pictures: Pictures) -> str:
+    """``index.html``: every section of the report, with display copies of images in or beside the page.
 
-    Styles, script and pictures are inside; the page's own policy forbids it to load anything else.
+    Styles, script and data are inside; the page's own policy forbids it to load anything but its pictures. Numbers of
+    single images are data that the script makes rows of as they are asked for, so that the page opens at once with
+    thousands of images.
     """
-    return _page(results, Pictures())
-
-
-def html_without_images(results: Results) -> str:
-    """The same page with numbers only: most datasets may not be passed on."""
-    return _page(results, NoPictures())
-
-
-def _page(results: Results, pictures: Pictures) -> str:
-    galleries = [gallery(results, dataset, pictures) for dataset in results.datasets]
-    source = provenance(results)
-    published = reproductions(results)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("derainbench.reports"),
         autoescape=True,
@@ -40,35 +37,47 @@ def _page(results: Results, pictures: Pictures) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("index.html.j2").render(
-        source=source,
-        warning=warning_words(source.recipe),
-        tables=comparison_tables(results),
-        galleries=galleries,
-        methods=results.methods,
-        seeds=seeds(results),
-        reproductions=published,
-        printed=sources(published),
-        failures=results.failures,
-        quality=QUALITY,
-        longest_side=LONGEST_SIDE,
-        illustrated=pictures.kept,
-        data={"pictures": pictures.uris, "viewers": [_viewer(each) for each in galleries]},
-    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment.get_template("index.html.j2").render(_context(content, pictures))
 
 
-def _viewer(section: Gallery) -> dict[str, Any]:
-    """What the page's script needs of a gallery, as JSON."""
-    viewer = section.viewer
+def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
+    """All names that the templates know."""
+    results = content.results
+    tables = marked_tables(content)
+    sections = galleries(results, content.grids, pictures)
     return {
-        "versions": viewer.versions,
-        "images": viewer.images,
-        "pictures": viewer.pictures,
-        "scores": viewer.scores,
-        "start": _start(viewer.versions),
+        "content": content,
+        "source": content.source,
+        "warning": warning_words(content.source.recipe),
+        "leaks": leaks(results),
+        "tables": tables,
+        "mark": MARK,
+        "standings": [standings(content, table) for table in tables],
+        "cards": [cards(content, table) for table in tables],
+        "statistics": content.statistics,
+        "galleries": sections,
+        "methods": results.methods,
+        "seeds": seeds(results),
+        "reproductions": content.reproductions,
+        "printed": sources(content.reproductions),
+        "figures": figures(content),
+        "svg": svg,
+        "plates": plates(results, content.grids) if pictures.kept else (),
+        "brightest": BRIGHTEST,
+        "error_stops": ERROR_COLOURS,
+        "paper": set_tables(content.paper),
+        "costs": cost_tables(content.efficiency),
+        "cost_headers": HEADERS,
+        "paper_figures": figure_charts(figures_of({filled.table.paper for filled in content.paper})),
+        "failures": results.failures,
+        "pictures": pictures,
+        "beside": FOLDER_NAME if pictures.files else "",
+        "left_out": sum(each.left_out for each in sections),
+        "quality": QUALITY,
+        "longest_side": LONGEST_SIDE,
+        "data": {
+            "pictures": pictures.addresses,
+            "datasets": [each.data for each in sections],
+        },
     }
-
-
-def _start(versions: tuple[str, ...]) -> tuple[int, int]:
-    """Left the rainy input, right the last method: what it was built for; the truth where there is no method."""
-    return 0, max(1, len(versions) - 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -77,7 +77,7 @@ def warning_words(recipe: str) -> tuple[str, str, str]:
 
 def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     info = results.info
-    facts = [("Created", _moment(str(info.get("created", "")))), ("Command", str(info.get("command", "")))]
+    facts = _facts_of_runs(info["runs"]) if info.get("runs") else _made(info)
     facts += [("Recipe", _recipe(info))]
     facts += [("Precision", str(info.get("precision", "")))]
     facts += [("Seeds", ", ".join(map(str, seeds(results))))]
@@ -94,8 +94,31 @@ def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in facts if value)
 
 
+def _made(info: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [("Created", _moment(str(info.get("created", "")))), ("Command", str(info.get("command", "")))]
+
+
+def _facts_of_runs(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """When and by what command each of several merged runs was made, and what it says that others say differently."""
+    facts = []
+    said = [_said(run) for run in runs]
+    for run, own in zip(runs, said, strict=True):
+        differing = [f"{name} {value}" for name, value in own.items() if any(each.get(name) != value for each in said)]
+        moment, command = (value for _, value in _made(run))
+        facts.append((f"Run {run['name']}", "; ".join([moment, *differing])))
+        facts.append((f"Command of {run['name']}", command))
+    return facts
+
+
+def _said(run: Mapping[str, Any]) -> dict[str, str]:
+    named = {"recipe": _recipe(run), "precision": run.get("precision"), "derainbench": run.get("derainbench")}
+    texts = {**named, "seeds": run.get("seeds"), **run.get("machine", {}), **run.get("versions", {})}
+    return {name: _value(value) for name, value in texts.items()}
+
+
 def _recipe(info: Mapping[str, Any]) -> str:
-    if info.get("recipes") == {}:
+    cells = info.get("cells", ())
+    if info.get("recipes") == {} or (cells and not any(cell["kind"] == "train" for cell in cells)):
         return "none, nothing was trained"
     return str(info.get("recipe", {}).get("name", "unknown"))
 
@@ -129,7 +152,9 @@ def _value(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list):
-        return ", ".join(map(_value, value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_value(part)}" for name, part in value.items())
-    return str(value)
+        text = ", ".join(map(_value, value))
+    elif isinstance(value, Mapping):
+        text = ", ".join(f"{name} {_value(part)}" for name, part in value.items())
+    else:
+        text = str(value)
+    return text or "none"

@@ -17,6 +17,8 @@ IDENTICAL_DB = 100.0
 #: The window's side is this share of the image's shorter side, within the limits below, in pixels.
 SHARE = 4
 SMALLEST, LARGEST = 48, 160
+#: Black over red and yellow to white: brightness grows evenly, so that an error map reads without colour too.
+ERROR_COLOURS = ((0, 0, 0), (120, 20, 60), (235, 95, 30), (255, 205, 70), (255, 255, 240))
 
 Image = NDArray[np.uint8]
 
@@ -90,12 +92,12 @@ def error_map(restored: Image, clean: Image, brightest: int) -> Image:
     """|restored - clean|, the largest of the channels, as colours (H, W, 3) from black, 0, to ``brightest`` levels."""
     error = np.abs(restored.astype(np.int16) - clean.astype(np.int16)).max(axis=2)
     share = np.minimum(error / brightest, 1.0)[..., None]
-    # black over red and yellow to white: brightness grows evenly, so it reads without colour too
-    stops = np.array([[0, 0, 0], [120, 20, 60], [235, 95, 30], [255, 205, 70], [255, 255, 240]], dtype=np.float64)
+    stops = np.array(ERROR_COLOURS, dtype=np.float64)
     place = share * (len(stops) - 1)
     lower = np.minimum(place.astype(int), len(stops) - 2)
     colours = stops[lower[..., 0]] + (stops[lower[..., 0] + 1] - stops[lower[..., 0]]) * (place - lower)
-    return np.round(colours).astype(np.uint8)
+    coloured: Image = np.round(colours).astype(np.uint8)
+    return coloured
 
 
 def _from_the_middle(ordered: Sequence[int]) -> list[int]:

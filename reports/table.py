@@ -31,7 +31,8 @@ class Cell:
     """One number of a table: ``value`` is exact (NaN unless finished), ``text`` is what is printed.
 
     ``deviation`` is the sample standard deviation over seeds (None below two seeds), ``infinite`` the number of
-    images with an infinite score, which the mean leaves out, ``seeds`` how many seeds the mean covers.
+    images with an infinite score, which the mean leaves out, ``seeds`` how many seeds the mean covers. ``tied`` says
+    that the value is not the best of its column, and that no test tells it apart from the best.
     """
 
     state: Literal["finished", "failed", "missing"]
@@ -42,6 +43,7 @@ class Cell:
     infinite: int = 0
     seeds: int = 0
     rank: Literal["best", "second"] | None = None
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,18 @@ def comparison_table(results: Results, protocol: str) -> ComparisonTable:
 
 def printed(value: float, metric: Metric) -> str:
     """``value`` rounded half to even to the digits of ``metric``; ``∞`` for an identical image, ``–`` for NaN."""
+    return rounded(value, DIGITS[metric])
+
+
+def rounded(value: float, digits: int) -> str:
+    """``value`` rounded half to even to so many decimal places; ``∞`` where it is infinite, ``–`` for NaN."""
     if math.isnan(value):
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     # repr gives the shortest decimal that is this float: 0.125 is a tie, and so is the 2.675 a reader sees
-    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-DIGITS[metric]), rounding=ROUND_HALF_EVEN)
-    return str(rounded + 0)  # no minus sign before a zero
+    nearest = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
+    return str(nearest + 0)  # no minus sign before a zero
 
 
 def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
@@ -159,6 +166,8 @@ def _cell(
     column: Column,
 ) -> Cell:
     name = column.dataset.name
+    if entry.trained_on == name:  # stands in the method's own row, and once is enough
+        return Cell("missing", math.nan, MISSING)
     for source in entry.sources(name):
         by_metric = means.get((entry.method.name, source, name))
         if by_metric is not None:
@@ -173,6 +182,9 @@ def _notes(results: Results, protocol: str, rows: tuple[Row, ...], columns: tupl
     notes = []
     if any(cell.deviation is not None for row in rows for cell in row.cells):
         notes.append("± is the sample standard deviation over seeds.")
+    tested_at_home = {column.dataset.name for column in columns}
+    if any(row.entry.trained_on in tested_at_home for row in rows):
+        notes.append("A training tested on its own dataset stands in its method's first row only.")
     # By the name that is typed: it is what the terminal's rows show, and the other formats' titles carry the tag too.
     unverified = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.unverified)
     notes += [f"{name}: unverified weights, from a file that nobody vouches for." for name in unverified]
@@ -210,6 +222,8 @@ def _seen_in_training(results: Results, rows: tuple[Row, ...], columns: tuple[Co
     notes = []
     for row in rows:
         for name, dataset in datasets.items():
+            if row.entry.trained_on == name:
+                continue  # the method's own row says it
             for source in row.entry.sources(name):
                 entry = shared.get((source, name))
                 if entry is not None and (row.entry.method.name, source, name) in scored:

@@ -3,41 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError, did_you_mean
-from derainbench.results import Results
 
-from .html import html, html_without_images
-from .latex import report_tex, tables_tex
+from .content import Content
+from .html import html
+from .json_report import results_json
+from .latex import published_tex, report_tex, tables_tex
+from .latex_numbers import PLAIN, NumberStyle
 from .markdown import markdown
+from .pdf import compile_pdf
+from .pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
+from .references import references_bib
 from .scores import scores_csv, scores_notes
 
-#: What each format consists of: file name and what renders it. The first file is the one to open.
-FORMATS: Mapping[str, Mapping[str, Callable[[Results], str]]] = MappingProxyType(
-    {
-        "html": {"index.html": html},
-        "latex": {"report.tex": report_tex, "tables.tex": tables_tex},
-        "markdown": {"report.md": markdown},
-        "csv": {"scores.csv": scores_csv, "scores-notes.txt": scores_notes},
+Images = Literal["embed", "beside", "none"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a report is written: where the page's pictures are, and how LaTeX sets numbers."""
+
+    images: Images = "embed"
+    numbers: NumberStyle = PLAIN
+
+
+def _html(content: Content, folder: Path, style: Style) -> list[Path]:
+    pools: Mapping[Images, Callable[[], Pictures]] = {
+        "embed": Pictures,
+        "beside": lambda: PicturesBeside(folder),
+        "none": NoPictures,
     }
+    pictures = pools[style.images]()
+    page = _written(folder / "index.html", html(content, pictures))
+    remove_stale_pictures(folder, pictures.files)
+    return [page]
+
+
+def _latex(content: Content, folder: Path, style: Style) -> list[Path]:
+    return [
+        _written(folder / "report.tex", report_tex(content, style.numbers)),
+        _written(folder / "tables.tex", tables_tex(content, style.numbers)),
+        _written(folder / "published.tex", published_tex(content)),
+        _written(folder / "references.bib", references_bib(content)),
+    ]
+
+
+def _pdf(content: Content, folder: Path, style: Style) -> list[Path]:
+    sources = _latex(content, folder, style)
+    return [compile_pdf(folder), *sources]
+
+
+def _markdown(content: Content, folder: Path, _: Style) -> list[Path]:
+    return [_written(folder / "report.md", markdown(content))]
+
+
+def _csv(content: Content, folder: Path, _: Style) -> list[Path]:
+    return [
+        _written(folder / "scores.csv", scores_csv(content)),
+        _written(folder / "scores-notes.txt", scores_notes(content)),
+    ]
+
+
+def _json(content: Content, folder: Path, _: Style) -> list[Path]:
+    return [_written(folder / "results.json", results_json(content))]
+
+
+#: What writes each format; the first file of each is the one to open.
+FORMATS: Mapping[str, Callable[[Content, Path, Style], list[Path]]] = MappingProxyType(
+    {"html": _html, "latex": _latex, "markdown": _markdown, "csv": _csv, "json": _json, "pdf": _pdf}
 )
+#: Those that need nothing but Python.
+DEFAULT_FORMATS = ("html", "latex", "markdown", "csv", "json")
 
 
 def write_report(
-    results: Results,
-    folder: Path,
-    formats: Sequence[str] = ("html", "latex", "markdown", "csv"),
-    images: Literal["embed", "none"] = "embed",
+    content: Content, folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, style: Style | None = None
 ) -> Path:
-    """Write the report of ``results`` into ``folder`` and return the file to open: ``index.html`` or the first one.
+    """Write a report into ``folder`` and return the file to open: ``index.html`` or the first one.
 
-    ``images`` says whether the page holds copies of the images; most datasets may not be passed on.
-    UserError for a format that does not exist (nothing is written then); StorageError if the disk refuses.
+    UserError for a format that does not exist (nothing is written then), or for ``pdf`` without LaTeX;
+    StorageError if the disk refuses.
     """
+    check_formats(formats)
+    written: list[Path] = []
+    for name in dict.fromkeys(formats):
+        written += FORMATS[name](content, folder, style or Style())
+    index = folder / "index.html"
+    return index if index in written else written[0]
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """UserError for a format that does not exist, or where none is given."""
     if not formats:
         raise UserError(f"no report format is given: name one or more of {', '.join(FORMATS)}")
     for name in formats:
@@ -45,11 +107,8 @@ def write_report(
             raise UserError(
                 f"unknown report format {name!r} (there are {', '.join(FORMATS)}): {did_you_mean(name, [*FORMATS])}"
             )
-    renderings = {**FORMATS, "html": {"index.html": html if images == "embed" else html_without_images}}
-    written = []
-    for name in dict.fromkeys(formats):
-        for file, render in renderings[name].items():
-            write_atomic(folder / file, render(results).encode("utf-8"))
-            written.append(folder / file)
-    index = folder / "index.html"
-    return index if index in written else written[0]
+
+
+def _written(path: Path, text: str) -> Path:
+    write_atomic(path, text.encode("utf-8"))
+    return path

@@ -47,31 +47,103 @@ const protocol = {
   });
 }
 
-/* Sorting: first click best first, second click reversed, third click the original order. Cells without a number stay last. */
-for (const table of selectAll(document, ".sortable")) {
-  const body = table.tBodies[0];
-  const original = Array.from(body.rows);
-  for (const header of selectAll(table, ".sort")) {
+/* Filters: words that must all be in a name; commas separate alternatives. */
+const matches = (name, wanted) => {
+  const ways = wanted.toLowerCase().split(",").map((way) => way.split(/\s+/).filter(Boolean)).filter((way) => way.length);
+  const text = name.toLowerCase();
+  return !ways.length || ways.some((way) => way.every((word) => text.includes(word)));
+};
+const methodFilter = {
+  wanted: "",
+  listeners: [],
+  choose(wanted) {
+    methodFilter.wanted = wanted;
+    for (const listener of methodFilter.listeners) listener();
+  },
+};
+{
+  const filters = document.getElementById("filters");
+  if (filters) {
+    const input = document.getElementById("method-filter");
+    const count = document.getElementById("method-count");
+    const rows = selectAll(document, "tr[data-method]");
+    methodFilter.listeners.push(() => {
+      for (const row of rows) row.hidden = !matches(row.dataset.method, methodFilter.wanted);
+      const table = rows[0] ? selectAll(rows[0].parentElement, "tr") : [];
+      const left = table.filter((row) => !row.hidden).length;
+      count.textContent = methodFilter.wanted.trim() ? `${left} of ${table.length} methods, here and in the tables of images` : "";
+    });
+    input.addEventListener("input", () => methodFilter.choose(input.value));
+    const checks = document.getElementById("dataset-filter");
+    checks?.addEventListener("change", () => {
+      /* of a cell and its heads: data-column counts cells from 0, the method's name and its parameters come first */
+      const left = selectAll(checks, "input").map((check) => check.checked);
+      for (const table of selectAll(document, "table.comparison")) {
+        for (const head of selectAll(table.tHead, "[data-dataset]")) head.hidden = !left[Number(head.dataset.dataset)];
+        for (const row of table.tBodies[0].rows) {
+          Array.from(row.cells).forEach((cell, number) => { if (number > 1) cell.hidden = !left[(number - 2) >> 1]; });
+        }
+      }
+    });
+    filters.hidden = false;
+  }
+}
+
+/* Sorting: first click best first, second click reversed, third click the original order. Cells without a number stay last.
+   A table gets the header and the order, and sorts itself by `inOrder`. */
+const inOrder = (order) => {
+  const sign = order === "descending" ? -1 : 1;
+  return (x, y) => {
+    if (x === null || y === null) return (x === null) - (y === null);
+    return x === y ? 0 : sign * (x < y ? -1 : 1);
+  };
+};
+function onSort(table, listener) {
+  const headers = selectAll(table, ".sort");
+  for (const header of headers) {
     header.addEventListener("click", (event) => {
       if (!event.target.closest("button")) return;
       const before = header.getAttribute("aria-sort");
       const order = before === null ? "descending" : before === "descending" ? "ascending" : null;
-      for (const other of selectAll(table, ".sort")) other.removeAttribute("aria-sort");
-      let rows = original;
-      if (order) {
-        header.setAttribute("aria-sort", order);
-        const sign = order === "descending" ? -1 : 1;
-        const key = (row) => {
-          const text = row.cells[Number(header.dataset.column)].dataset.value;
-          return text === undefined ? null : text === "inf" ? Infinity : Number(text);
-        };
-        rows = original.slice().sort((a, b) => {
-          const [x, y] = [key(a), key(b)];
-          if (x === null || y === null) return (x === null) - (y === null);
-          return x === y ? 0 : sign * (x < y ? -1 : 1);
-        });
-      }
-      body.append(...rows);
+      for (const other of headers) other.removeAttribute("aria-sort");
+      if (order) header.setAttribute("aria-sort", order);
+      listener(header, order);
     });
   }
+}
+for (const table of selectAll(document, ".sortable")) {
+  const body = table.tBodies[0];
+  const original = Array.from(body.rows);
+  const key = (row, column) => {
+    const text = row.cells[column].dataset.value;
+    return text === undefined ? null : text === "inf" ? Infinity : Number(text);
+  };
+  onSort(table, (header, order) => {
+    const column = Number(header.dataset.column);
+    const compare = inOrder(order);
+    body.append(...(order ? original.slice().sort((a, b) => compare(key(a, column), key(b, column))) : original));
+  });
+}
+
+/* The bar scrolls sideways on narrow screens: the section that is read stays in it, and is marked. */
+{
+  const bar = select(document, ".links");
+  const links = new Map(selectAll(bar, "a").map((link) => [link.hash.slice(1), link]));
+  const sections = Array.from(links.keys(), (id) => document.getElementById(id)).filter(Boolean);
+  let now = null;
+  const follow = () => {
+    const above = sections.filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
+    const link = above.length ? links.get(above[above.length - 1].id) : null;
+    if (link === now) return;
+    now?.removeAttribute("aria-current");
+    link?.setAttribute("aria-current", "true");
+    now = link;
+    if (link) bar.scrollTo({ left: link.offsetLeft - bar.offsetLeft - 40 });
+  };
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; follow(); });
+  }, { passive: true });
 }

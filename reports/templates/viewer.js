@@ -1,78 +1,152 @@
 /* The before/after slider of each dataset. The range input holds the position; pointers move it, keys come for free. */
-const report = JSON.parse(document.getElementById("report-data").textContent);
+const THUMBNAILS = 24;
 
 function startViewer(place) {
-  const viewer = report.viewers[Number(place.dataset.viewer)];
   const section = place.closest("section");
+  const data = report.datasets[Number(section.dataset.dataset)];
+  const viewer = data.viewer;
+  const truth = viewer.versions.length - 1;
   const part = (name) => select(place, `.${name}`);
   const stage = part("stage");
   const slider = part("slider");
+  const errors = part("show-errors");
   const sides = ["left", "right"].map((name, number) => ({
     version: viewer.start[number],
     choice: part(`choose-${name}`),
     picture: part(name === "left" ? "above" : "below"),
+    error: select(place, name === "left" ? "canvas.above" : "canvas.below"),
     absent: part(`absent-${name}`),
     tag: part(`tag-${name}`),
     name: part(`name-${name}`),
     score: part(`score-${name}`),
   }));
-  const film = viewer.images.map((name, number) => thumbnail(name, viewer.pictures[number][0]));
-  let image = 0;
+  let at = 0; /* of viewer.shown */
+  let strip = -1;
 
-  function thumbnail(name, picture) {
+  const image = () => viewer.shown[at];
+  const address = (version, number = at) => report.pictures[viewer.pictures[number][version]];
+
+  function thumbnail(number) {
+    const item = document.createElement("li");
     const button = document.createElement("button");
+    const name = data.images[viewer.shown[number]];
     button.type = "button";
     button.setAttribute("aria-label", name);
     button.title = name;
-    if (picture === null) button.textContent = "not kept";
+    button.dataset.at = String(number);
+    if (address(0, number) === undefined) button.textContent = "not kept";
     else {
       const small = document.createElement("img");
-      small.alt = "";
+      small.loading = "lazy"; /* before src, or it is fetched at once */
       small.decoding = "async";
-      small.src = report.pictures[picture];
+      small.alt = "";
+      small.src = address(0, number);
       button.append(small);
     }
-    return button;
+    item.append(button);
+    return item;
+  }
+
+  /* Of thousands of images only the neighbours are there. */
+  function showStrip() {
+    const now = Math.floor(at / THUMBNAILS);
+    if (now !== strip) {
+      strip = now;
+      const numbers = viewer.shown.map((_, number) => number).slice(now * THUMBNAILS, (now + 1) * THUMBNAILS);
+      part("film").replaceChildren(...numbers.map(thumbnail));
+    }
+    for (const button of selectAll(part("film"), "button")) button.setAttribute("aria-pressed", String(Number(button.dataset.at) === at));
   }
 
   function divide() {
-    const at = Number(slider.value);
-    stage.style.setProperty("--at", `${at}%`);
-    slider.setAttribute("aria-valuetext", `${at} % ${sides[0].name.textContent}, ${100 - at} % ${sides[1].name.textContent}`);
-    sides[0].tag.classList.toggle("covered", at < 15);
-    sides[1].tag.classList.toggle("covered", at > 85);
+    const share = Number(slider.value);
+    stage.style.setProperty("--at", `${share}%`);
+    slider.setAttribute("aria-valuetext", `${share} % ${sides[0].name.textContent}, ${100 - share} % ${sides[1].name.textContent}`);
+    sides[0].tag.classList.toggle("covered", share < 15);
+    sides[1].tag.classList.toggle("covered", share > 85);
+  }
+
+  function scoreOf(version) {
+    if (version === truth) return "reference";
+    const column = viewer.scores[protocol.name]?.[version] ?? null;
+    if (column === null) return "not scored";
+    const [psnr, ssim] = METRICS.map((metric) => {
+      const values = typeof column === "number" ? data.scores[protocol.name][metric][column] : column[metric];
+      return values?.[image()] ?? null;
+    });
+    return psnr === null && ssim === null ? "not scored" : `${printed(psnr, "psnr")} dB · SSIM ${printed(ssim, "ssim")}`;
   }
 
   function showScores() {
-    for (const side of sides) side.score.textContent = viewer.scores[protocol.name]?.[image][side.version] || "not scored";
+    for (const side of sides) side.score.textContent = scoreOf(side.version);
+  }
+
+  const loaded = (source) => new Promise((resolve, reject) => {
+    const picture = new Image();
+    picture.onload = () => resolve(picture);
+    picture.onerror = reject;
+    picture.src = source;
+  });
+
+  /* |version - truth| in a canvas; a filter of the page colours it. No pixel is read: pages from the disk may not. */
+  async function drawError(side) {
+    const wanted = `${at} ${side.version}`;
+    side.wanted = wanted;
+    const sources = [address(truth), address(side.version)];
+    side.error.hidden = !showsErrors() || sources.includes(undefined);
+    if (side.error.hidden) return;
+    side.error.style.visibility = "hidden"; /* not the last image's map over this image */
+    const [clean, restored] = await Promise.all(sources.map(loaded)).catch(() => [null, null]);
+    if (side.wanted !== wanted || !clean) return;
+    side.error.width = clean.naturalWidth;
+    side.error.height = clean.naturalHeight;
+    side.error.setAttribute("role", "img");
+    side.error.setAttribute("aria-label", `Error map of ${data.images[image()]}, ${viewer.versions[side.version]}`);
+    const context = side.error.getContext("2d");
+    context.drawImage(clean, 0, 0);
+    context.globalCompositeOperation = "difference";
+    context.drawImage(restored, 0, 0, clean.naturalWidth, clean.naturalHeight);
+    side.error.style.visibility = "";
+    side.error.dataset.drawn = wanted;
+  }
+
+  const showsErrors = () => errors.getAttribute("aria-pressed") === "true";
+
+  function showErrors() {
+    errors.disabled = address(truth) === undefined;
+    errors.title = errors.disabled ? "the ground truth was not kept" : "";
+    part("scale").hidden = !showsErrors();
+    for (const side of sides) drawError(side);
   }
 
   function show() {
     for (const side of sides) {
       const name = viewer.versions[side.version];
-      const picture = viewer.pictures[image][side.version];
+      const source = address(side.version);
       side.choice.value = String(side.version);
-      side.absent.hidden = picture !== null;
-      side.picture.hidden = picture === null;
-      if (picture !== null) side.picture.src = report.pictures[picture];
-      side.picture.alt = `${viewer.images[image]}, ${name}`;
+      side.absent.hidden = source !== undefined;
+      side.picture.hidden = source === undefined;
+      if (source !== undefined) side.picture.src = source;
+      side.picture.alt = `${data.images[image()]}, ${name}`;
       side.tag.textContent = name;
       side.name.textContent = name;
     }
-    part("which").textContent = `${image + 1} of ${viewer.images.length} · ${viewer.images[image]}`;
-    film.forEach((button, number) => button.setAttribute("aria-pressed", String(number === image)));
-    for (const row of selectAll(section, "tr[data-image]")) row.classList.toggle("shown", Number(row.dataset.image) === image);
+    part("which").textContent = `${thousands(at + 1)} of ${thousands(viewer.shown.length)} · ${data.images[image()]}`;
+    meeting(section).opened = image();
+    for (const listener of meeting(section).listeners) listener();
+    showStrip();
     showScores();
+    showErrors();
     divide();
   }
 
   function open(number) {
-    image = (number + viewer.images.length) % viewer.images.length;
+    at = (number + viewer.shown.length) % viewer.shown.length;
     show();
-    const strip = part("film");
-    const item = film[image].parentElement;
+    const film = part("film");
+    const item = select(film, "[aria-pressed=true]").parentElement;
     /* only the strip scrolls: scrollIntoView would move the page too */
-    strip.scrollTo({ left: item.offsetLeft - strip.offsetLeft - 40, top: item.offsetTop - strip.offsetTop - 40 });
+    film.scrollTo({ left: item.offsetLeft - film.offsetLeft - 40, top: item.offsetTop - film.offsetTop - 40 });
   }
 
   function follow(event) {
@@ -94,14 +168,16 @@ function startViewer(place) {
       stage.style.maxWidth = `calc(78vh * ${width / height})`;
     });
   }
-  part("film").append(...film.map((button, number) => {
-    const item = document.createElement("li");
-    item.append(button);
-    button.addEventListener("click", () => open(number));
-    return item;
-  }));
-  part("previous").addEventListener("click", () => open(image - 1));
-  part("next").addEventListener("click", () => open(image + 1));
+  part("film").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) open(Number(button.dataset.at));
+  });
+  part("previous").addEventListener("click", () => open(at - 1));
+  part("next").addEventListener("click", () => open(at + 1));
+  errors.addEventListener("click", () => {
+    errors.setAttribute("aria-pressed", String(!showsErrors()));
+    showErrors();
+  });
   slider.addEventListener("input", divide);
   stage.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -113,13 +189,11 @@ function startViewer(place) {
   stage.addEventListener("pointermove", (event) => {
     if (stage.hasPointerCapture(event.pointerId)) follow(event);
   });
-  for (const button of selectAll(section, ".open")) {
-    button.addEventListener("click", () => {
-      open(Number(button.closest("tr").dataset.image));
-      place.scrollIntoView({ block: "start" });
-      slider.focus({ preventScroll: true, focusVisible: true });
-    });
-  }
+  meeting(section).open = (number) => {
+    open(viewer.shown.indexOf(number));
+    place.scrollIntoView({ block: "start" });
+    slider.focus({ preventScroll: true, focusVisible: true });
+  };
   protocol.listeners.push(showScores);
   place.hidden = false;
   show();

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from derainbench.methods.nasnet import NASNET, NASNet, official_names
+from derainbench.methods.nasnet import NASNET, NASNet, NeuronAttention, official_names
 
 from derainbench.losses import get_loss
 from derainbench.method import Batch
@@ -32,6 +32,14 @@ from derainbench.trainer import make_optimiser
 )
 def test_parameter_counts(name: str, parameters: int) -> None:
     assert discover().variant(name).parameters() == parameters
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+def test_attention_of_another_kernel_size(size: int) -> None:
+    """Fig. 5's settings: a gate for every neuron, whatever the kernel."""
+    gate = NeuronAttention(8, kernel_size=size)(torch.randn(2, 8, 5, 6))
+    assert gate.shape == (2, 8, 5, 6)
+    assert bool(((gate > 0) & (gate < 1)).all())
 
 
 def test_golden_output(shared: Path) -> None:

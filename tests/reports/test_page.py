@@ -3,61 +3,28 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
-from derainbench.reports.html import html
-from derainbench.reports.write import write_report
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from derainbench.results import Failure, Results
+from derainbench.results import Results
 
-from .conftest import with_pictures
-
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield started
-        started.close()
+from .browsing import POOR_CONTRAST, UNLABELLED, browser, opened, write_page  # noqa: F401
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, run_with_pictures: Results) -> str:
-    return write_report(run_with_pictures, tmp_path_factory.mktemp("page"), ["html"]).as_uri()
+    return write_page(run_with_pictures, tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    with browser.new_context(viewport={"width": 1200, "height": 900}) as context:
-        opened = context.new_page()
-        opened.set_default_timeout(5000)
-        noise: list[str] = []
-        opened.on("console", lambda message: noise.append(message.text))
-        opened.on("pageerror", lambda error: noise.append(str(error)))
-        opened.on("request", lambda request: noise.append(request.url[:80]) if request.url[:5] != "data:" else None)
-        opened.goto(address)
-        yield opened
-        assert noise == [address], "the page loads itself, says nothing on the console and asks for nothing else"
+def page(browser: Browser, address: str) -> Iterator[Page]:  # noqa: F811
+    with opened(browser, address) as shown:
+        yield shown
 
 
-@needs_browser
 def test_the_table_names_its_protocol_and_switches_to_another(page: Page) -> None:
     table = page.locator("#comparison table:visible")
     assert "Protocol y" in table.locator("caption").inner_text()
@@ -66,10 +33,15 @@ def test_the_table_names_its_protocol_and_switches_to_another(page: Page) -> Non
     page.get_by_role("radio", name="rgb").check()
     assert "Protocol rgb" in table.locator("caption").inner_text()
     assert table.locator("strong.best").first.inner_text() == "31.00"
-    assert page.locator("#dataset-1 .score-left").inner_text() == "25.50 dB · SSIM 0.8125"
+    section = page.locator("#dataset-1")
+    assert section.locator(".score-left").inner_text() == "25.50 dB · SSIM 0.8125"
+    assert section.locator("caption").inner_text().split() == ["Every", "image", "protocol", "rgb"]
+    rows = section.locator("tbody tr")
+    assert rows.first.inner_text().split() == (
+        ["photo-0", "25.50", "second", "best", "0.8125", "second", "best", "30.50", "best", "0.9375", "best"]
+    )
 
 
-@needs_browser
 def test_the_slider_follows_mouse_and_keys(page: Page) -> None:
     stage = page.locator("#dataset-1 .stage")
     slider = stage.locator("input")
@@ -84,27 +56,24 @@ def test_the_slider_follows_mouse_and_keys(page: Page) -> None:
     page.keyboard.press("ArrowRight")
     assert slider.input_value() == "26"
     assert slider.get_attribute("aria-valuetext") == "26 % Rainy input, 74 % PReNet"
-    clip = stage.locator(".above").evaluate("picture => getComputedStyle(picture).clipPath")
+    clip = stage.locator(".above").first.evaluate("picture => getComputedStyle(picture).clipPath")
     assert re.search(r"74%", clip) or "26%" in clip
 
 
-@needs_browser
 def test_every_version_can_stand_on_either_side(page: Page) -> None:
     section = page.locator("#dataset-2")
     versions = section.locator(".choose-right option").all_inner_texts()
-    assert versions == ["Rainy input", "identity", "PReNet", "Ground truth"]
-    before = section.locator(".below").get_attribute("src")
+    assert versions == ["Rainy input", "PReNet", "Ground truth"]
+    below = section.locator("img.below")
+    before = below.get_attribute("src")
     section.locator(".choose-right").select_option("Rainy input")
-    assert section.locator(".below").get_attribute("src") != before
+    assert below.get_attribute("src") != before
     section.locator(".choose-left").select_option("Ground truth")
     assert section.locator(".score-left").inner_text() == "reference"
-    assert (
-        section.locator(".picture").first.evaluate("picture => picture.decode().then(() => picture.naturalWidth)")
-        == 128
-    )
+    section.scroll_into_view_if_needed()
+    assert below.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 128
 
 
-@needs_browser
 @pytest.mark.parametrize("how", ["click", "Enter"])
 def test_an_image_of_the_table_opens_in_the_viewer(page: Page, how: str) -> None:
     section = page.locator("#dataset-1")
@@ -116,22 +85,80 @@ def test_an_image_of_the_table_opens_in_the_viewer(page: Page, how: str) -> None
     assert "2 of 2 · photo-1" in section.locator(".which").inner_text()
     assert section.locator(".score-right").inner_text() == "32.75 dB · SSIM 0.9375"
     assert page.evaluate("document.activeElement.className") == "slider"
+    assert section.locator("tr.shown").get_attribute("data-image") == "1"
 
 
-@needs_browser
-def test_columns_sort_both_ways_and_back(page: Page) -> None:
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_columns_sort_both_ways_and_back(page: Page, how: str) -> None:
     table = page.locator("#dataset-1 table:visible")
     names = table.locator("tbody .name")
     header = table.get_by_role("button", name="PSNR of PReNet")
-    orders = []
+    seen = []
     for _ in range(3):
-        header.click()
-        orders.append(names.all_inner_texts())
-    assert orders == [["photo-1", "photo-0"], ["photo-0", "photo-1"], ["photo-0", "photo-1"]]
-    assert table.locator("[aria-sort]").count() == 0
+        header.click() if how == "click" else header.press("Enter")
+        sort = table.locator("[aria-sort]")
+        seen.append((sort.get_attribute("aria-sort") if sort.count() else None, names.all_inner_texts()))
+    assert seen == [
+        ("descending", ["photo-1", "photo-0"]),
+        ("ascending", ["photo-0", "photo-1"]),
+        (None, ["photo-0", "photo-1"]),
+    ]
 
 
-@needs_browser
+def test_the_comparison_sorts(page: Page) -> None:
+    table = page.locator("#comparison table:visible")
+    table.get_by_role("button", name="PSNR dB on Streaks").click()
+    assert table.locator("tbody .name > span").all_inner_texts() == ["PReNet", "identity"]
+
+
+def test_methods_and_datasets_can_be_filtered(page: Page) -> None:
+    field = page.get_by_label("Methods")
+    field.fill("PRE")
+    assert page.locator("#comparison tbody tr:visible .name > span").all_inner_texts() == ["PReNet"]
+    assert page.locator("#method-count").inner_text().startswith("1 of 2 methods")
+    images = page.locator("#dataset-1 table.images")
+    assert images.locator(".group:visible").all_inner_texts() == ["PReNet"]
+    assert images.locator("tbody tr").first.locator("td").count() == 2
+    field.fill("nothing like it, identity")
+    assert page.locator("#comparison tbody tr:visible .name > span").all_inner_texts() == ["identity"]
+    field.fill("")
+    assert page.locator("#comparison tbody tr:visible").count() == 2
+    page.get_by_role("checkbox", name="Streaks").uncheck()
+    table = page.locator("#comparison table:visible")
+    assert table.locator(".group:visible").all_inner_texts() == ["Drops"]
+    assert table.locator("tbody tr").first.locator("td:visible").count() == 3  # parameters, PSNR, SSIM
+
+
+def test_images_can_be_filtered_and_what_is_left_is_said(page: Page) -> None:
+    section = page.locator("#dataset-2")
+    section.get_by_label("Images").fill("1")
+    assert section.locator("tbody .name").all_inner_texts() == ["photo-1"]
+    count = section.locator(".filters .count")
+    assert (count.inner_text(), count.get_attribute("aria-live")) == ("1 of 2 images", "polite")
+    section.get_by_label("Images").fill("none such")
+    assert section.locator("tbody tr").count() == 0
+    assert count.inner_text() == "0 of 2 images"
+
+
+def test_error_maps_show_the_difference_from_the_truth(page: Page) -> None:
+    section = page.locator("#dataset-1")
+    button = section.get_by_role("button", name="Error maps")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert button.get_attribute("aria-pressed") == "true"
+    page.wait_for_selector("#dataset-1 canvas.above[data-drawn]")
+    page.wait_for_selector("#dataset-1 canvas.below[data-drawn]")
+    largest = """canvas => {
+      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      return Math.max(...pixels.filter((_, n) => n % 4 < 3));
+    }"""
+    assert section.locator("canvas.above").evaluate(largest) > 40  # streaks of 60 grey levels
+    assert section.locator("canvas.below").evaluate(largest) == 0  # this fake PReNet restores perfectly
+    assert "64 or more of 255 grey levels" in section.locator(".scale").inner_text()
+    button.click()
+    assert not section.locator("canvas.above").is_visible()
+
+
 def test_dark_follows_the_system_and_the_reader_can_overrule_it(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
@@ -142,98 +169,27 @@ def test_dark_follows_the_system_and_the_reader_can_overrule_it(page: Page) -> N
     assert page.evaluate(ground) == light
 
 
-@needs_browser
-def test_a_narrow_screen_and_paper_lose_nothing_to_the_side(page: Page) -> None:
+def test_a_narrow_screen_loses_nothing_to_the_side(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for link in page.locator("nav a").all():
+        link.click()
+        assert page.locator(link.get_attribute("href") or "none").is_visible()
+
+
+def test_paper_has_the_tables_and_no_controls(page: Page) -> None:
     page.emulate_media(media="print")
-    assert page.locator("#comparison table:visible").count() == 1
-    assert not page.locator("nav").is_visible()
+    assert page.locator("#comparison table.comparison:visible").count() == 1
+    assert page.locator("#dataset-1 table.images tbody tr:visible").count() == 2
+    for control in ("nav", ".field", ".checks", ".film-side", ".errors", ".more", "#theme"):
+        assert page.locator(control).filter(visible=True).count() == 0, control
+    assert page.pdf(format="A4").startswith(b"%PDF")
 
 
-@needs_browser
 def test_controls_have_names_and_text_has_contrast(page: Page) -> None:
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    page.locator("#dataset-1 .show-errors").click()
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
-        poor = page.evaluate(CONTRAST)
-        assert poor == [], scheme
-    unnamed = page.evaluate(
-        "[...document.querySelectorAll('button, select, input')]"
-        ".filter(e => !(e.textContent.trim() && e.tagName === 'BUTTON') && !e.ariaLabel && !e.labels?.length)"
-        ".map(e => e.outerHTML)"
-    )
-    assert unnamed == []
-
-
-@needs_browser
-def test_hostile_names_are_text(browser: Browser, tmp_path: Path) -> None:
-    evil = """ <script>alert(1)<\\script> a&b"c.png'{{ 1 }}"""
-    run = with_pictures(tmp_path, lambda plain: plain + evil)
-    failure = Failure(f"train/{evil}/d/seed0", f"broken {evil}")
-    run = Results(run.folder, run.info, run.methods, run.datasets, run.scores, (failure,))
-    opened = browser.new_page()
-    alarms: list[str] = []
-    opened.on("dialog", lambda dialog: alarms.append(dialog.message))
-    opened.on("pageerror", lambda error: alarms.append(str(error)))
-    opened.goto(write_report(run, tmp_path / "report", ["html"]).as_uri())
-    assert evil.strip() in opened.locator("#comparison tbody:visible").inner_text()
-    assert evil.strip() in opened.locator("#dataset-1 .which").inner_text()
-    assert evil.strip() in opened.locator("#failures").inner_text()
-    opened.close()
-    assert alarms == []
-
-
-@needs_browser
-def test_what_was_not_kept_is_said_and_breaks_nothing(browser: Browser, tmp_path: Path) -> None:
-    run = with_pictures(tmp_path)
-    shutil.rmtree(run.folder)
-    run.datasets[0].test[0].clean.write_bytes(b"not an image")
-    opened = browser.new_page()
-    opened.goto(write_report(run, tmp_path / "report", ["html"]).as_uri())
-    section = opened.locator("#dataset-1")
-    assert section.locator(".absent-right").is_visible()
-    assert section.locator(".above").is_visible()
-    section.locator(".choose-left").select_option("Ground truth")
-    assert section.locator(".absent-left").inner_text() == "not kept"
-    opened.close()
-
-
-def test_the_page_holds_each_picture_once(run_with_pictures: Results) -> None:
-    # four photographs: rainy (which identity repeats) and clean (which the fake PReNet restores perfectly)
-    assert html(run_with_pictures).count("data:image/webp") == 8
-
-
-@needs_browser
-def test_a_page_without_images_has_the_same_numbers(
-    run_with_pictures: Results, tmp_path: Path, browser: Browser
-) -> None:
-    address = write_report(run_with_pictures, tmp_path / "report", ["html"], images="none")
-    text = address.read_text()
-    assert "data:image/webp" not in text
-    assert "made without the datasets' images" in text
-    opened, complaints = browser.new_page(), []
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.goto(address.as_uri())
-    assert opened.locator(".viewer").count() == 0
-    assert opened.locator("section.dataset table").first.is_visible()
-    assert complaints == []
-    opened.close()
-
-
-CONTRAST = """
-() => {
-  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor);
-    if (c.length === 3) return c; } return [255, 255, 255]; };
-  return [...document.body.querySelectorAll('*')].filter((e) => e.checkVisibility() && !e.closest('.stage, script')
-    && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())).map((e) => {
-      const [a, b] = [light(channels(getComputedStyle(e).color)), light(ground(e))];
-      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.outerHTML.slice(0, 80)];
-    }).filter(([ratio]) => ratio < 4.5);
-}
-"""
+        assert page.evaluate(POOR_CONTRAST) == [], scheme
+    assert page.evaluate(UNLABELLED) == []

@@ -1,0 +1,55 @@
+"""All that a report shows, worked out once; every format is a way of writing it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from derainbench.results import Results
+
+from .entries import with_distinct_titles
+from .filled import FilledTable, fill_all
+from .grids import ScoreGrid, score_grids
+from .provenance import Provenance, provenance
+from .published import PaperTable
+from .reproduction import Reproduction, reproductions
+from .statistics import DatasetStatistics, statistics
+from .table import ComparisonTable, Metric, comparison_tables
+
+
+@dataclass(frozen=True)
+class Content:
+    """A report as plain data.
+
+    ``tables`` has one comparison a protocol, ``grids`` the scores of every image by (dataset, protocol), ``statistics``
+    what may be concluded from them by (dataset, protocol, metric). ``paper`` are published tables with what was scored
+    beside them. ``efficiency`` is the run's ``efficiency.json``, None where nobody measured it.
+    """
+
+    results: Results
+    source: Provenance
+    tables: tuple[ComparisonTable, ...]
+    grids: Mapping[tuple[str, str], ScoreGrid]
+    reproductions: tuple[Reproduction, ...]
+    statistics: Mapping[tuple[str, str, Metric], DatasetStatistics] = field(default_factory=dict)
+    paper: tuple[FilledTable, ...] = ()
+    efficiency: Mapping[str, Any] | None = None
+
+
+def content(
+    results: Results, published: Sequence[PaperTable] = (), efficiency: Mapping[str, Any] | None = None
+) -> Content:
+    """Everything that a report of ``results`` shows, beside the tables of papers that are ``published``."""
+    results = with_distinct_titles(results)
+    grids = score_grids(results)
+    return Content(
+        results=results,
+        source=provenance(results),
+        tables=comparison_tables(results),
+        grids=grids,
+        reproductions=reproductions(results),
+        statistics=statistics(grids),
+        paper=fill_all(published, results),
+        efficiency=efficiency,
+    )

@@ -1,0 +1,82 @@
+"""The page of unusual runs: hostile names, leaks, nothing trained, titles that collide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from derainbench.reports.content import content
+from derainbench.reports.html import html
+from derainbench.reports.pictures import NoPictures
+from playwright.sync_api import Browser
+
+from derainbench.results import Failure
+
+from .browsing import browser, opened, write_page  # noqa: F401
+from .conftest import dataset, method, results, with_pictures
+
+EVIL = """ <script>alert(1)</script> <img src=x onerror=alert(1)> a&b"c.png'{{ 1 }}"""
+
+
+def test_hostile_names_are_text(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    # a folder's name cannot have a slash, a name shown by the page can: two spellings
+    run = with_pictures(tmp_path, lambda plain: plain + EVIL.replace("/", "\\"))
+    methods = tuple(replace(each, title=each.title + EVIL) for each in run.methods)
+    run = replace(run, methods=methods, failures=(Failure(f"train/{EVIL}/d/seed0", f"broken {EVIL}"),))
+    with opened(browser, write_page(run, tmp_path / "report")) as page:
+        assert EVIL.strip() in page.locator("#comparison tbody:visible").inner_text()
+        assert EVIL.strip() in page.locator("#failures").inner_text()
+        section = page.locator("#dataset-1")
+        image = run.datasets[0].test[0].image
+        assert image in section.locator(".which").inner_text()
+        assert section.locator("tbody .name").first.inner_text() == image
+        section.get_by_label("Images").fill('a&b"c.png')
+        assert section.locator("tbody tr").count() == 2
+        section.locator("tbody .open").nth(1).click()
+        section.locator(".show-errors").click()
+        page.get_by_label("Methods").fill("<script>")
+        assert page.locator("#comparison tbody tr:visible").count() == 2
+        assert page.locator("main script, img[src=x]").count() == 0
+
+
+def test_a_quick_run_and_leaks_are_said_at_the_top(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    leak = {"train": "a", "test": "d", "shared": 3, "exact": 3, "total": 9, "notice": "3 of 9 test images are in a"}
+    clean = {**leak, "shared": 0, "notice": ""}
+    scores = [("m", "a", 0, "d", "i", "y", 30.0, 0.9)]
+    run = results(scores, [method("m")], [dataset("d", "i")], seen_in_training=[leak, clean])
+    with opened(browser, write_page(run, tmp_path / "leak", NoPictures())) as page:
+        words = page.get_by_role("complementary", name="Warnings").inner_text()
+        assert "Recipe quick: not comparable with published numbers." in words
+        assert "Seen in training. 3 of 9 test images are in a" in words
+    honest = replace(run, info=run.info | {"recipe": {"name": "paper", "comparable": True}, "seen_in_training": []})
+    with opened(browser, write_page(honest, tmp_path / "honest", NoPictures())) as page:
+        assert page.get_by_role("complementary", name="Warnings").count() == 0
+
+
+def test_a_run_that_only_evaluates_has_a_page(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    published = {"tag": "d", "trained_on": "d", "source": "s", "sha256": "0", "quantisation": "round"}
+    method_ = replace(method("m@d", "M"), weights=published | {"published": (), "verified": True})
+    run = results(
+        [("m@d", "d", 0, "d", "i", "y", 30.0, 0.9), ("m@d", "d", 0, "e", "i", "y", 20.0, 0.8)],
+        [method_],
+        [dataset("d", "i"), dataset("e", "i")],
+        recipes={},
+        recipe={"name": "quick", "comparable": True, "changes": []},
+        protocols=["y"],
+    )
+    with opened(browser, write_page(run, tmp_path, NoPictures())) as page:
+        assert "none, nothing was trained" in page.locator(".facts").inner_text()
+        assert page.get_by_role("complementary", name="Warnings").count() == 0
+        rows = [row.split() for row in page.locator("#comparison tbody").first.locator("tr").all_inner_texts()]
+        assert [row[0] for row in rows] == ["M", "M"]
+        assert {"m@d", "trained"} <= set(rows[1])  # what is typed, beside what it was trained on
+        assert rows[1].count("30.00") == 0  # the first row's number is not printed twice
+
+
+def test_datasets_of_one_title_are_told_apart() -> None:
+    scores = [("m", "untrained", 0, name, "i", "y", 30.0, 0.9) for name in ("mine-1", "mine-2")]
+    run = results(scores, [method("m")], [dataset(name, "i", title="Heavy rain") for name in ("mine-1", "mine-2")])
+    page = html(content(run), NoPictures())
+    assert ">Heavy rain (mine-1)</a>" in page
+    assert ">Heavy rain (mine-2)</a>" in page
+    assert ">Heavy rain</a>" not in page
