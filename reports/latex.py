@@ -1,95 +1,120 @@
-"""The comparison for a paper: ``tables.tex`` to ``\\input`` (needs booktabs) and ``report.tex``, which compiles."""
+"""The comparison for a paper: ``tables.tex`` to ``\\input``, tables of papers, and ``report.tex``, which compiles."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-import jinja2
+from derainbench.results import DatasetInRun
 
-from derainbench.results import Results
+from .content import Content
+from .costs import HEADERS as COST_HEADERS
+from .costs import cost_tables, figure_charts
+from .figures import figures
+from .floats import floats
+from .latex_environment import HEADING, latex_environment
+from .latex_escape import printable
+from .latex_numbers import PLAIN, NumberStyle
+from .panels import Frame, label_width, panels
+from .provenance import warning_words
+from .published_figures import figures_of
+from .published_layout import set_tables
+from .references import OWN, cited
+from .reproduction import sources
+from .significance import marked_tables
+from .statistics_layout import set_statistics
+from .table import Cell, ComparisonTable, Row
 
-from .latex_escape import breakable, escape, stacked
-from .panels import cell_text, panels
-from .provenance import provenance, warning_words
-from .reproduction import reproductions, sources
-from .table import Cell, ComparisonTable, comparison_tables
-
-#: Characters of \small text on a line 16 cm wide, with room for the space between columns.
-LINE = 84
-#: Where the titles of datasets and the names of methods wrap, in characters.
-HEADING = 24
-
-
-def tables_tex(results: Results) -> str:
-    """A ``table`` float for each protocol, best in bold and second underlined, with notes on protocol and recipe."""
-    return _environment().get_template("tables.tex.j2").render(**_content(results))
-
-
-def report_tex(results: Results) -> str:
-    """A standalone document that inputs ``tables.tex`` and adds failures and provenance."""
-    return _environment().get_template("report.tex.j2").render(**_content(results))
+#: Lines of a float on a page of A4.
+PAGE = 56
 
 
-def _content(results: Results) -> dict[str, Any]:
-    source, published = provenance(results), reproductions(results)
-    return {
-        "source": source,
-        "warning": warning_words(source.recipe),
-        "tables": [(table, panels(table, LINE, HEADING)) for table in comparison_tables(results)],
-        "reproductions": published,
-        "printed": sources(published),
-        "failures": results.failures,
-    }
+def _number_width(cell: Cell) -> float:
+    # deviations are in small print
+    return len(cell.text) + (0.75 * len(f" ± {cell.deviation_text}") if cell.deviation_text else 0)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("derainbench.reports"),
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        comment_start_string="<#",
-        comment_end_string="#>",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        # every value that a template does not pass through a filter of its own is escaped
-        finalize=lambda value: value if isinstance(value, Latex) else Latex(escape(str(value))),
+#: \small text on a line 16 cm wide, with columns 8 pt apart; a citation such as [12] beside every name.
+FRAME = Frame(width=94, heading=HEADING, beside=5, number=_number_width)
+
+
+def tables_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
+    """A ``table`` float or more for each protocol: best in bold, second underlined, ties marked; with notes."""
+    return _rendered("tables.tex.j2", content, tables=_laid_out(marked_tables(content)), numbers=numbers)
+
+
+def published_tex(content: Content) -> str:
+    """A ``table`` float for each published table of ``content.paper``."""
+    return _rendered("published.tex.j2", content, paper=set_tables(content.paper))
+
+
+def report_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
+    """A standalone document that inputs the tables (set in ``numbers``) and adds statistics, failures, provenance."""
+    return _rendered(
+        "report.tex.j2",
+        content,
+        numbers=numbers,
+        figures=figures(content),
+        costs=cost_tables(content.efficiency),
+        cost_headers=COST_HEADERS,
+        paper_figures=figure_charts(figures_of({filled.table.paper for filled in content.paper})),
+        statistics=set_statistics(content),
+        failures=content.results.failures,
     )
-    environment.filters.update(tex=_plain, breakable=_breakable, label=_label, heading=_heading, number=_number)
-    environment.globals["datasets"] = _datasets
-    return environment
 
 
-class Latex(str):
-    """Text that is LaTeX already."""
-
-    __slots__ = ()
-
-
-def _plain(text: str) -> Latex:
-    return Latex(escape(text))
-
-
-def _breakable(text: str) -> Latex:
-    return Latex(breakable(text))
-
-
-def _label(text: str) -> Latex:
-    return Latex(stacked(text, HEADING, "t", "l"))
+def _rendered(template: str, content: Content, **more: Any) -> str:
+    references = cited(content)
+    environment = latex_environment(references)
+    environment.globals.update(datasets=_datasets, columns=_columns, bibtex_of=_bibtex_of, label_width=_label_width)
+    return environment.get_template(template).render(
+        content=content,
+        references=references,
+        own=OWN,
+        source=content.source,
+        warning=warning_words(content.source.recipe),
+        reproductions=content.reproductions,
+        printed=sources(content.reproductions),
+        **more,
+    )
 
 
-def _heading(text: str) -> Latex:
-    return Latex(stacked(text, HEADING, "b", "c"))
+def _laid_out(tables: Iterable[ComparisonTable]) -> list[tuple[ComparisonTable, str, Any]]:
+    """Each comparison with what its label ends in, and its floats."""
+    found = []
+    labels: set[str] = set()
+    for table in map(_printable, tables):
+        stem = label = re.sub(r"[^A-Za-z0-9]+", "-", table.protocol).strip("-") or "protocol"
+        number = 2
+        while label in labels:
+            label, number = f"{stem}-{number}", number + 1
+        labels.add(label)
+        found.append((table, label, floats(panels(table, FRAME), table.notes, PAGE, FRAME)))
+    return found
 
 
-def _number(cell: Cell) -> Latex:
-    text = escape(cell_text(cell))
-    # \boldmath: the sign of a deviation is set in mathematics, which \textbf leaves alone
-    return Latex({"best": rf"\textbf{{\boldmath {text}}}", "second": rf"\underline{{{text}}}", None: text}[cell.rank])
+def _printable(table: ComparisonTable) -> ComparisonTable:
+    """``table`` with names of as many characters as LaTeX prints."""
+    columns = (replace(c, dataset=replace(c.dataset, title=printable(c.dataset.title))) for c in table.columns)
+    rows = (replace(row, entry=replace(row.entry, label=printable(row.entry.label))) for row in table.rows)
+    return replace(table, columns=tuple(columns), rows=tuple(rows))
 
 
-def _datasets(table: ComparisonTable) -> list[str]:
-    """The titles of a panel's datasets, once each."""
-    return [column.dataset.title for column in table.columns if column.metric == "psnr"]
+def _datasets(table: ComparisonTable) -> list[DatasetInRun]:
+    """The datasets of a panel, once each."""
+    return [column.dataset for column in table.columns if column.metric == "psnr"]
+
+
+def _columns(table: ComparisonTable) -> Sequence[tuple[Cell, ...]]:
+    """The cells of each column, from top to bottom."""
+    return [tuple(row.cells[number] for row in table.rows) for number in range(len(table.columns))]
+
+
+def _label_width(panel: ComparisonTable) -> int:
+    return label_width(panel, FRAME)
+
+
+def _bibtex_of(row: Row) -> str:
+    return str((row.entry.method.paper or {}).get("bibtex", ""))

@@ -29,9 +29,11 @@ SPECIAL = {
 }
 LETTERS = {
     "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ø": r"\o{}", "Ø": r"\O{}",
-    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}", "–": "--", "—": "---", "‘": "{`}", "’": "{'}", "“": "{``}", "”": "{''}",
+    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}", "–": r"\textendash{}", "—": r"\textemdash{}",
+    "‘": r"\textquoteleft{}", "’": r"\textquoteright{}", "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}",
     "…": r"\ldots{}", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "→": r"$\rightarrow$", "∞": r"$\infty$",
     "≤": r"$\leq$", "≥": r"$\geq$", "−": "$-$", "°": r"$^\circ$", "µ": r"$\mu$", "§": r"\S{}", "©": r"\copyright{}",
+    "†": r"$\dagger$",
 }  # fmt: skip
 #: Combining marks that follow a base letter after canonical decomposition, and the accent command of each.
 ACCENTS = {
@@ -44,6 +46,9 @@ GREEK = {
     "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Σ": "Sigma", "Φ": "Phi",
     "Ω": "Omega",
 }  # fmt: skip
+#: A word of more characters may break after punctuation and after every tenth letter, without a hyphen.
+LONGEST_WORD = 20
+BREAK = r"\allowbreak{}"
 
 
 def escape(text: str) -> str:
@@ -52,25 +57,35 @@ def escape(text: str) -> str:
 
 
 def breakable(text: str) -> str:
-    """Like :func:`escape`, for commands, paths and names: lines may break after punctuation and within long words."""
+    """Like :func:`escape`, for prose, commands and paths: lines may break in words that are longer than any word is."""
     pieces = []
-    run = 0
-    for character in _one_line(text):
-        run = run + 1 if character.isalnum() or character in "- " else 0
-        pieces.append(_character(character) + (r"\allowbreak{}" if run % 10 == 0 else ""))
+    for word in re.split(r"(?<= )", _one_line(text)):
+        run = 0
+        for character in word:
+            run = run + 1 if character.isalnum() or character == "-" else 0
+            pieces.append(_character(character) + (BREAK if len(word) > LONGEST_WORD and run % 10 == 0 else ""))
     return _without_ligatures("".join(pieces))
 
 
-def stacked(text: str, width: int, position: str, align: str) -> str:
+def stacked(text: str, width: int, position: str, align: str, tail: str = "") -> str:
     """``text`` broken into lines of at most ``width`` characters, stacked in one table cell.
 
-    ``position`` is ``t`` or ``b`` (which line is level with the row), ``align`` is ``l`` or ``c``.
+    ``position`` is ``t`` or ``b`` (which line is level with the row), ``align`` is ``l`` or ``c``. ``tail`` is LaTeX
+    that follows the last line.
     """
-    lines = textwrap.wrap(text, width) or [""]
+    lines = textwrap.wrap(printable(text), width) or [""]
     if len(lines) == 1:
-        return escape(lines[0])
-    body = r" \\ ".join(escape(line) for line in lines)
+        return escape(lines[0]) + tail
+    body = r" \\ ".join(escape(line) for line in lines) + tail
     return rf"\begin{{tabular}}[{position}]{{@{{}}{align}@{{}}}}{body}\end{{tabular}}"
+
+
+def printable(text: str) -> str:
+    """``text`` with code points in the place of what LaTeX has no sign for: as many characters as are printed."""
+    return "".join(
+        _code_point(character) if _character(character) == escape(_code_point(character)) else character
+        for character in _one_line(text)
+    )
 
 
 def _one_line(text: str) -> str:
@@ -91,7 +106,11 @@ def _character(character: str) -> str:
     if len(marks) == 1 and marks[0] in ACCENTS and base.isascii() and base.isalpha():
         letter = {"i": r"\i", "j": r"\j"}.get(base, base)
         return rf"\{ACCENTS[marks[0]]}{{{letter}}}"
-    return f"{{[}}U+{ord(character):04X}{{]}}"
+    return "".join(SPECIAL.get(sign, sign) for sign in _code_point(character))
+
+
+def _code_point(character: str) -> str:
+    return f"[U+{ord(character):04X}]"
 
 
 def _without_ligatures(text: str) -> str:

@@ -1,49 +1,85 @@
-"""The comparison as GitHub-flavoured Markdown."""
+"""The report as GitHub-flavoured Markdown."""
 
 from __future__ import annotations
 
-import html
-import re
+from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from derainbench.results import Results
-
+from .content import Content
+from .costs import cost_tables, costs_markdown
+from .markdown_escape import code, escape
 from .panels import cell_text
-from .provenance import Provenance, provenance, warning_words
-from .reproduction import ALIGNMENT, HEADERS, Reproduction, reproductions, sources
-from .table import Cell, ComparisonTable, comparison_tables
+from .provenance import Provenance, warning_words
+from .published_layout import set_tables
+from .published_markdown import published_markdown
+from .reproduction import ALIGNMENT, HEADERS, Reproduction, sources
+from .significance import MARK, marked_tables
+from .statistics_layout import SetDataset, SetStatistics, set_statistics
+from .table import Cell, ComparisonTable
 
 
-def markdown(results: Results) -> str:
-    """A document with a table for each protocol, the warnings that belong to it, failures and provenance."""
-    source = provenance(results)
+def markdown(content: Content) -> str:
+    """A document with a table for each protocol and what was concluded, published tables, failures and provenance."""
+    source = content.source
     parts = [f"# {escape(source.run)}", *_warning(source)]
-    for table in comparison_tables(results):
+    concluded = {each.protocol: each for each in set_statistics(content)}
+    for table in marked_tables(content):
         parts += [
             f"## {escape(table.title)}",
-            f"Protocol `{_code(table.protocol)}`; mean over test images; higher is "
+            f"Protocol `{code(table.protocol)}`; mean over test images; higher is "
             "better; **best** and <u>second</u> of each column.",
             *_warning(source),
             _table(table),
+            *_list(table.notes),
         ]
-        parts += ["\n".join(f"- {escape(note)}" for note in table.notes)] if table.notes else []
-    if rows := reproductions(results):
+        parts += _statistics(concluded[table.protocol]) if table.protocol in concluded else []
+    if rows := content.reproductions:
         parts += [
             "## Published weights, here and as their authors print them",
             _reproductions(rows),
             escape(sources(rows)),
         ]
-    if results.failures:
-        lines = [f"- {escape(failure.cell)}: {escape(failure.error)}" for failure in results.failures]
-        parts += ["## What failed", "\n".join(lines)]
-    parts += ["## Provenance", "\n".join(f"- {escape(name)}: {escape(value)}" for name, value in source.facts)]
+    if content.paper:
+        parts += ["## Published tables", *published_markdown(set_tables(content.paper))]
+    if costs := costs_markdown(cost_tables(content.efficiency)):
+        parts.append(costs)
+    if failures := content.results.failures:
+        parts += ["## What failed", *_list(f"{failure.cell}: {failure.error}" for failure in failures)]
+    parts += ["## Provenance", "\n".join(_fact(name, value) for name, value in source.facts)]
     if source.changes:
-        lines = [f"- {escape(change.line)}" for change in source.changes]
-        parts += ["### Settings that differ from the publications", "\n".join(lines)]
+        parts += ["### Settings that differ from the publications", *_list(change.line for change in source.changes)]
     if source.notices:
-        parts += ["### Notices", "\n".join(f"- {escape(notice)}" for notice in source.notices)]
+        parts += ["### Notices", *_list(source.notices)]
     return "\n\n".join(parts) + "\n"
+
+
+def _table(table: ComparisonTable) -> str:
+    headers = ["Method", "Parameters"]
+    headers += [f"{escape(column.dataset.title)} {column.metric.upper()}" for column in table.columns]
+    body = [
+        [escape(row.entry.full_label), f"{row.entry.method.parameters:,}", *map(_marked, row.cells)]
+        for row in table.rows
+    ]
+    align = ("left", "right", *("right" for _ in table.columns))
+    return tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+
+
+def _marked(cell: Cell) -> str:
+    text = cell_text(cell)
+    emphasised = {"best": f"**{text}**", "second": f"<u>{text}</u>", None: text}[cell.rank]
+    return emphasised + (MARK if cell.tied else "")
+
+
+def _statistics(part: SetStatistics) -> list[str]:
+    said = [_sentences(dataset, metrics, words) for dataset in part.datasets for metrics, words in dataset.said]
+    if not said:
+        return []
+    return [f"What may be concluded under `{code(part.protocol)}`:", "\n".join(said)]
+
+
+def _sentences(dataset: SetDataset, metrics: str, words: Iterable[str]) -> str:
+    return f"- **{escape(dataset.dataset.title)}, {metrics}.** {' '.join(map(escape, words))}"
 
 
 def _reproductions(rows: tuple[Reproduction, ...]) -> str:
@@ -51,26 +87,15 @@ def _reproductions(rows: tuple[Reproduction, ...]) -> str:
     return tabulate(body, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=ALIGNMENT)
 
 
-def escape(text: str) -> str:
-    """``text`` as one line that Markdown shows as it is, inside a table too."""
-    one_line = html.escape(" ".join(text.split()), quote=False)
-    return re.sub(r"([\\`*_{}\[\]|~#!+-])", r"\\\1", one_line)
+def _fact(name: str, value: str) -> str:
+    shown = f"`{code(value)}`" if name == "Command" else escape(value)
+    return f"- {escape(name)}: {shown}"
 
 
-def _table(table: ComparisonTable) -> str:
-    headers = ["Method", "Parameters"]
-    headers += [f"{escape(column.dataset.title)} {column.metric.upper()}" for column in table.columns]
-    body = [
-        [escape(row.entry.full_label), f"{row.entry.method.parameters:,}", *map(_emphasised, row.cells)]
-        for row in table.rows
-    ]
-    align = ("left", "right", *("right" for _ in table.columns))
-    return tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
-
-
-def _emphasised(cell: Cell) -> str:
-    text = cell_text(cell)
-    return {"best": f"**{text}**", "second": f"<u>{text}</u>", None: text}[cell.rank]
+def _list(lines: Iterable[str]) -> list[str]:
+    """A part of the document with a bullet a line; none without lines."""
+    text = "\n".join(f"- {escape(line)}" for line in lines)
+    return [text] if text else []
 
 
 def _warning(source: Provenance) -> list[str]:
@@ -78,9 +103,4 @@ def _warning(source: Provenance) -> list[str]:
         return []
     before, recipe, after = warning_words(source.recipe)
     changes = f" ({escape(source.summary_of_changes)})" if source.changes else ""
-    return [f"> **{before}`{_code(recipe)}`{after}**{changes}"]
-
-
-def _code(text: str) -> str:
-    """Text between backticks: nothing can be escaped there, so what would end it is replaced."""
-    return " ".join(text.replace("`", "'").replace("|", "\N{BROKEN BAR}").split())
+    return [f"> **{before}`{code(recipe)}`{after}**{changes}"]

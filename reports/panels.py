@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from .table import Cell, ComparisonTable
@@ -16,24 +17,54 @@ def cell_text(cell: Cell) -> str:
     return f"{cell.text} ± {cell.deviation_text}" if cell.deviation_text else cell.text
 
 
-def panels(table: ComparisonTable, width: int, heading: int) -> tuple[ComparisonTable, ...]:
-    """``table`` cut into tables of whole datasets, each at most ``width`` characters wide where one dataset fits.
+@dataclass(frozen=True)
+class Frame:
+    """What a table has room for, in characters: ``width`` of a line, ``heading`` where names wrap.
 
-    ``heading`` is the width at which a dataset's title wraps. All panels keep all rows.
+    ``beside`` is what stands beside every name, such as a citation; ``number`` says how wide a cell is.
     """
-    stub = max([len("Method"), *(len(row.entry.full_label) for row in table.rows)])
-    fixed = min(stub, heading) + GAP + len("Parameters")
+
+    width: int
+    heading: int
+    beside: int = 0
+    number: Callable[[Cell], float] = lambda cell: len(cell_text(cell))
+
+
+def panels(table: ComparisonTable, frame: Frame) -> tuple[ComparisonTable, ...]:
+    """``table`` cut into tables of whole datasets, no wider than ``frame`` where one dataset fits."""
+    fixed = min(_stub(table), frame.heading) + _fixed(table, frame)
     blocks: list[list[int]] = []
-    used = width  # opens the first panel
+    used = float(frame.width)  # opens the first panel
     for title, numbers in _datasets(table):
-        columns = sum(max([5, *(len(cell_text(row.cells[n])) for row in table.rows)]) + GAP for n in numbers)
-        need = max(columns, min(len(title), heading) + GAP)
-        if used + need > width:
+        need = _need(table, title, numbers, frame)
+        if used + need > frame.width:
             blocks.append([])
             used = fixed
         blocks[-1] += numbers
         used += need
     return tuple(_only(table, block) for block in blocks)
+
+
+def label_width(panel: ComparisonTable, frame: Frame) -> int:
+    """How wide the names of a panel's rows may be without making it wider than ``frame``; its ``heading`` or more."""
+    columns = sum(_need(panel, title, numbers, frame) for title, numbers in _datasets(panel))
+    return max(frame.heading, int(frame.width - columns - _fixed(panel, frame)))
+
+
+def _stub(table: ComparisonTable) -> int:
+    return max([len("Method"), *(len(row.entry.full_label) for row in table.rows)])
+
+
+def _fixed(table: ComparisonTable, frame: Frame) -> int:
+    """The width of the columns before the datasets', the names left out."""
+    parameters = max([len("Parameters"), *(len(f"{row.entry.method.parameters:,}") for row in table.rows)])
+    return frame.beside + GAP + parameters
+
+
+def _need(table: ComparisonTable, title: str, numbers: list[int], frame: Frame) -> float:
+    """The width of a dataset's columns with the gaps before them."""
+    columns = sum(max([5, *(frame.number(row.cells[n]) for row in table.rows)]) + GAP for n in numbers)
+    return max(columns, min(len(title), frame.heading) + frame.beside + GAP)
 
 
 def _datasets(table: ComparisonTable) -> list[tuple[str, list[int]]]:

@@ -23,7 +23,7 @@ QUALITY = 90
 #: Longest side of a display copy in pixels; larger images are reduced.
 LONGEST_SIDE = 1024
 #: Bytes of a page that its pictures may take: beyond this browsers take seconds to open it.
-EMBEDDED_BYTES = 40 * 10**6
+EMBEDDED_BYTES = 20 * 10**6
 #: The folder of pictures beside the page.
 FOLDER_NAME = "images"
 #: How files of that folder are called; nothing else in it is ever removed.

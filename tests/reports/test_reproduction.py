@@ -6,9 +6,11 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from derainbench.reports.content import content
 from derainbench.reports.html import html
 from derainbench.reports.latex import tables_tex
 from derainbench.reports.markdown import markdown
+from derainbench.reports.pictures import NoPictures
 from derainbench.reports.reproduction import reproductions, sources
 from derainbench.reports.terminal import terminal
 
@@ -53,16 +55,18 @@ def test_a_part_of_the_images_is_not_compared_with_the_mean_of_all(run: Results)
 
 
 def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
-    for text in (terminal(run), markdown(run).replace("\\", ""), tables_tex(run), html(run)):
+    shown = content(run)
+    for text in (terminal(shown), markdown(shown), tables_tex(shown), html(shown, NoPictures())):
         assert "37.125" in text
         assert "+0.025" in text
         assert "README" in text
-    assert "<i>" not in markdown(run)
-    assert "<i>" not in html(run)
+    assert "<i>" not in markdown(shown)
+    assert "<i>" not in html(shown, NoPictures())
 
 
 def test_a_run_without_published_scores_has_no_such_table(run_with_pictures: Results) -> None:
     assert reproductions(run_with_pictures) == ()
-    assert "Printed:" not in terminal(run_with_pictures)
-    assert "Published weights" not in html(run_with_pictures)
-    assert "tab:derainbench-published" not in tables_tex(run_with_pictures)
+    shown = content(run_with_pictures)
+    assert "Printed:" not in terminal(shown)
+    assert "Published weights" not in html(shown, NoPictures())
+    assert "tab:derainbench-published" not in tables_tex(shown)

@@ -1,0 +1,97 @@
+"""Makes ``report.pdf`` of a report's LaTeX, with the LaTeX that is installed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from derainbench.atomic import write_atomic
+from derainbench.errors import UserError
+
+#: What LaTeX reads of a report's folder.
+_READ = (".tex", ".bib", ".bbl")
+#: Seconds for one pass; a report of hundreds of tables takes ten.
+_PATIENCE = 120
+
+
+def compile_pdf(folder: Path) -> Path:
+    """``folder/report.pdf`` of ``folder/report.tex`` and what it inputs; nothing else is left in the folder.
+
+    UserError where LaTeX is not installed, where it finds an error (its log is then ``folder/report.log``) and where it
+    takes more than two minutes for a pass; StorageError if the disk refuses.
+    """
+    missing = [name for name in ("pdflatex", "bibtex") if shutil.which(name) is None]
+    if missing:
+        raise UserError(
+            f"report.pdf needs {' and '.join(missing)}, which {'are' if len(missing) > 1 else 'is'} not on the PATH; "
+            "install TeX Live, or leave pdf out of --format and compile report.tex elsewhere"
+        )
+    with tempfile.TemporaryDirectory(prefix="derainbench-latex-") as made:
+        place = Path(made)
+        for path in folder.iterdir():
+            if path.suffix in _READ and path.is_file():
+                shutil.copyfile(path, place / path.name)
+        _pdflatex(place, folder)
+        if "\\citation{" in (place / "report.aux").read_text(encoding="latin-1"):
+            _bibtex(place)
+            _pdflatex(place, folder)
+        for _ in range(3):
+            _pdflatex(place, folder)
+            if not re.search(r"Rerun to get|Table widths have changed", _log(place)):
+                break
+        write_atomic(folder / "report.pdf", (place / "report.pdf").read_bytes())
+    return folder / "report.pdf"
+
+
+def _pdflatex(place: Path, folder: Path) -> None:
+    done = _run(["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "report.tex"], place)
+    if done.returncode != 0:
+        if (place / "report.log").exists():
+            write_atomic(folder / "report.log", (place / "report.log").read_bytes())
+        raise UserError(
+            f"{folder / 'report.tex'} does not compile: {_first_error(_log(place))}; the whole log is "
+            f"{folder / 'report.log'}"
+        )
+
+
+def _bibtex(place: Path) -> None:
+    done = _run(["bibtex", "report"], place)
+    if done.returncode > 1:  # 1 is a warning
+        said = " ".join(done.stdout.decode("latin-1").split())
+        raise UserError(
+            f"references.bib cannot be read by bibtex: {said[-300:]}; mend the entry in the method's or "
+            "dataset's bibtex"
+        )
+
+
+def _run(command: list[str], place: Path) -> subprocess.CompletedProcess[bytes]:
+    """``command`` in ``place``; TeX may reach no other folder, since nobody vouches for what a run holds."""
+    closed = {"openin_any": "p", "openout_any": "p", "shell_escape": "f", "max_print_line": "1000"}
+    try:
+        return subprocess.run(
+            command, cwd=place, env=os.environ | closed, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=_PATIENCE,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"{command[0]} took more than {_PATIENCE} seconds and was stopped; leave pdf out of --format and compile "
+            "report.tex by hand"
+        ) from error
+
+
+def _log(place: Path) -> str:
+    path = place / "report.log"
+    return path.read_text(encoding="latin-1") if path.exists() else ""
+
+
+def _first_error(log: str) -> str:
+    """The first error of a log with its place, on one line."""
+    found = re.search(r"^! (.*(?:\n(?!l\.\d).*){0,8}?)(?:\nl\.(\d+))", log, flags=re.MULTILINE)
+    if found is None:
+        alone = re.search(r"^! (.*)", log, flags=re.MULTILINE)
+        return alone[1].strip() if alone else "LaTeX stopped without saying why"
+    return f"{found[1].splitlines()[0].strip()} (line {found[2]})"
