@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from derainbench.results import Results
 
 from .entries import with_distinct_titles
+from .figures import Figures, figures
 from .filled import FilledTable, fill_all
 from .grids import ScoreGrid, score_grids
 from .provenance import Provenance, provenance
 from .published import PaperTable
+from .published_figures import CountedFigure, figures_of
 from .reproduction import Reproduction, reproductions
 from .statistics import DatasetStatistics, statistics
 from .table import ComparisonTable, Metric, comparison_tables
@@ -35,6 +38,16 @@ class Content:
     statistics: Mapping[tuple[str, str, Metric], DatasetStatistics] = field(default_factory=dict)
     paper: tuple[FilledTable, ...] = ()
     efficiency: Mapping[str, Any] | None = None
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Charts and matrices, drawn once, for whichever formats show them."""
+        return figures(self)
+
+    @cached_property
+    def counted_figures(self) -> tuple[CountedFigure, ...]:
+        """What the papers of the published tables draw of modules, counted from the modules here."""
+        return figures_of({filled.table.paper for filled in self.paper})
 
 
 def content(

@@ -9,13 +9,11 @@ import jinja2
 from .content import Content
 from .costs import HEADERS, cost_tables, figure_charts
 from .entries import seeds
-from .figures import figures
 from .gallery import galleries
 from .overview import cards, leaks, standings
 from .pictures import FOLDER_NAME, LONGEST_SIDE, QUALITY, Pictures
 from .plates import BRIGHTEST, plates
 from .provenance import warning_words
-from .published_figures import figures_of
 from .published_layout import set_tables
 from .qualitative import ERROR_COLOURS
 from .reproduction import sources
@@ -61,7 +59,7 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "seeds": seeds(results),
         "reproductions": content.reproductions,
         "printed": sources(content.reproductions),
-        "figures": figures(content),
+        "figures": content.figures,
         "svg": svg,
         "plates": plates(results, content.grids) if pictures.kept else (),
         "brightest": BRIGHTEST,
@@ -69,7 +67,7 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "paper": set_tables(content.paper),
         "costs": cost_tables(content.efficiency),
         "cost_headers": HEADERS,
-        "paper_figures": figure_charts(figures_of({filled.table.paper for filled in content.paper})),
+        "paper_figures": figure_charts(content.counted_figures),
         "failures": results.failures,
         "pictures": pictures,
         "beside": FOLDER_NAME if pictures.files else "",

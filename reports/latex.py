@@ -12,14 +12,12 @@ from derainbench.results import DatasetInRun
 from .content import Content
 from .costs import HEADERS as COST_HEADERS
 from .costs import cost_tables, figure_charts
-from .figures import figures
 from .floats import floats
 from .latex_environment import HEADING, latex_environment
 from .latex_escape import printable
 from .latex_numbers import PLAIN, NumberStyle
 from .panels import Frame, label_width, panels
 from .provenance import warning_words
-from .published_figures import figures_of
 from .published_layout import set_tables
 from .references import OWN, cited
 from .reproduction import sources
@@ -56,10 +54,10 @@ def report_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
         "report.tex.j2",
         content,
         numbers=numbers,
-        figures=figures(content),
+        figures=content.figures,
         costs=cost_tables(content.efficiency),
         cost_headers=COST_HEADERS,
-        paper_figures=figure_charts(figures_of({filled.table.paper for filled in content.paper})),
+        paper_figures=figure_charts(content.counted_figures),
         statistics=set_statistics(content),
         failures=content.results.failures,
     )

@@ -42,7 +42,7 @@ def markdown(content: Content) -> str:
         ]
     if content.paper:
         parts += ["## Published tables", *published_markdown(set_tables(content.paper))]
-    if costs := costs_markdown(cost_tables(content.efficiency)):
+    if costs := costs_markdown(cost_tables(content.efficiency), content.counted_figures):
         parts.append(costs)
     if failures := content.results.failures:
         parts += ["## What failed", *_list(f"{failure.cell}: {failure.error}" for failure in failures)]
