@@ -118,7 +118,7 @@ def run(
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
     from derainbench.reports.content import content
-    from derainbench.reports.terminal import terminal
+    from derainbench.reports.text.terminal import terminal
     from derainbench.run_command import carry_out, show
     from derainbench.run_plan import Order, plan_run
 
@@ -152,7 +152,7 @@ def run(
 
 def _suite(word: str, card: Sequence[Path]) -> Suite:
     from derainbench.cards import all_cards
-    from derainbench.reports.suites import read_suite
+    from derainbench.reports.published.suites import read_suite
 
     suite: Suite = read_suite(word, list(all_cards(card)))
     return suite
@@ -190,9 +190,9 @@ def report(
     Measured scores stand beside those that papers print. Several runs are merged into one report.
     """
     from derainbench.names import split_list
-    from derainbench.reports.latex_numbers import PLAIN, SIUNITX
+    from derainbench.reports.latex.numbers import PLAIN, SIUNITX
     from derainbench.reports.making import folder_for, report_of
-    from derainbench.reports.terminal import terminal
+    from derainbench.reports.text.terminal import terminal
     from derainbench.reports.write import Style, check_formats, write_report
 
     asked = split_list(formats)
@@ -237,7 +237,7 @@ def efficiency(
     Exit status: 0, 1 where something could not be measured (its row says why), 2 for a mistake that you can mend.
     """
     if figure is not None:
-        from derainbench.reports.published_figures import figure_json, figure_text, published_figure
+        from derainbench.reports.published.counted_figures import figure_json, figure_text, published_figure
 
         shown = published_figure(figure)
         typer.echo(figure_json(shown) if as_json else figure_text(shown))
@@ -331,7 +331,7 @@ def compare(
     Exit status: 0 whatever the outcome, 2 for a mistake that you can mend.
     """
     from derainbench.comparing import compare_runs
-    from derainbench.reports.comparison_of_runs import comparison_json, comparison_text
+    from derainbench.reports.text.comparison_of_runs import comparison_json, comparison_text
     from derainbench.store import load_results
 
     comparison = compare_runs(load_results(first), load_results(second), protocol)

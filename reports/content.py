@@ -9,16 +9,16 @@ from typing import Any
 
 from derainbench.results import Results
 
-from .entries import with_distinct_titles
-from .figures import Figures, figures
-from .filled import FilledTable, fill_all
-from .grids import ScoreGrid, score_grids
+from .charts.figures import Figures, figures
+from .comparison.entries import with_distinct_titles
+from .comparison.grids import ScoreGrid, score_grids
+from .comparison.reproduction import Reproduction, reproductions
+from .comparison.statistics import DatasetStatistics, statistics
+from .comparison.table import ComparisonTable, Metric, comparison_tables
 from .provenance import Provenance, provenance
-from .published import PaperTable
-from .published_figures import CountedFigure, figures_of
-from .reproduction import Reproduction, reproductions
-from .statistics import DatasetStatistics, statistics
-from .table import ComparisonTable, Metric, comparison_tables
+from .published.counted_figures import CountedFigure, figures_of
+from .published.filled import FilledTable, fill_all
+from .published.shipped import PaperTable
 
 
 @dataclass(frozen=True)

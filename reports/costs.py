@@ -12,9 +12,9 @@ from derainbench.efficiency import text
 from derainbench.efficiency.record import Session, parse_record
 
 from .charts.bars import bar_chart
-from .drawing import Drawing
-from .markdown_escape import escape
-from .published_figures import CountedFigure
+from .charts.drawing import Drawing
+from .published.counted_figures import CountedFigure
+from .text.markdown_escape import escape
 
 HEADERS, ALIGNMENT = text.HEADERS, text.ALIGNMENT
 

@@ -11,7 +11,7 @@ from derainbench.merging import merged
 from derainbench.store import load_results
 
 from .content import Content, content
-from .published import paper_tables
+from .published.shipped import paper_tables
 
 #: The tables of papers in every report, unless others are asked for.
 DEFAULT_TABLES = ("nasnet",)

@@ -9,8 +9,8 @@ from typing import Any
 
 from derainbench.results import Results
 
-from .entries import seeds
-from .table import protocol_title, protocols
+from .comparison.entries import seeds
+from .comparison.table import protocol_title, protocols
 
 #: Changes named in the one-line warning; the provenance section lists them all.
 SHOWN_CHANGES = 3

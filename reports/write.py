@@ -12,15 +12,15 @@ from derainbench.atomic import write_atomic
 from derainbench.errors import UserError, did_you_mean
 
 from .content import Content
-from .html import html
-from .json_report import results_json
-from .latex import published_tex, report_tex, tables_tex
-from .latex_numbers import PLAIN, NumberStyle
-from .markdown import markdown
-from .pdf import compile_pdf
-from .pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
-from .references import references_bib
-from .scores import scores_csv, scores_notes
+from .data.results_json import results_json
+from .latex.documents import published_tex, report_tex, tables_tex
+from .latex.numbers import PLAIN, NumberStyle
+from .latex.pdf import compile_pdf
+from .latex.references import references_bib
+from .page.html import html
+from .page.pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
+from .text.markdown import markdown
+from .text.scores import scores_csv, scores_notes
 
 Images = Literal["embed", "beside", "none"]
 

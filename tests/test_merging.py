@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.provenance import provenance
-from derainbench.reports.table import comparison_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import Run, Score

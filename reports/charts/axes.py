@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..drawing import NOTE, Line, Text, fitted, text_width
+from .drawing import NOTE, Line, Text, fitted, text_width
 
 #: Numbers beyond this are drawn there: differences of them stay finite.
 LARGEST = 1e300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..drawing import NAME, NOTE, Drawing, Line, Rect, Text, fitted, series_role, text_width
+from .drawing import NAME, NOTE, Drawing, Line, Rect, Text, fitted, series_role, text_width
 
 WIDTH = 440.0
 TOP, ROW, BAR, GAP = 10.0, 21.0, 13.0, 9.0

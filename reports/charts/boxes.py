@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Role, Text, fitted, text_width
 from .axes import WIDTH, Scale, bottom_axis, scale, ticks
+from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Role, Text, fitted, text_width
 from .placement import widest
 
 TOP, BOTTOM, ROW = 30.0, 42.0, 25.0

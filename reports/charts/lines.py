@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ..drawing import NAME, Drawing, Line, Mark, Path, Rect, Text, fitted, series_role, series_shape
 from .axes import WIDTH, bottom_axis, level_lines, margin_for, scale, ticks
+from .drawing import NAME, Drawing, Line, Mark, Path, Rect, Text, fitted, series_role, series_shape
 from .placement import line_height, spread, widest
 
 HEIGHT = 290.0

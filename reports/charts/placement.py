@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..drawing import ASCENT, LEADING, Text, extent, text_width
+from .drawing import ASCENT, LEADING, Text, extent, text_width
 
 Box = tuple[float, float, float, float]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
 from .axes import WIDTH, Scale
+from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
 from .placement import widest
 
 #: The bar of the critical difference, the axis, the distance of the bars of cliques, and of names.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..drawing import ASCENT, DESCENT, NAME, NOTE, Anchor, Drawing, Line, Mark, Path, Rect, Role, Text, extent, fitted
 from .axes import WIDTH, bottom_axis, count_text, level_lines, margin_for, scale, ticks
+from .drawing import ASCENT, DESCENT, NAME, NOTE, Anchor, Drawing, Line, Mark, Path, Rect, Role, Text, extent, fitted
 from .placement import Box, leader, overlap, placed
 
 HEIGHT = 300.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from ..drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
 from .axes import WIDTH, scale
+from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
 from .placement import widest
 
 TOP, ROW, BOTTOM = 30.0, 34.0, 8.0

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from derainbench.reports.content import content
-from derainbench.reports.html import html
-from derainbench.reports.pictures import Pictures
+from derainbench.reports.page.html import html
+from derainbench.reports.page.pictures import Pictures
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from derainbench.results import Results

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import jinja2
-from derainbench.reports.bibtex import bibliography
-from derainbench.reports.filled import FilledTable
-from derainbench.reports.latex_environment import latex_environment
-from derainbench.reports.published_layout import set_tables
+from derainbench.reports.latex.bibtex import bibliography
+from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.published.filled import FilledTable
+from derainbench.reports.published.layout import set_tables
 
 #: Rows of a table: the title, then the published numbers.
 Rows = list[list[str]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from derainbench.reports.curves import POINTS, curves, read_log, thinned
+from derainbench.reports.comparison.curves import POINTS, curves, read_log, thinned
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

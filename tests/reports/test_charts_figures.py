@@ -12,15 +12,15 @@ from xml.etree import ElementTree
 import jinja2
 import numpy as np
 import pytest
-from derainbench.reports.bibtex import bibliography
+from derainbench.reports.charts.drawing import SERIES
+from derainbench.reports.charts.figures import MOST_ROWS, figures, shown_lines
+from derainbench.reports.comparison.entries import Entry
+from derainbench.reports.comparison.grids import ScoreGrid, SeedScores
+from derainbench.reports.comparison.statistics import statistics
 from derainbench.reports.content import Content, content
-from derainbench.reports.drawing import SERIES
-from derainbench.reports.entries import Entry
-from derainbench.reports.figures import MOST_ROWS, figures, shown_lines
-from derainbench.reports.grids import ScoreGrid, SeedScores
-from derainbench.reports.latex_environment import latex_environment
-from derainbench.reports.statistics import statistics
-from derainbench.reports.svg import svg
+from derainbench.reports.latex.bibtex import bibliography
+from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.page.svg import svg
 
 from derainbench.results import Results
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from derainbench.reports.compact import compact
-from derainbench.reports.table import DIGITS, Metric, printed
+from derainbench.reports.comparison.table import DIGITS, Metric, printed
+from derainbench.reports.page.compact import compact
 from hypothesis import given
 from hypothesis import strategies as st
 

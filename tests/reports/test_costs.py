@@ -10,10 +10,10 @@ from typing import Any
 import jinja2
 import pytest
 from derainbench.reports.costs import HEADERS, cost_tables, costs_markdown, figure_charts
-from derainbench.reports.latex_environment import latex_environment
-from derainbench.reports.markdown_escape import escape
-from derainbench.reports.published_figures import figures_of
-from derainbench.reports.svg import svg
+from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.page.svg import svg
+from derainbench.reports.published.counted_figures import figures_of
+from derainbench.reports.text.markdown_escape import escape
 
 from derainbench.efficiency.record import Record, Row, Seconds, Session, Setting
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from derainbench.reports.filled import FilledRow, FilledTable, fill, fill_all
-from derainbench.reports.published import PaperTable, paper_tables
-from derainbench.reports.published_layout import set_tables
-from derainbench.reports.table import MISSING, rounded
+from derainbench.reports.comparison.table import MISSING, rounded
+from derainbench.reports.published.filled import FilledRow, FilledTable, fill, fill_all
+from derainbench.reports.published.layout import set_tables
+from derainbench.reports.published.shipped import PaperTable, paper_tables
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from derainbench.reports.grids import score_grids
+from derainbench.reports.comparison.grids import score_grids
 
 from .conftest import Score, dataset, method, results
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
-from derainbench.reports.json_report import results_json
-from derainbench.reports.json_values import dumps
-from derainbench.reports.published import paper_tables
-from derainbench.reports.table import comparison_tables
+from derainbench.reports.data.results_json import results_json
+from derainbench.reports.data.values import dumps
+from derainbench.reports.published.shipped import paper_tables
 from hypothesis import given
 from hypothesis import strategies as st
 from small_runs import Run, Score

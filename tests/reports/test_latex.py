@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from derainbench.reports.content import Content, content
-from derainbench.reports.latex import report_tex, tables_tex
-from derainbench.reports.latex_escape import breakable, escape, printable
-from derainbench.reports.latex_numbers import SIUNITX
-from derainbench.reports.pdf import compile_pdf
-from derainbench.reports.published import paper_tables
-from derainbench.reports.references import references_bib
+from derainbench.reports.latex.documents import report_tex, tables_tex
+from derainbench.reports.latex.escape import breakable, escape, printable
+from derainbench.reports.latex.numbers import SIUNITX
+from derainbench.reports.latex.pdf import compile_pdf
+from derainbench.reports.latex.references import references_bib
+from derainbench.reports.published.shipped import paper_tables
 from derainbench.reports.write import Style, write_report
 from hypothesis import given
 from hypothesis import strategies as st

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from derainbench.reports.bibtex import bibliography, parsed
-from derainbench.reports.published import paper_tables
-from derainbench.reports.references import OWN
+from derainbench.reports.latex.bibtex import bibliography, parsed
+from derainbench.reports.latex.references import OWN
+from derainbench.reports.published.shipped import paper_tables
 from hypothesis import given
 from hypothesis import strategies as st
 

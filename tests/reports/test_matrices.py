@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from derainbench.reports.comparison.grids import ScoreGrid, score_grids
+from derainbench.reports.comparison.matrices import duels, generalisation, signed
+from derainbench.reports.comparison.statistics import dataset_statistics
 from derainbench.reports.content import content
-from derainbench.reports.grids import ScoreGrid, score_grids
-from derainbench.reports.matrices import duels, generalisation, signed
-from derainbench.reports.statistics import dataset_statistics
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from derainbench.reports.content import content
-from derainbench.reports.gallery import galleries
-from derainbench.reports.html import html
-from derainbench.reports.pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
+from derainbench.reports.page.gallery import galleries
+from derainbench.reports.page.html import html
+from derainbench.reports.page.pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
 from playwright.sync_api import Browser
 
 from derainbench.results import Results, TestPair

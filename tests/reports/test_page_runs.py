@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from derainbench.reports.content import content
-from derainbench.reports.html import html
-from derainbench.reports.pictures import NoPictures
+from derainbench.reports.page.html import html
+from derainbench.reports.page.pictures import NoPictures
 from playwright.sync_api import Browser
 
 from derainbench.results import Failure

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from derainbench.reports.content import content
-from derainbench.reports.html import html
-from derainbench.reports.pictures import NoPictures
+from derainbench.reports.page.html import html
+from derainbench.reports.page.pictures import NoPictures
 from playwright.sync_api import Browser
 from synthetic_run import Size, write_run
 

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from derainbench.reports.filled import fill_all
-from derainbench.reports.published import PaperTable, paper_tables, shipped_tables
+from derainbench.reports.published.filled import fill_all
+from derainbench.reports.published.shipped import PaperTable, paper_tables, shipped_tables
 
 from derainbench.cards import all_cards
 from derainbench.errors import UserError

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 from derainbench.reports.charts.bars import WIDTH, bar_chart
+from derainbench.reports.charts.drawing import Rect, Text, extent
 from derainbench.reports.costs import cost_tables, costs_markdown, figure_charts
-from derainbench.reports.drawing import Rect, Text, extent
-from derainbench.reports.published_figures import figure_json, figure_text, figures_of, published_figure
-from derainbench.reports.svg import svg
+from derainbench.reports.page.svg import svg
+from derainbench.reports.published.counted_figures import figure_json, figure_text, figures_of, published_figure
 
 Refused = Callable[..., AbstractContextManager[None]]
 

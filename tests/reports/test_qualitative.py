@@ -7,9 +7,9 @@ import io
 from pathlib import Path
 
 import numpy as np
-from derainbench.reports.grids import score_grids
-from derainbench.reports.plates import plates
-from derainbench.reports.qualitative import choose, error_map, window
+from derainbench.reports.comparison.grids import score_grids
+from derainbench.reports.page.plates import plates
+from derainbench.reports.page.qualitative import choose, error_map, window
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image

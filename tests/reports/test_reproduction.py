@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from derainbench.reports.comparison.reproduction import reproductions, sources
 from derainbench.reports.content import content
-from derainbench.reports.html import html
-from derainbench.reports.latex import tables_tex
-from derainbench.reports.markdown import markdown
-from derainbench.reports.pictures import NoPictures
-from derainbench.reports.reproduction import reproductions, sources
-from derainbench.reports.terminal import terminal
+from derainbench.reports.latex.documents import tables_tex
+from derainbench.reports.page.html import html
+from derainbench.reports.page.pictures import NoPictures
+from derainbench.reports.text.markdown import markdown
+from derainbench.reports.text.terminal import terminal
 
 from derainbench.results import Results
 

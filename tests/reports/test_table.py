@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 
 import pytest
-from derainbench.reports.entries import entries, method_labels
-from derainbench.reports.panels import Frame, panels
-from derainbench.reports.table import Cell, comparison_table, comparison_tables, printed, ranked
+from derainbench.reports.comparison.entries import entries, method_labels
+from derainbench.reports.comparison.panels import Frame, panels
+from derainbench.reports.comparison.table import Cell, comparison_table, comparison_tables, printed, ranked
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from derainbench.reports.content import Content, content
-from derainbench.reports.markdown import markdown
-from derainbench.reports.markdown_escape import escape
 from derainbench.reports.provenance import provenance
-from derainbench.reports.scores import scores_csv, scores_notes
-from derainbench.reports.terminal import terminal
+from derainbench.reports.text.markdown import markdown
+from derainbench.reports.text.markdown_escape import escape
+from derainbench.reports.text.scores import scores_csv, scores_notes
+from derainbench.reports.text.terminal import terminal
 from derainbench.reports.write import write_report
 from hypothesis import given
 from hypothesis import strategies as st

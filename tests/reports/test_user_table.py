@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from derainbench.reports.filled import fill
-from derainbench.reports.published import PaperTable, paper_tables
-from derainbench.reports.published_layout import set_tables
-from derainbench.reports.published_markdown import published_markdown
+from derainbench.reports.published.filled import fill
+from derainbench.reports.published.layout import set_tables
+from derainbench.reports.published.markdown import published_markdown
+from derainbench.reports.published.shipped import PaperTable, paper_tables
 
 from .conftest import dataset, method, results
 from .published_renderings import latex, page, rows_of_latex, rows_of_page

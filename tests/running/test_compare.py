@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from derainbench.reports.comparison_of_runs import comparison_json, comparison_text
+from derainbench.reports.text.comparison_of_runs import comparison_json, comparison_text
 from scipy import stats
 from small_runs import Run, Score
 

@@ -1,0 +1,1 @@
+"""The comparison as plain data: rows, scores, marks, and what may be concluded."""

@@ -1,0 +1,227 @@
+"""Who beats whom on a dataset, and what a training on one dataset is worth on another: tables as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from derainbench.metrics import finite_mean
+from derainbench.results import UNTRAINED, DatasetInRun
+from derainbench.stats import Refusal, p_words
+
+from ..charts.names import short_names
+from .entries import Entry
+from .grids import ScoreGrid
+from .table import Metric, printed
+
+if TYPE_CHECKING:
+    from .statistics import DatasetStatistics
+
+#: Adjusted p below this count as a difference.
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Duel:
+    """A row against a column: the share of images that it wins (0 to 1), whether that is more than chance, the words.
+
+    ``told`` is None where no test says anything; ``share`` is NaN where no image has both scores.
+    """
+
+    share: float
+    told: bool | None
+    words: str
+
+    @property
+    def text(self) -> str:
+        """Per cent without a sign; a dash where there is nothing to compare."""
+        return "–" if math.isnan(self.share) else f"{100 * self.share:.0f}"
+
+    @property
+    def shade(self) -> str:
+        """``w1`` to ``w3`` for wins, ``l1`` to ``l3`` for losses that a test tells from chance; else nothing."""
+        return _shade(self.share - 0.5, (0.0, 0.15, 0.35)) if self.told else ""
+
+
+@dataclass(frozen=True)
+class Duels:
+    """Every row against every other; None on the diagonal. ``names`` are the labels, short enough for columns.
+
+    ``remark`` says why something was not tested.
+    """
+
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: tuple[tuple[Duel | None, ...], ...]
+    remark: str
+
+    @property
+    def tested(self) -> bool:
+        """Whether a test said anything about any of them."""
+        return any(duel is not None and duel.told is not None for row in self.rows for duel in row)
+
+
+def duels(
+    grid: ScoreGrid, lines: Sequence[int], labels: Sequence[str], metric: Metric, statistics: DatasetStatistics | None
+) -> Duels:
+    """The ``lines`` of ``grid`` against each other, called ``labels``, on the images that both have a score of."""
+    values = grid.values(metric)[:, list(lines)]
+    rows: list[tuple[Duel | None, ...]] = []
+    reasons: dict[str, int] = {}
+    for i, first in enumerate(lines):
+        row: list[Duel | None] = []
+        for j, second in enumerate(lines):
+            if i == j:
+                row.append(None)
+                continue
+            p, reason = _tested(statistics, first, second)
+            if reason:
+                reasons[reason] = reasons.get(reason, 0) + 1
+            with np.errstate(invalid="ignore"):  # inf against inf is a tie
+                wins = int((values[:, i] > values[:, j]).sum())
+                losses = int((values[:, i] < values[:, j]).sum())
+            both = int((~np.isnan(values[:, i]) & ~np.isnan(values[:, j])).sum())
+            row.append(_duel(labels[i], labels[j], wins, losses, both, p))
+        rows.append(tuple(row))
+    return Duels(tuple(labels), short_names(labels), tuple(rows), "; ".join(reasons))
+
+
+def _duel(first: str, second: str, wins: int, losses: int, both: int, p: float | None) -> Duel:
+    if not both:
+        return Duel(math.nan, None, f"{first} and {second} have no image in common")
+    ties = both - wins - losses
+    words = f"{first} is better than {second} on {wins} of {both} images, worse on {losses}"
+    words += f", as good on {ties}" if ties else ""
+    words += f"; {p_words(p)}" if p is not None else ""
+    return Duel(wins / both, None if p is None else p < LEVEL, words)
+
+
+def _shade(difference: float, steps: tuple[float, ...]) -> str:
+    level = sum(abs(difference) >= step for step in steps) if difference else 0
+    return f"{'w' if difference > 0 else 'l'}{level}" if level else ""
+
+
+def _tested(statistics: DatasetStatistics | None, first: int, second: int) -> tuple[float | None, str]:
+    """The adjusted p of two lines, or why there is none."""
+    if statistics is None:
+        return None, ""
+    pair = statistics.pairs.get((min(first, second), max(first, second)))
+    if pair is None:
+        return None, ""
+    return (None, pair.reason) if isinstance(pair, Refusal) else (pair.p, "")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A training on one dataset, tested on another: mean PSNR, and how far that is from the training on the tested one.
+
+    NaN where it was not tested; ``drop`` (dB, negative where foreign data is worse) is NaN on the diagonal too.
+    """
+
+    psnr: float
+    text: str
+    drop: float
+    drop_text: str
+    own: bool
+    words: str
+
+    @property
+    def shade(self) -> str:
+        """``l1`` to ``l3`` from 0.5, 2 and 5 dB of drop, ``w1`` to ``w3`` from as much of a gain; else nothing."""
+        return _shade(self.drop, (0.5, 2.0, 5.0))
+
+
+@dataclass(frozen=True)
+class Generalisation:
+    """A method: rows are what it was trained on, columns what it was tested on. ``sentence`` sums it up."""
+
+    label: str
+    trained_on: tuple[str, ...]
+    tested_on: tuple[str, ...]
+    rows: tuple[tuple[Transfer, ...], ...]
+    sentence: str
+
+
+def generalisation(
+    grids: Mapping[tuple[str, str], ScoreGrid], datasets: Iterable[DatasetInRun], protocol: str
+) -> tuple[Generalisation, ...]:
+    """A matrix for each method with a test away from home: means over images, then over seeds, under ``protocol``.
+
+    Infinite scores are left out of means, as in the comparison.
+    """
+    datasets = tuple(datasets)
+    means: dict[str, dict[tuple[str, str], float]] = {}
+    entries: dict[str, Entry] = {}
+    away: set[str] = set()
+    for dataset in datasets:
+        grid = grids.get((dataset.name, protocol))
+        for (name, source), values in _by_training(grid).items() if grid is not None else ():
+            means.setdefault(name, {})[source, dataset.name] = float(np.mean(values))
+            if source != dataset.name:
+                away.add(name)
+        for line in grid.lines if grid is not None else ():
+            entries.setdefault(line.method.name, line)
+    return tuple(_matrix(entries[name], means[name], datasets) for name in means if name in away)
+
+
+def _by_training(grid: ScoreGrid) -> dict[tuple[str, str], list[float]]:
+    """The mean of each seed, by method and training set."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for seed in grid.seed_values:
+        if seed.trained_on != UNTRAINED:
+            mean = finite_mean(seed.psnr[~np.isnan(seed.psnr)].tolist())[0] if len(seed.psnr) else math.nan
+            found.setdefault((grid.lines[seed.line].method.name, seed.trained_on), []).append(mean)
+    return found
+
+
+def _matrix(entry: Entry, means: Mapping[tuple[str, str], float], datasets: tuple[DatasetInRun, ...]) -> Generalisation:
+    titles = {dataset.name: dataset.title for dataset in datasets}
+    sources = [*(name for name in titles if any(source == name for source, _ in means))]
+    sources += sorted({source for source, _ in means} - {*titles})  # of published weights, perhaps
+    tested = [name for name in titles if any(test == name for _, test in means)]
+    rows = tuple(tuple(_transfer(entry.label, source, test, means, titles) for test in tested) for source in sources)
+    drops = [cell.drop for row in rows for cell in row if math.isfinite(cell.drop)]
+    return Generalisation(
+        entry.label,
+        tuple(titles.get(name, name) for name in sources),
+        tuple(titles[name] for name in tested),
+        rows,
+        _sentence(entry.label, drops),
+    )
+
+
+def _transfer(
+    label: str, source: str, test: str, means: Mapping[tuple[str, str], float], titles: Mapping[str, str]
+) -> Transfer:
+    value, home = means.get((source, test), math.nan), means.get((test, test), math.nan)
+    where = f"{label} trained on {titles.get(source, source)}, tested on {titles[test]}"
+    if not math.isfinite(value):
+        return Transfer(math.nan, "–", math.nan, "", source == test, f"{where}: not tested")
+    drop = value - home if source != test else math.nan
+    known = math.isfinite(drop)
+    words = f"{where}: {printed(value, 'psnr')} dB"
+    words += f", {signed(drop)} dB from the training on {titles[test]} itself" if known else ""
+    return Transfer(value, printed(value, "psnr"), drop, signed(drop) if known else "", source == test, words)
+
+
+def signed(value: float) -> str:
+    """``−3.12`` or ``+0.40``: two digits, with a sign."""
+    text = printed(abs(value), "psnr")
+    return ("−" if value < 0 and float(text) else "+") + text
+
+
+def _sentence(label: str, drops: Sequence[float]) -> str:
+    if not drops:
+        return f"{label}: there is no training on a tested dataset itself to compare with."
+    mean = float(np.mean(drops))
+    pairs = f"{len(drops)} pair" + ("s" if len(drops) != 1 else "")
+    verb = "loses" if mean < 0 else "gains"
+    worst = f", {signed(min(drops))} dB at worst" if len(drops) > 1 else ""
+    return (
+        f"{label} {verb} {printed(abs(mean), 'psnr')} dB on average where it was trained on another dataset than it is "
+        f"tested on ({pairs}{worst})."
+    )

@@ -1,0 +1,1 @@
+"""LaTeX: tables, a document that compiles, a bibliography."""

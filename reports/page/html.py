@@ -1,0 +1,81 @@
+"""The comparison as one web page that works offline: what its sections show, put into the templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jinja2
+
+from ..comparison.entries import seeds
+from ..comparison.reproduction import sources
+from ..comparison.significance import MARK, marked_tables
+from ..content import Content
+from ..costs import HEADERS, cost_tables, figure_charts
+from ..provenance import warning_words
+from ..published.layout import set_tables
+from .gallery import galleries
+from .overview import cards, leaks, standings
+from .pictures import FOLDER_NAME, LONGEST_SIDE, QUALITY, Pictures
+from .plates import BRIGHTEST, plates
+from .qualitative import ERROR_COLOURS
+from .svg import svg
+
+
+def html(content: Content, pictures: Pictures) -> str:
+    """``index.html``: every section of the report, with display copies of images in or beside the page.
+
+    Styles, script and data are inside; the page's own policy forbids it to load anything but its pictures. Numbers of
+    single images are data that the script makes rows of as they are asked for, so that the page opens at once with
+    thousands of images.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("derainbench.reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return environment.get_template("index.html.j2").render(_context(content, pictures))
+
+
+def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
+    """All names that the templates know."""
+    results = content.results
+    tables = marked_tables(content)
+    sections = galleries(results, content.grids, pictures)
+    return {
+        "content": content,
+        "source": content.source,
+        "warning": warning_words(content.source.recipe),
+        "leaks": leaks(results),
+        "tables": tables,
+        "mark": MARK,
+        "standings": [standings(content, table) for table in tables],
+        "cards": [cards(content, table) for table in tables],
+        "statistics": content.statistics,
+        "galleries": sections,
+        "methods": results.methods,
+        "seeds": seeds(results),
+        "reproductions": content.reproductions,
+        "printed": sources(content.reproductions),
+        "figures": content.figures,
+        "svg": svg,
+        "plates": plates(results, content.grids) if pictures.kept else (),
+        "brightest": BRIGHTEST,
+        "error_stops": ERROR_COLOURS,
+        "paper": set_tables(content.paper),
+        "costs": cost_tables(content.efficiency),
+        "cost_headers": HEADERS,
+        "paper_figures": figure_charts(content.counted_figures),
+        "failures": results.failures,
+        "pictures": pictures,
+        "beside": FOLDER_NAME if pictures.files else "",
+        "left_out": sum(each.left_out for each in sections),
+        "quality": QUALITY,
+        "longest_side": LONGEST_SIDE,
+        "data": {
+            "pictures": pictures.addresses,
+            "datasets": [each.data for each in sections],
+        },
+    }

@@ -1,0 +1,126 @@
+"""What the page says before any table: who leads on each dataset, how sure that is, and what to beware of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from derainbench.results import DatasetInRun, Results
+from derainbench.stats import Refusal, comparison_words
+
+from ..comparison.table import DIGITS, METRICS, ComparisonTable, Row, printed
+from ..content import Content
+
+#: Winners that a card names; more of them are counted.
+SHOWN_WINNERS = 3
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How sure a mean is: its interval, empty where there is none, and what it is or why not."""
+
+    interval: str = ""
+    explained: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The best mean on one dataset under one protocol.
+
+    ``winners`` print alike; empty where nothing was scored. ``near`` are those not told apart from the best.
+    """
+
+    dataset: DatasetInRun
+    place: int
+    winners: str
+    psnr: str
+    interval: str
+    ssim: str
+    near: str
+    sentence: str
+
+
+def standings(content: Content, table: ComparisonTable) -> tuple[tuple[Standing, ...], ...]:
+    """For each row and column of ``table``; see also :func:`.significance.marked_tables`."""
+    by_column = [_standings_of(content, table, number) for number in range(len(table.columns))]
+    return tuple(tuple(column[number] for column in by_column) for number in range(len(table.rows)))
+
+
+def cards(content: Content, table: ComparisonTable) -> tuple[Card, ...]:
+    """A card for each dataset, in the order of the table's columns."""
+    return tuple(_card(content, table, number) for number in range(0, len(table.columns), len(METRICS)))
+
+
+def leaks(results: Results) -> tuple[str, ...]:
+    """A line for each test set of which the training saw images."""
+    seen = results.info.get("seen_in_training") or ()
+    return tuple(dict.fromkeys(str(entry["notice"]) for entry in seen if entry.get("shared") and entry.get("notice")))
+
+
+def _card(content: Content, table: ComparisonTable, psnr: int) -> Card:
+    """Of the dataset whose PSNR is column number ``psnr``; SSIM follows."""
+    dataset = table.columns[psnr].dataset
+    best, best_ssim = ([row for row in table.rows if row.cells[n].rank == "best"] for n in (psnr, psnr + 1))
+    standing = _standings_of(content, table, psnr)
+    leader = next((each for each, row in zip(standing, table.rows, strict=True) if row in best), Standing())
+    return Card(
+        dataset=dataset,
+        place=psnr // len(METRICS) + 1,
+        winners=_names(best),
+        psnr=best[0].cells[psnr].text if best else "",
+        interval=leader.interval,
+        ssim=f"{best_ssim[0].cells[psnr + 1].text}, {_names(best_ssim)}" if best_ssim else "",
+        near=_names(row for row in table.rows if row.cells[psnr].tied),
+        sentence=_against_the_next(content, table, psnr),
+    )
+
+
+def _against_the_next(content: Content, table: ComparisonTable, number: int) -> str:
+    """One sentence on the two highest means in column ``number``; empty where there are no two, or no test was made."""
+    column = table.columns[number]
+    statistic = content.statistics.get((column.dataset.name, table.protocol, column.metric))
+    if statistic is None:
+        return ""
+    grid = content.grids[column.dataset.name, table.protocol]
+    values = {row.entry.full_name: row.cells[number].value for row in table.rows}
+    scored = [n for n, line in enumerate(grid.lines) if not math.isnan(values[line.full_name])]
+    order = sorted(scored, key=lambda n: -values[grid.lines[n].full_name])
+    if len(order) < 2:
+        return ""
+    first, second = sorted(order[:2])
+    pair = statistic.pairs[first, second]
+    if isinstance(pair, Refusal):
+        return f"Not tested against {statistic.labels[order[1]]}: {pair.reason}."
+    unit, digits = ("dB" if column.metric == "psnr" else ""), DIGITS[column.metric]
+    return comparison_words(statistic.labels[first], statistic.labels[second], pair, unit, digits)
+
+
+def _standings_of(content: Content, table: ComparisonTable, number: int) -> list[Standing]:
+    """For each row, in column ``number`` of ``table``."""
+    column = table.columns[number]
+    statistic = content.statistics.get((column.dataset.name, table.protocol, column.metric))
+    grid = content.grids.get((column.dataset.name, table.protocol))
+    if statistic is None or grid is None:
+        return [Standing()] * len(table.rows)
+    lines = {line.full_name: place for place, line in enumerate(grid.lines)}
+    found = []
+    for row in table.rows:
+        line = lines.get(row.entry.full_name)
+        if line is None:
+            found.append(Standing())
+            continue
+        interval = statistic.intervals[line]
+        if isinstance(interval, Refusal):
+            found.append(Standing("", f"no interval: {interval.reason}"))
+            continue
+        text = f"{printed(interval.low, column.metric)} – {printed(interval.high, column.metric)}"
+        explained = f"95 % interval of the mean over {interval.images} images of {interval.clusters} scenes"
+        found.append(Standing(text, explained))
+    return found
+
+
+def _names(rows: Iterable[Row]) -> str:
+    labels = [row.entry.full_label for row in rows]
+    more = len(labels) - SHOWN_WINNERS
+    return ", ".join(labels[:SHOWN_WINNERS]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,150 @@
+"""The qualitative comparison: chosen images with a magnified window of every method's output beside each other."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PIL import Image as Pillow
+
+from derainbench.errors import UserError
+from derainbench.images import Source, read_rgb
+from derainbench.results import DatasetInRun, Results
+
+from ..comparison.grids import ScoreGrid
+from ..comparison.table import printed
+from .qualitative import UNPROCESSED, Choice, Image, Window, choose, error_map, window
+
+#: Longest side in pixels, and WebP quality, of the whole image beside its windows.
+WHOLE_SIDE, WHOLE_QUALITY = 480, 85
+#: WebP quality of the windows, which are shown magnified.
+WINDOW_QUALITY = 95
+#: The difference in grey levels that an error map shows as white.
+BRIGHTEST = 64
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The window of one version of an image; ``error`` is its error map, empty where there is nothing to compare.
+
+    Both are data URIs. ``scores`` are printed lines of the whole image by protocol.
+    """
+
+    label: str
+    picture: str
+    error: str
+    scores: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One image: ``whole`` is the rainy input as a data URI; the window's place and size are percentages of it."""
+
+    image: str
+    rule: str
+    whole: str
+    width: int
+    height: int
+    left: float
+    top: float
+    across: float
+    down: float
+    side: int
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class PlateSection:
+    """The plates of one dataset; ``protocol`` is the one whose scores chose the images."""
+
+    dataset: DatasetInRun
+    protocol: str
+    plates: tuple[Plate, ...]
+
+
+def plates(results: Results, grids: Mapping[tuple[str, str], ScoreGrid]) -> tuple[PlateSection, ...]:
+    """A section for each dataset with restored images that are still there, chosen under its first protocol."""
+    sections = []
+    for dataset in results.datasets:
+        of_dataset = {protocol: grid for (name, protocol), grid in grids.items() if name == dataset.name}
+        if not of_dataset:
+            continue
+        first = next(iter(of_dataset))
+        drawn = [_plate(results, of_dataset, choice) for choice in choose(of_dataset[first])]
+        shown = tuple(plate for plate in drawn if plate is not None)
+        sections += [PlateSection(dataset, first, shown)] if shown else []
+    return tuple(sections)
+
+
+def _plate(results: Results, grids: Mapping[str, ScoreGrid], choice: Choice) -> Plate | None:
+    """None where the dataset's files, or all restored images, are gone or of another size."""
+    grid = next(iter(grids.values()))
+    pair = grid.dataset.test[choice.image]
+    rainy, clean = _read(pair.rainy), _read(pair.clean)
+    if rainy is None or clean is None:
+        return None
+    restored: dict[int, Image] = {}
+    for line, entry in enumerate(grid.lines):
+        seeds = [scores for scores in grid.seed_values if scores.line == line]
+        name = entry.method.name
+        image = _read(results.restored(name, seeds[0].trained_on, seeds[0].seed, grid.dataset.name, pair.image))
+        if image is not None and image.shape == clean.shape and entry.method.base != UNPROCESSED:
+            restored[line] = image
+    if not restored or rainy.shape != clean.shape:
+        return None
+    place = window(list(restored.values()), clean)
+    input_line = next((n for n, entry in enumerate(grid.lines) if entry.method.base == UNPROCESSED), None)
+    pieces = [_piece("Rainy input", rainy, clean, place, _scores(grids, choice.image, input_line))]
+    pieces += [
+        _piece(grid.lines[line].full_label, image, clean, place, _scores(grids, choice.image, line))
+        for line, image in restored.items()
+    ]
+    pieces.append(Piece("Ground truth", _uri(place.cut(clean), WINDOW_QUALITY), "", {}))
+    height, width = clean.shape[:2]
+    return Plate(
+        pair.image,
+        choice.rule,
+        _uri(rainy, WHOLE_QUALITY, WHOLE_SIDE),
+        width,
+        height,
+        100 * place.left / width,
+        100 * place.top / height,
+        100 * place.side / width,
+        100 * place.side / height,
+        place.side,
+        tuple(pieces),
+    )
+
+
+def _piece(label: str, image: Image, clean: Image, place: Window, scores: Mapping[str, str]) -> Piece:
+    cut, truth = place.cut(image), place.cut(clean)
+    errors = _uri(error_map(cut, truth, BRIGHTEST), WINDOW_QUALITY)
+    return Piece(label, _uri(cut, WINDOW_QUALITY), errors, scores)
+
+
+def _scores(grids: Mapping[str, ScoreGrid], image: int, line: int | None) -> dict[str, str]:
+    if line is None:
+        return {}
+    lines = {}
+    for protocol, grid in grids.items():
+        psnr, ssim = float(grid.psnr[image, line]), float(grid.ssim[image, line])
+        lines[protocol] = f"{printed(psnr, 'psnr')} dB · SSIM {printed(ssim, 'ssim')}"
+    return lines
+
+
+def _read(source: Source) -> Image | None:
+    try:
+        return read_rgb(source)
+    except UserError:
+        return None
+
+
+def _uri(image: Image, quality: int, longest: int | None = None) -> str:
+    copy = Pillow.fromarray(image)
+    if longest is not None:
+        copy.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
+    file = io.BytesIO()
+    copy.save(file, "WEBP", quality=quality, method=4)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")

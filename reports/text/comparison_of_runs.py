@@ -1,0 +1,179 @@
+"""Two runs compared, as text for a terminal and as JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tabulate import tabulate
+
+from derainbench.comparing import CellChange, MetricChange, RunComparison
+from derainbench.results import UNTRAINED
+from derainbench.stats import Paired, p_words
+from derainbench.stats.refusal import counted
+
+from ..comparison.table import MISSING, printed, protocol_title
+from ..data.values import dumps
+from .terminal import plain_text
+
+#: Of ``derainbench compare --json``. The name stays while what is there keeps its meaning; additions do not change it.
+SCHEMA = "derainbench-comparison/1"
+
+
+def comparison_text(comparison: RunComparison) -> str:
+    """A row a cell that both runs scored, PSNR and SSIM of both, then cells of one run, then what was not the same."""
+    first, second = comparison.runs
+    both = [cell for cell in comparison.cells if cell.psnr is not None]
+    lines = [
+        f"A = {first}, B = {second} · {protocol_title(comparison.protocol)} (protocol {comparison.protocol})",
+        "",
+    ]
+    if both:
+        head = [
+            "Cell",
+            "PSNR A",
+            "B",
+            "B - A",
+            "SSIM A",
+            "B",
+            "B - A",
+            "Images",
+            "B better",
+            "worse",
+            "p PSNR",
+            "p SSIM",
+        ]
+        align = ["left", *["right"] * 9, "left", "left"]
+        body = [[plain_text(part) for part in _row(cell)] for cell in both]
+        lines += [tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=align), ""]
+        lines += [
+            "Means over the images that both have; B better and worse count images by PSNR. p: Wilcoxon's signed-rank "
+            f"test by scene, Holm over {counted(_tests(both), 'tested cell')}.",
+        ]
+        lines += [f"{where(cell)}: {note}" for cell in both for note in _notes(cell, comparison)]
+    else:
+        lines.append("No cell has scores in both runs.")
+    lines += [f"{where(cell)}: {_state(cell, comparison)}" for cell in comparison.cells if cell.psnr is None]
+    lines += ["", *_changes(comparison, both)]
+    return "\n".join(plain_text(line) for text in lines for line in text.split("\n")) + "\n"
+
+
+def comparison_json(comparison: RunComparison) -> str:
+    """The same as data; see docs/results.md."""
+    first, second = comparison.runs
+    return dumps(
+        {
+            "schema": SCHEMA,
+            "runs": {"a": first, "b": second},
+            "protocol": comparison.protocol,
+            "circumstances": comparison.circumstances,
+            "cells": [_cell(cell) for cell in comparison.cells],
+        }
+    )
+
+
+def where(cell: CellChange) -> str:
+    """A cell in words: ``nasnet, trained on rain100h, on rain100l``; the training set where it is another one."""
+    own = cell.trained_on in (cell.dataset, UNTRAINED)
+    return (
+        f"{cell.method} on {cell.dataset}" if own else f"{cell.method}, trained on {cell.trained_on}, on {cell.dataset}"
+    )
+
+
+def _row(cell: CellChange) -> list[str]:
+    psnr, ssim = cell.psnr, cell.ssim
+    if psnr is None or ssim is None:
+        raise ValueError(f"{where(cell)} has no scores in both runs")
+    numbers = [
+        printed(psnr.first, "psnr"),
+        printed(psnr.second, "psnr"),
+        _signed(psnr.difference, 4),
+        printed(ssim.first, "ssim"),
+        printed(ssim.second, "ssim"),
+        _signed(ssim.difference, 6),
+    ]
+    counts = [str(cell.images), str(psnr.better), str(psnr.worse)]
+    words = ["identical", ""] if cell.identical else [_verdict(psnr), _verdict(ssim)]
+    return [where(cell), *numbers, *counts, *words]
+
+
+def _tests(cells: list[CellChange]) -> int:
+    return sum(cell.psnr is not None and isinstance(cell.psnr.test, Paired) for cell in cells)
+
+
+def _verdict(change: MetricChange) -> str:
+    return p_words(change.test.p) if isinstance(change.test, Paired) else "no test"
+
+
+def _notes(cell: CellChange, comparison: RunComparison) -> list[str]:
+    notes = _errors(cell, comparison)
+    for name, count in zip(comparison.runs, cell.alone, strict=True):
+        if count:
+            notes.append(f"{counted(count, 'more test image')} in {name} only.")
+    for metric, change in (("PSNR", cell.psnr), ("SSIM", cell.ssim)):
+        if change is not None and change.infinite:
+            notes.append(f"{counted(change.infinite, 'image')} with infinite {metric} left out of the means.")
+        if change is not None and not isinstance(change.test, Paired) and not cell.identical:
+            notes.append(f"no test of {metric}: {change.test.reason}.")
+    return notes
+
+
+def _state(cell: CellChange, comparison: RunComparison) -> str:
+    words = [f"only in {run}" for run, state in zip(comparison.runs, cell.states, strict=True) if state == "scored"]
+    return "; ".join([*words, *_errors(cell, comparison)])
+
+
+def _errors(cell: CellChange, comparison: RunComparison) -> list[str]:
+    return [f"failed in {run}: {error}" for run, error in zip(comparison.runs, cell.errors, strict=True) if error]
+
+
+def _changes(comparison: RunComparison, both: list[CellChange]) -> list[str]:
+    """What differs in what the results depended on; what is said of every cell is said once."""
+    cells_of: dict[str, list[str]] = {}
+    for cell in both:
+        for cause in cell.causes:
+            cells_of.setdefault(cause, []).append(where(cell))
+    lines = [
+        f"  {cause}" + ("" if len(cells) == len(both) else f" ({'; '.join(cells)})")
+        for cause, cells in cells_of.items()
+    ]
+    lines += [f"  {words}" for words in comparison.circumstances if words not in cells_of]
+    return ["What changed from A to B:", *lines] if lines else ["Nothing that results depend on changed from A to B."]
+
+
+def _signed(value: float, digits: int) -> str:
+    return MISSING if math.isnan(value) else f"{value:+.{digits}f}"
+
+
+def _cell(cell: CellChange) -> dict[str, Any]:
+    return {
+        "method": cell.method,
+        "trained_on": cell.trained_on,
+        "dataset": cell.dataset,
+        "state": {"a": cell.states[0], "b": cell.states[1]},
+        "seeds": {"a": cell.seeds[0], "b": cell.seeds[1]},
+        "images": {"both": cell.images, "only_a": cell.alone[0], "only_b": cell.alone[1]},
+        "identical": cell.identical,
+        "psnr": _metric(cell.psnr),
+        "ssim": _metric(cell.ssim),
+        "causes": cell.causes,
+        "errors": {"a": cell.errors[0] or None, "b": cell.errors[1] or None},
+    }
+
+
+def _metric(change: MetricChange | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    measured = {
+        "a": change.first,
+        "b": change.second,
+        "difference": change.difference,
+        "b_better": change.better,
+        "equal": change.equal,
+        "b_worse": change.worse,
+        "infinite": change.infinite,
+    }
+    if isinstance(change.test, Paired):
+        test = change.test
+        return {**measured, "p": test.p, "effect": test.effect, "scenes": test.units, "refused": None}
+    return {**measured, "p": None, "effect": None, "scenes": None, "refused": change.test.reason}

@@ -1,0 +1,85 @@
+"""The comparison as text for a terminal."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from derainbench.errors import UserError, did_you_mean
+
+from ..comparison.panels import Frame, cell_text, panels
+from ..comparison.reproduction import ALIGNMENT, HEADERS, sources
+from ..comparison.statistics_layout import leader_words
+from ..comparison.table import Cell, ComparisonTable
+from ..content import Content
+from ..provenance import warning_words
+
+#: A mark keeps its place when it is blank, so that the numbers stay in line.
+MARKS = {"best": "*", "second": "+", None: " "}
+#: Datasets that a sentence is printed for; the report has all.
+SENTENCES = 5
+
+
+def terminal(content: Content, protocol: str | None = None, width: int = 100) -> str:
+    """The table under ``protocol`` (default: the run's first) in lines of about ``width`` characters.
+
+    ``*`` marks the best of a column, ``+`` the second. UserError for a protocol that the run has no scores of.
+    """
+    source, tables = content.source, {table.protocol: table for table in content.tables}
+    if protocol is not None and protocol not in tables:
+        raise UserError(
+            f"no scores under protocol {protocol!r} in {content.results.folder}: {did_you_mean(protocol, [*tables])}"
+        )
+    if not tables:
+        return f"{plain_text(source.run)}: no scores"
+    table = content.tables[0] if protocol is None else tables[protocol]
+    lines = [f"{plain_text(source.run)} · {plain_text(table.title)} (protocol {plain_text(table.protocol)})"]
+    if not source.comparable:
+        before, recipe, after = warning_words(source.recipe)
+        lines.append(plain_text(f"{before}`{recipe}`{after}"))
+        lines += [plain_text(f"  {source.summary_of_changes}")] if source.changes else []
+    lines += ["", "\n\n".join(_panel(panel) for panel in panels(table, Frame(width, width // 3))), ""]
+    lines.append("* best, + second of a column; mean over test images; higher is better")
+    lines += [plain_text(note) for note in table.notes]
+    lines += _statistics(content, table)
+    lines += _reproductions(content)
+    lines += [plain_text(f"failed: {failure.cell}: {failure.error}") for failure in content.results.failures]
+    return "\n".join(lines) + "\n"
+
+
+def plain_text(text: str) -> str:
+    """Control characters could move a terminal's cursor or colour its text: they become visible."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _panel(table: ComparisonTable) -> str:
+    headers = ["Method", "Parameters"]
+    for column in table.columns:
+        first = column.dataset.title if column.metric == "psnr" else ""
+        headers.append(f"{plain_text(first)}\n{column.metric.upper()} ")
+    # The names that are typed, here where they are typed; titles are for pages and papers.
+    body = [
+        [plain_text(row.entry.full_name), f"{row.entry.method.parameters:,}", *map(_mark, row.cells)]
+        for row in table.rows
+    ]
+    align = ("left", "right", *("right" for _ in table.columns))
+    return tabulate(body, headers, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _statistics(content: Content, table: ComparisonTable) -> list[str]:
+    """How sure the best PSNR on each dataset is, a line each."""
+    words = [(column.dataset.title, leader_words(content, table, column)) for column in table.columns[::2]]
+    said = [plain_text(f"{title}: {sentence}") for title, sentence in words if sentence]
+    more = len(said) - SENTENCES
+    return said[:SENTENCES] + ([f"(statistics of {more} more datasets: in the report)"] if more > 0 else [])
+
+
+def _reproductions(content: Content) -> list[str]:
+    rows = content.reproductions
+    body = [[plain_text(cell) for cell in (row.name, *row.cells)] for row in rows]
+    table = tabulate(body, HEADERS, tablefmt="simple", disable_numparse=True, colalign=ALIGNMENT) if rows else ""
+    return ["", table, "", plain_text(sources(rows))] if rows else []
+
+
+def _mark(cell: Cell) -> str:
+    # tabulate strips plain blanks at the end, not no-break ones
+    return cell_text(cell) + MARKS[cell.rank].replace(" ", "\N{NO-BREAK SPACE}")
