@@ -83,13 +83,17 @@ def run(
         str | None, typer.Option(help="Methods, with commas between: nasnet, 'nasnet\\[attention=se]', or all.")
     ] = None,
     datasets: Annotated[
-        str | None, typer.Option(help="Cards, a rain model (streak, drop, mist), demo, or all.")
+        str | None,
+        typer.Option(
+            help="Cards, a rain model (streak, drop, mist), demo, or all. With --suite: one, instead of all of its."
+        ),
     ] = None,
     suite: Annotated[
-        str | None, typer.Option(help="Instead: what tables need; nasnet-tables, nasnet-ablations, or a TOML file.")
+        str | None,
+        typer.Option(help="Instead of methods: what tables need; nasnet-tables, nasnet-ablations, or a TOML file."),
     ] = None,
     reduce: Annotated[
-        str | None, typer.Option(help="Options for every network of the suite: blocks=1,width=8.")
+        str | None, typer.Option(help="With --suite: options for all of its networks, blocks=1,width=8.")
     ] = None,
     recipe: Annotated[
         str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")
@@ -170,7 +174,7 @@ def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders; several are merged into one.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; several are merged into one.")],
     formats: Annotated[
         str, typer.Option("--format", help="Any of html, latex, markdown, csv, json, pdf.")
     ] = "html,latex,markdown,csv,json",
@@ -203,6 +207,27 @@ def report(
     path = write_report(content, folder_for(runs, out), asked, style)
     typer.echo(text)
     typer.echo(str(path))
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="The folder of another.")],
+    protocol: Annotated[
+        str | None, typer.Option(help="The protocol to compare under; default the first of both.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what changed from one run to another: scores, whether beyond chance, and what they depended on.
+
+    Exit status: 0 whatever the outcome, 2 for a mistake that you can mend.
+    """
+    from derainbench.comparing import compare_runs
+    from derainbench.reports.text.comparison_of_runs import comparison_json, comparison_text
+    from derainbench.store import load_results
+
+    comparison = compare_runs(load_results(first), load_results(second), protocol)
+    typer.echo((comparison_json if as_json else comparison_text)(comparison), nl=False)
 
 
 @app.command()
@@ -256,7 +281,7 @@ def efficiency(
 
 @app.command()
 def derain(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photographs of any size.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photographs of any size.")],
     method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet\\[stages=2]'.")],
     weights: Annotated[
         Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")
@@ -315,27 +340,6 @@ def check(
     typer.echo(list_checks(results, as_json))
     if any(outcome.problem for checks in results.values() for outcome in checks.values()):
         raise typer.Exit(2)
-
-
-@app.command()
-def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run.")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="The folder of another.")],
-    protocol: Annotated[
-        str | None, typer.Option(help="The protocol to compare under; default the first of both.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say what changed from one run to another: scores, whether beyond chance, and what they depended on.
-
-    Exit status: 0 whatever the outcome, 2 for a mistake that you can mend.
-    """
-    from derainbench.comparing import compare_runs
-    from derainbench.reports.text.comparison_of_runs import comparison_json, comparison_text
-    from derainbench.store import load_results
-
-    comparison = compare_runs(load_results(first), load_results(second), protocol)
-    typer.echo((comparison_json if as_json else comparison_text)(comparison), nl=False)
 
 
 def main() -> NoReturn:

@@ -31,8 +31,8 @@ class MetricChange:
     seeds.
 
     ``first`` and ``second`` are means over the images finite in both (NaN without any), ``infinite`` how many are
-    left out. ``better``, ``equal`` and ``worse`` count images of the second run. The p of ``test`` is adjusted by
-    Holm's method for all cells of the comparison.
+    left out. ``better``, ``equal`` and ``worse`` count images of the second run, not those undefined in either. The p
+    of ``test`` is adjusted by Holm's method for all cells of the comparison.
     """
 
     first: float

@@ -103,10 +103,11 @@ def _first(items: Iterable[tuple[Any, _T]]) -> dict[Any, _T]:
 
 def _methods(runs: Sequence[_Run]) -> tuple[MethodInRun, ...]:
     renamed = [
-        replace(method, name=name, title=f"{method.title}{name.removeprefix(method.name)}")
+        replace(method, name=name, title=f"{method.title}{name.removeprefix(method.name)}", split_from=method.name)
+        if (name := run.renamed.get(method.name))
+        else method
         for run in runs
         for method in run.results.methods
-        for name in [run.renamed.get(method.name, method.name)]
     ]
     counted = _first((method.name, method.macs) for method in renamed if method.macs)
     methods = _first((method.name, method) for method in renamed)

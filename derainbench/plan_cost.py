@@ -80,7 +80,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Costs:
-    """What cells cost: ``words`` for each by its name, and a ``summary`` in one line."""
+    """What cells cost: ``words`` for each by its name, and a ``summary`` in a few lines."""
 
     words: Mapping[str, str]
     summary: str
@@ -97,9 +97,9 @@ def costs_of(cells: Sequence[Cell], engine: Engine) -> Costs:
     unknown = len(macs) - len(known)
     left_out = f", without {unknown} of unknown cost" if unknown else ""
     summary = (
-        f"{_about(total / speed)} on this {engine.device}{left_out}: {total:.2e} multiply-accumulates at {speed:.1e} a "
-        f"second, as one 3x3 convolution runs here now; whole networks took {SEEN[0]} to {SEEN[1]} times as long on a "
-        "CPU, reduced ones up to ten times (docs/suites.md)"
+        f"{_about(total / speed)} on this {engine.device}{left_out}\n"
+        f"  {total:.2e} multiply-accumulates at {speed:.1e} a second, as one 3x3 convolution runs here now;\n"
+        f"  whole networks took {SEEN[0]} to {SEEN[1]} times as long on a CPU, small ones far longer (docs/suites.md)"
     )
     return Costs(words, summary)
 

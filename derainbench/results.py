@@ -68,8 +68,10 @@ class MethodInRun:
     ``weights`` describes the file that a tag stands for: ``tag``, ``trained_on``, ``source``, ``sha256``,
     ``quantisation``, ``published`` scores, and ``verified``, which is False where nobody vouches for the file; None
     where the run trained the network itself. ``reach`` is how far an output pixel can see, None for the whole image.
-    ``base`` is the name without options and tag. ``macs`` says how many multiply-accumulates an image costs: ``macs``,
-    the ``height`` and ``width`` of the image in pixels, and the ``tool`` that counted; None where nobody counted.
+    ``base`` is the name without options and tag. ``split_from`` is the name before merged runs that made it in
+    different ways got a row each, empty where none was split. ``macs`` says how many multiply-accumulates an image
+    costs: ``macs``, the ``height`` and ``width`` of the image in pixels, and the ``tool`` that counted; None where
+    nobody counted.
     """
 
     name: str
@@ -80,6 +82,12 @@ class MethodInRun:
     reach: int | None = None
     base: str = ""
     macs: Mapping[str, Any] | None = None
+    split_from: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The name by which a run was asked for it."""
+        return self.split_from or self.name
 
     @property
     def truncated(self) -> bool:

@@ -38,7 +38,8 @@ class Done:
 def show(planned: Planned) -> None:
     """Print the plan: a line a cell, what it is for and what it would cost."""
     grid = planned.grid
-    places = {cell.name: _places(grid.rows(cell)) for cell in planned.cells} if isinstance(grid, SuiteGrid) else {}
+    rows = {cell.name: grid.rows(cell) for cell in planned.cells} if isinstance(grid, SuiteGrid) else {}
+    places = {name: _places(of) for name, of in rows.items() if of}
     to_do = [cell for cell in planned.cells if planned.statuses[cell.name].state != "done"]
     costs = costs_of(to_do, planned.engine)
     print_plan(planned.cells, planned.statuses, costs.words, places)

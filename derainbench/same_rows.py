@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -30,19 +31,21 @@ def split_rows(names: Sequence[str], runs: Sequence[Results]) -> tuple[list[dict
         ways = {n: _ways(runs[n], method) for n in having}
         scores = {n: _scores_of(runs[n], method) for n in having} if len(having) > 1 else {}
         groups: list[list[int]] = []
+        apart: tuple[int, int] | None = None  # the first two that do not share a row
         for n in having:
-            fitting = (g for g in groups if all(_one_row(ways[n], ways[m], scores[n], scores[m]) for m in g))
-            group = next(fitting, None)
+            unlike = [[m for m in g if not _one_row(ways[m], ways[n], scores[m], scores[n])] for g in groups]
+            apart = apart or next(((of[0], n) for of in unlike if of), None)
+            group = next((g for g, of in zip(groups, unlike, strict=True) if not of), None)
             if group is None:
                 groups.append([n])
             else:
                 group.append(n)
-        if len(groups) == 1:
+        if len(groups) == 1 or apart is None:
             continue
         for group in groups:
             for n in group:
                 renamings[n][method] = f"{method} ({', '.join(names[m] for m in group)})"
-        first, second = groups[0][0], groups[1][0]
+        first, second = apart
         sentences.append(
             f"{method} stands in {len(groups)} rows, because its runs differ ({names[first]} -> {names[second]}): "
             f"{_why(ways[first], ways[second])}."
@@ -85,17 +88,19 @@ def _pooled(ways: _Ways) -> list[Mapping[str, Any]]:
 
 def _alike(ways: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> bool:
     """Whether one of two runs has no way that the other does not have: then a row mixes no more than it did."""
+    return not (_lacking(ways, others) and _lacking(others, ways))
 
-    def within(some: Sequence[Mapping[str, Any]], all_of: Sequence[Mapping[str, Any]]) -> bool:
-        return all(any(not differences(one, each) for each in all_of) for one in some)
 
-    return within(ways, others) or within(others, ways)
+def _lacking(ways: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of ``others`` that none of ``ways`` is like."""
+    return [other for other in others if all(differences(one, other) for one in ways)]
 
 
 def _why(ways: _Ways, others: _Ways) -> str:
-    shared = [each for each in ways if each in others]
-    pairs = [(ways[each][0], others[each][0]) for each in shared] or [(_pooled(ways)[0], _pooled(others)[0])]
-    said = dict.fromkeys(words for before, now in pairs for words in differences(before, now))
+    pairs = [(ways[each][0], others[each][0]) for each in ways if each in others]
+    before, now = _pooled(ways), _pooled(others)
+    pairs += product(_lacking(now, before), _lacking(before, now))
+    said = dict.fromkeys(words for pair in pairs for words in differences(*pair))
     return ", ".join(said) or "the same inputs gave other scores"
 
 

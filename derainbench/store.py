@@ -32,7 +32,8 @@ from derainbench.results import (
     training_folder,
 )
 
-#: The version of everything in a run folder. Goes up when an older reader could misread a newer folder.
+#: The version of everything in a run folder. Goes up when an older reader could misread a newer folder. All
+#: versions from 1 are read, only this one is added to.
 SCHEMA = 1
 
 
@@ -122,7 +123,7 @@ class Store:
     def read_info(self) -> dict[str, Any] | None:
         """``run.json``, or None in a new folder. :class:`UserError` where another version wrote it."""
         path = self.folder / "run.json"
-        return _checked_info(path) if path.exists() else None
+        return _checked_info(path, oldest=SCHEMA) if path.exists() else None
 
     def write_info(self, info: dict[str, Any]) -> None:
         """Replace ``run.json``."""
@@ -133,7 +134,7 @@ def load_results(folder: Path) -> Results:
     """A run as plain data. :class:`UserError` where the folder is no run, or of another version, or damaged."""
     if not (folder / "run.json").is_file():
         raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
-    info = _checked_info(folder / "run.json")
+    info = _checked_info(folder / "run.json", oldest=1)
     frames, failures, trainings = [], [], []
     evaluations: dict[EvaluationKey, Path] = {}
     datasets = {dataset["name"]: dataset for dataset in info["datasets"]}
@@ -238,10 +239,10 @@ def _dataset(entry: dict[str, Any]) -> DatasetInRun:
     return DatasetInRun(*facts, tuple(test), whole, str(entry.get("bibtex", "")))
 
 
-def _checked_info(path: Path) -> dict[str, Any]:
+def _checked_info(path: Path, oldest: int) -> dict[str, Any]:
     info = read_json(path)
     schema = info.get("schema") if isinstance(info, dict) else None
-    if schema != SCHEMA:
+    if type(schema) is not int or not oldest <= schema <= SCHEMA:
         by = (
             f"derainbench {info['derainbench']}"
             if isinstance(info, dict) and "derainbench" in info

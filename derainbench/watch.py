@@ -82,16 +82,18 @@ class ConsoleWatcher:
 def print_plan(
     plan: Sequence[Cell], statuses: Mapping[str, Status], costs: Mapping[str, str], places: Mapping[str, str]
 ) -> None:
-    """A line a cell: what would be done, why, what it costs, and which places of which tables it is for."""
-    width = max((len(cell.name) for cell in plan), default=0)
+    """A line a cell: what would be done, what it costs and why; below what they are for, where ``places`` says it."""
     states = max((len(status.state) for status in statuses.values()), default=0)
     costly = max(map(len, costs.values()), default=0)
+    before = None
     for cell in plan:
-        status = statuses[cell.name]
-        place = f"for {places[cell.name]}" if places.get(cell.name) else ""
+        status, place = statuses[cell.name], places.get(cell.name, "for no table")
+        if places and place != before:
+            print(place)
+        before = place
         reason = f"({status.reason})" if status.reason else ""
-        line = f"{status.state:{states}} {cell.name:{width}}  {costs.get(cell.name, ''):{costly}}  {place} {reason}"
-        print(line.rstrip())
+        line = f"{status.state:{states}}  {costs.get(cell.name, ''):{costly}}  {cell.name}  {reason}"
+        print(f"{'  ' * bool(places)}{line}".rstrip())
 
 
 def read_manifests(splits: Iterable[tuple[Dataset, SplitName]]) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.provenance import provenance
+from derainbench.reports.published.filled import fill
+from derainbench.reports.published.shipped import paper_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import Run, Score
@@ -143,6 +145,29 @@ def test_of_three_runs_the_alike_share_a_row(tmp_path: Path) -> None:
     assert means(both) == {("tiny (a, c)", "rain"): (31.5, 2), ("tiny (b)", "rain"): (26.5, 1)}
 
 
+def test_the_runs_that_the_notice_names_are_those_that_differ(tmp_path: Path) -> None:
+    second, third = (Run([Score("tiny", "rain", psnr, seed=1)]) for psnr in (HIGH, LOW))
+    both = joined(tmp_path, a=Run([TINY]), b=second, c=third)
+    assert names(both) == ["tiny (a, b)", "tiny (c)"]
+    assert both.info["notices"] == [
+        "tiny stands in 2 rows, because its runs differ (b -> c): the same inputs gave other scores."
+    ]
+
+
+def test_a_recipe_of_another_training_set_is_told(tmp_path: Path) -> None:
+    folders = []
+    for run, other, steps in (("a", "mist", 250), ("b", "drop", 300)):
+        folders.append(Run([TINY, Score("tiny", other, LOW)]).write(tmp_path / run))
+        path = folders[-1] / f"train/tiny/{other}/seed0/done.json"
+        for place in (path, folders[-1] / "run.json"):
+            record = json.loads(place.read_text())
+            of = record if place == path else next(c for c in record["cells"] if c["folder"] in path.as_posix())
+            (of["inputs"] if place == path else of)["recipe"]["steps"] = steps
+            place.write_text(json.dumps(record))
+    (notice,) = merged([load_results(folder) for folder in folders]).info["notices"]
+    assert notice.endswith("(a -> b): recipe steps 250 -> 300.")
+
+
 def test_recipes_are_told_under_the_new_names(tmp_path: Path) -> None:
     both = joined(tmp_path, a=Run([TINY]), b=Run([TINY], steps=300))
     source = provenance(both)
@@ -162,6 +187,34 @@ def test_a_published_table_finds_the_row_of_its_run(tmp_path: Path) -> None:
     suite = {"suite": {"name": "s", "rows": [row]}}
     both = joined(tmp_path, a=Run([TINY], changes=suite), b=Run([TINY], steps=300))
     assert both.info["suite"] == {"name": "s", "rows": [{**row, "method": "tiny (a)"}]}
+
+
+@pytest.mark.parametrize("planned", [False, True], ids=["by name", "by a suite"])
+def test_a_published_table_finds_a_method_that_was_split(tmp_path: Path, planned: bool) -> None:
+    name, dataset = "nasnet[stages=2]", "rain100h"
+    row = {"table": "nasnet/8", "row": "Stage=2", "column": dataset} | {"method": name, "trained_on": dataset}
+    changes = {"suite": {"name": "s", "rows": [{**row, "dataset": dataset}]}} if planned else {}
+    runs = [Run([Score(name, dataset, HIGH)], changes=changes), Run([Score(name, dataset, LOW)], steps=300)]
+    both = joined(tmp_path, a=runs[0], b=runs[1])
+    assert [(method.name, method.asked) for method in both.methods] == [(f"{name} ({run})", name) for run in "ab"]
+    filled = fill(paper_tables(["nasnet/8"])[0], both)
+    assert [row.filled_by for row in filled.rows] == ["", f"{name} (a), trained here", "", ""]
+    assert not any("other options" in note for note in filled.notes)
+
+
+def test_a_published_table_names_the_recipe_and_prefers_fp32(tmp_path: Path) -> None:
+    name, dataset = "nasnet[stages=2]", "rain100h"
+    own = {"recipe": {"name": "long", "comparable": False, "changes": []}}
+    half = Run([Score(name, dataset, HIGH)], precision="bf16")
+    runs = [Run([Score("tiny", "rain", HIGH)], steps=300, changes=own), half, Run([Score(name, dataset, LOW)])]
+    both = joined(tmp_path, a=runs[0], b=runs[1], c=runs[2])
+    changes = [{"method": "nasnet", "field": "lr", "paper": 0.01, "here": 0.001}]
+    both = replace(both, info=both.info | {"recipe": {**both.info["recipe"], "changes": changes}})
+    filled = fill(paper_tables(["nasnet/8"])[0], both)
+    assert filled.rows[1].filled_by == f"{name} (c), trained here with recipe quick"
+    assert not any("bf16" in note for note in filled.notes)
+    alone = fill(paper_tables(["nasnet/8"])[0], joined(tmp_path, a=runs[0], b=runs[1]))
+    assert any(note.startswith("Stage=2: measured in bf16") for note in alone.notes)
 
 
 def test_a_failure_that_another_run_mended_is_gone(tmp_path: Path) -> None:

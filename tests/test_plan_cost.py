@@ -71,7 +71,7 @@ def test_costs_in_words(training: TrainCell) -> None:
     unknown = of(training, NotHere(training.dataset.card))
     costs = costs_of([training, unknown], choose_engine("cpu"))
     assert costs.words == {training.name: "under 1 s", unknown.name: "cost unknown"}
-    assert costs.summary.startswith("under 1 s on this cpu, without 1 of unknown cost: 6.77e+06 multiply-accumulates")
+    assert costs.summary.startswith("under 1 s on this cpu, without 1 of unknown cost\n  6.77e+06 multiply-accumulates")
     assert costs_of([unknown], choose_engine("cpu")).summary.startswith("cost unknown")
 
 

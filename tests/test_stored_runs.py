@@ -16,6 +16,7 @@ from derainbench.reports.making import report_of
 
 from derainbench import store
 from derainbench.efficiency.record import parse_record, read_efficiency
+from derainbench.errors import UserError
 from derainbench.protocols import PROTOCOLS
 from derainbench.results import SCORE_COLUMNS, Results
 
@@ -86,6 +87,14 @@ def test_all_else_is_there(folder: Path) -> None:
     kept = read_efficiency(folder)
     assert kept is not None, RULE
     assert [row.error for session in parse_record(kept, folder.name).sessions for row in session.rows] == [""], RULE
+
+
+@pytest.mark.usefixtures("as_measured")
+def test_a_higher_schema_reads_it_and_adds_nothing_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "SCHEMA", store.SCHEMA + 1)
+    assert len(read(folder).scores) > 0
+    with pytest.raises(UserError, match="give another --out"):
+        store.Store(folder).read_info()
 
 
 @pytest.mark.usefixtures("as_measured")

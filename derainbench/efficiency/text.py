@@ -73,7 +73,8 @@ def _before(session: Session) -> str:
     before = [row.before_bytes for row in session.rows if row.before_bytes is not None]
     if session.setting.device != "cpu" or not before:
         return ""
-    return f"; {_mebibytes(min(before))} to {_mebibytes(max(before))} MiB of it before the image is restored"
+    least_and_most = dict.fromkeys(map(_mebibytes, (min(before), max(before))))
+    return f"; {' to '.join(least_and_most)} MiB of it before the image is restored"
 
 
 def _mebibytes(count: int | None) -> str:
@@ -82,4 +83,4 @@ def _mebibytes(count: int | None) -> str:
 
 def _figures(value: float) -> str:
     """Three significant figures, whole numbers from 100."""
-    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"

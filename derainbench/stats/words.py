@@ -44,10 +44,19 @@ def rank_words(labels: Sequence[str], ranks: Ranks) -> str:
     over = f"{ranks.units} scenes the ranks of the {len(labels)} methods"
     if ranks.p >= ALPHA:
         return f"Over {over} do not differ: {test}."
-    groups = [" and ".join((", ".join(labels[n] for n in group[:-1]), labels[group[-1]])) for group in ranks.cliques]
-    found = f"does not tell apart: {'; '.join(groups)}" if groups else "tells all of them apart"
+    groups = [listed([labels[n] for n in group]) for group in ranks.cliques]
+    found = f"does not tell apart: {'; nor '.join(groups)}" if groups else "tells all of them apart"
     least = f"critical difference {ranks.critical_difference:.2f}"
     return f"Over {over} differ: {test}. Nemenyi's test {found} ({least})."
+
+
+def listed(names: Sequence[str]) -> str:
+    """``A, B and C``; with semicolons where a name has a comma of its own."""
+    if len(names) < 2:
+        return "".join(names)
+    if any("," in name for name in names):
+        return f"{'; '.join(names[:-1])}; and {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _signed(value: float, digits: int) -> str:

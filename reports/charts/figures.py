@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,9 @@ def figures(content: Content) -> Figures:
                 of_datasets.append(_of_dataset(f"{number}-{place}", place, grid, known))
         matrices = generalisation(content.grids, results.datasets, table.protocol)
         protocols.append(ProtocolFigures(table.protocol, protocol_title(table.protocol), tuple(of_datasets), matrices))
-    found = curves(results.trainings, method_labels(results.methods), results.datasets)
+    labels = method_labels(results.methods)
+    names = dict(zip(labels, short_names(tuple(labels.values())), strict=True))
+    found = curves(results.trainings, names, results.datasets)
     drawn = {each.place: each.dataset.title for part in protocols for each in part.datasets}
     places = {dataset.name: place for place, dataset in enumerate(results.datasets, 1) if place in drawn}
     of_trainings = tuple(_of_training(each, n, places.get(each.dataset, 0)) for n, each in enumerate(found, 1))
@@ -148,7 +151,8 @@ def _scatters(
     grid: ScoreGrid, lines: tuple[int, ...], labels: tuple[str, ...], where: str, name: str
 ) -> tuple[Figure, ...]:
     methods = [grid.lines[line].method for line in lines]
-    scores = [finite_mean(column[~np.isnan(column)].tolist())[0] for column in grid.psnr.T[list(lines)]]
+    scores = [finite_mean(column.tolist())[0] for column in grid.psnr.T[list(lines)]]  # NaN as in the table
+    no_mean = [label for label, score in zip(labels, scores, strict=True) if math.isnan(score)]
     costs: dict[str, list[float | None]] = {"parameters": [float(method.parameters) for method in methods]}
     sizes = {(each.macs["height"], each.macs["width"]) for each in methods if each.macs}
     if len(sizes) == 1:  # counts for images of different sizes do not compare
@@ -170,6 +174,8 @@ def _scatters(
         )
         if any(point.cost == 0 for point in points):
             caption += " Dashed: what costs nothing."
+        if no_mean:
+            caption += f" Without a mean: {', '.join(no_mean)}."
         found.append(Figure(f"{kind.lower()}-{name}", f"PSNR against {kind}", caption, drawing))
     return tuple(found)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from derainbench.metrics import finite_mean
 from derainbench.results import UNTRAINED, DatasetInRun
-from derainbench.stats import Refusal, p_words
+from derainbench.stats import ALPHA, Refusal, p_words
 
 from ..charts.names import short_names
 from .entries import Entry
@@ -21,20 +21,19 @@ from .table import Metric, printed
 if TYPE_CHECKING:
     from .statistics import DatasetStatistics
 
-#: Adjusted p below this count as a difference.
-LEVEL = 0.05
-
 
 @dataclass(frozen=True)
 class Duel:
     """A row against a column: the share of images that it wins (0 to 1), whether that is more than chance, the words.
 
-    ``told`` is None where no test says anything; ``share`` is NaN where no image has both scores.
+    ``told`` is None where no test says anything; ``share`` is NaN where no image has both scores. ``lead`` is the share
+    of wins less that of losses (-1 to 1), towards the method that the test favours if it tells them apart.
     """
 
     share: float
     told: bool | None
     words: str
+    lead: float = 0.0
 
     @property
     def text(self) -> str:
@@ -44,7 +43,7 @@ class Duel:
     @property
     def shade(self) -> str:
         """``w1`` to ``w3`` for wins, ``l1`` to ``l3`` for losses that a test tells from chance; else nothing."""
-        return _shade(self.share - 0.5, (0.0, 0.15, 0.35)) if self.told else ""
+        return _shade(self.lead, (0.0, 0.3, 0.7)) if self.told else ""
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,15 @@ def duels(
             if i == j:
                 row.append(None)
                 continue
-            p, reason = _tested(statistics, first, second)
+            p, favour, reason = _tested(statistics, first, second)
             if reason:
                 reasons[reason] = reasons.get(reason, 0) + 1
             with np.errstate(invalid="ignore"):  # inf against inf is a tie
                 wins = int((values[:, i] > values[:, j]).sum())
                 losses = int((values[:, i] < values[:, j]).sum())
             both = int((~np.isnan(values[:, i]) & ~np.isnan(values[:, j])).sum())
-            row.append(_duel(labels[i], labels[j], wins, losses, both, p))
+            duel = _duel(labels[i], labels[j], wins, losses, both, p)
+            row.append(replace(duel, lead=math.copysign(wins - losses, favour) / both) if both else duel)
         rows.append(tuple(row))
     return Duels(tuple(labels), short_names(labels), tuple(rows), "; ".join(reasons))
 
@@ -97,7 +97,7 @@ def _duel(first: str, second: str, wins: int, losses: int, both: int, p: float |
     words = f"{first} is better than {second} on {wins} of {both} images, worse on {losses}"
     words += f", as good on {ties}" if ties else ""
     words += f"; {p_words(p)}" if p is not None else ""
-    return Duel(wins / both, None if p is None else p < LEVEL, words)
+    return Duel(wins / both, None if p is None else p < ALPHA, words)
 
 
 def _shade(difference: float, steps: tuple[float, ...]) -> str:
@@ -105,14 +105,14 @@ def _shade(difference: float, steps: tuple[float, ...]) -> str:
     return f"{'w' if difference > 0 else 'l'}{level}" if level else ""
 
 
-def _tested(statistics: DatasetStatistics | None, first: int, second: int) -> tuple[float | None, str]:
-    """The adjusted p of two lines, or why there is none."""
-    if statistics is None:
-        return None, ""
-    pair = statistics.pairs.get((min(first, second), max(first, second)))
+def _tested(statistics: DatasetStatistics | None, first: int, second: int) -> tuple[float | None, float, str]:
+    """The adjusted p of two lines and how far it favours the first (-1 to 1), or why there is none."""
+    pair = None if statistics is None else statistics.pairs.get((min(first, second), max(first, second)))
     if pair is None:
-        return None, ""
-    return (None, pair.reason) if isinstance(pair, Refusal) else (pair.p, "")
+        return None, 0.0, ""
+    if isinstance(pair, Refusal):
+        return None, 0.0, pair.reason
+    return pair.p, pair.effect if first < second else -pair.effect, ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def generalisation(
     for dataset in datasets:
         grid = grids.get((dataset.name, protocol))
         for (name, source), values in _by_training(grid).items() if grid is not None else ():
-            means.setdefault(name, {})[source, dataset.name] = float(np.mean(values))
+            means.setdefault(name, {})[source, dataset.name] = finite_mean(values)[0]
             if source != dataset.name:
                 away.add(name)
         for line in grid.lines if grid is not None else ():
@@ -199,7 +199,7 @@ def _transfer(
 ) -> Transfer:
     value, home = means.get((source, test), math.nan), means.get((test, test), math.nan)
     where = f"{label} trained on {titles.get(source, source)}, tested on {titles[test]}"
-    if not math.isfinite(value):
+    if math.isnan(value):
         return Transfer(math.nan, "–", math.nan, "", source == test, f"{where}: not tested")
     drop = value - home if source != test else math.nan
     known = math.isfinite(drop)

@@ -1,7 +1,8 @@
-"""Marks in a comparison the values that a paired test does not tell apart from the best of their column."""
+"""Marks in a comparison the values that a paired test does not find worse than the best of their column."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 #: How a marked value looks in text.
 MARK = "†"
 EXPLAINED = (
-    f"{MARK} not told apart from the best of its column at the 0.05 level (two-sided Wilcoxon signed-rank test over "
-    "scenes, Holm's correction over all pairs of the column)."
+    f"{MARK} not worse than the best of its column at the 0.05 level (two-sided Wilcoxon signed-rank test over scenes, "
+    "Holm's correction over all pairs of the column)."
 )
 
 
@@ -41,7 +42,7 @@ def _marked(table: ComparisonTable, content: Content) -> ComparisonTable:
         tied, reasons = _verdict(found)
         for line in tied:
             cell = grid[rows[line]][number]
-            grid[rows[line]][number] = replace(cell, tied=cell.rank != "best")
+            grid[rows[line]][number] = replace(cell, tied=cell.rank != "best" and not math.isnan(cell.value))
         for reason in reasons:
             refused[reason].append(column)
     marked = tuple(replace(row, cells=tuple(cells)) for row, cells in zip(table.rows, grid, strict=True))
@@ -50,7 +51,7 @@ def _marked(table: ComparisonTable, content: Content) -> ComparisonTable:
 
 
 def _verdict(found: DatasetStatistics) -> tuple[set[int], list[str]]:
-    """The lines that are not told apart from the best, and why others could not be tested against it."""
+    """The lines that are not worse than the best, and why others could not be tested against it."""
     others = set(range(len(found.labels))) - found.not_worse
     best = found.best
     tests = [] if best is None else [found.pairs[min(line, best), max(line, best)] for line in sorted(others)]

@@ -19,6 +19,7 @@ from derainbench.stats import (
     comparison_words,
     friedman,
     holm,
+    listed,
     mean_intervals,
     over_seeds,
     paired_test,
@@ -41,8 +42,9 @@ class DatasetStatistics:
 
     ``intervals`` and ``seeds`` have one a line; ``pairs`` one a pair of lines i < j, i against j, its p adjusted by
     Holm over all pairs that were tested here. ``ranks`` are over the scenes in which every line has all its scores.
-    ``not_worse`` holds the ``best`` line (the highest mean, None without lines), those that a test does not tell from
-    it, and those of the very same scores: not those that no test could compare with it. ``sentences`` say all that.
+    ``not_worse`` holds the ``best`` line (the first of :func:`by_mean`, None without lines), those that a test does not
+    tell from it or finds better, and those of the very same scores: not those that no test could compare with it.
+    ``sentences`` say all that.
     """
 
     dataset: str
@@ -74,7 +76,7 @@ def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
     labels = tuple(line.full_label for line in grid.lines)
     pairs = _pairs(scores, scenes)
     ranks = _ranks(scores, scenes)
-    best = _best(scores)
+    best = next(iter(by_mean(scores)), None)
     return DatasetStatistics(
         dataset=grid.dataset.name,
         protocol=grid.protocol,
@@ -104,10 +106,17 @@ def _ranks(scores: Floats, scenes: Scenes) -> Ranks | Refusal:
     return friedman(by_scene[~np.isnan(by_scene).any(axis=1)])
 
 
-def _best(scores: Floats) -> int | None:
-    """The line of the highest mean as tables have it; of several such lines the first."""
-    means = [_mean(scores[:, line]) for line in range(scores.shape[1])]
-    return int(np.argmax(means)) if means else None
+def by_mean(scores: Floats) -> list[int]:
+    """The lines of (images, lines) from the highest mean down, equal ones in their order.
+
+    Those that tables have no mean of, because an image's score is undefined or missing, come last.
+    """
+
+    def height(line: int) -> tuple[bool, float]:
+        values = scores[:, line]
+        return not np.isnan(values).any(), _mean(values)
+
+    return sorted(range(scores.shape[1]), key=height, reverse=True)
 
 
 def _mean(scores: Floats) -> float:
@@ -164,13 +173,9 @@ def _sentences(
         else:
             first, second = min(best, line), max(best, line)
             said.append(comparison_words(labels[first], labels[second], pair, _UNITS[metric], DIGITS[metric]))
-    said += [f"{labels[best]} is not tested against {_listed(names)}: {why}." for why, names in refused.items()]
+    said += [f"{labels[best]} is not tested against {listed(names)}: {why}." for why, names in refused.items()]
     if isinstance(ranks, Ranks):
         said.append(rank_words(labels, ranks))
     elif len(labels) > 2:
         said.append(f"Ranks are not tested: {ranks.reason}.")
     return tuple(said)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from derainbench.metrics import finite_mean
 from derainbench.results import DatasetInRun
 from derainbench.stats import Interval, Refusal, comparison_words
 
 from ..content import Content
+from .statistics import DatasetStatistics, by_mean
 from .table import DIGITS, METRICS, Column, ComparisonTable, Metric, printed
 
-if TYPE_CHECKING:
-    from .statistics import DatasetStatistics
+#: What stands beside the tests in words, which are long.
+WHERE_OTHERS = "all other pairs, and protocols, are in results.json"
 
 
 @dataclass(frozen=True)
@@ -64,9 +60,10 @@ class SetStatistics:
 
 
 def set_statistics(content: Content) -> tuple[SetStatistics, ...]:
-    """The statistics of each comparison of a report that has any."""
-    every = (_of_protocol(table, content) for table in content.tables)
-    return tuple(each for each in every if each.datasets)
+    """The statistics of each comparison of a report that has any; tests in words under the first protocol only."""
+    every = [each for table in content.tables if (each := _of_protocol(table, content)).datasets]
+    silent = (replace(each, datasets=tuple(replace(of, said=()) for of in each.datasets)) for each in every[1:])
+    return (*every[:1], *silent)
 
 
 def leader_words(content: Content, table: ComparisonTable, column: Column) -> str:
@@ -75,10 +72,7 @@ def leader_words(content: Content, table: ComparisonTable, column: Column) -> st
     found = content.statistics.get((*place, column.metric))
     if found is None or found.best is None or len(found.labels) < 2:
         return ""
-    values = content.grids[place].values(column.metric)
-    means = [finite_mean(values[:, line][~np.isnan(values[:, line])].tolist())[0] for line in range(values.shape[1])]
-    others = [line for line in range(len(means)) if line != found.best]
-    second = max(others, key=lambda line: -math.inf if math.isnan(means[line]) else means[line])
+    second = by_mean(content.grids[place].values(column.metric))[1]
     i, j = min(found.best, second), max(found.best, second)
     pair = found.pairs[i, j]
     if isinstance(pair, Refusal):

@@ -15,6 +15,7 @@ from derainbench.errors import UserError, did_you_mean
 from derainbench.metrics import finite_mean
 from derainbench.protocols import PROTOCOLS
 from derainbench.results import DatasetInRun, Results
+from derainbench.stats.words import listed
 
 from .entries import Entry, entries, failed_seeds
 
@@ -31,8 +32,8 @@ class Cell:
     """One number of a table: ``value`` is exact (NaN unless finished), ``text`` is what is printed.
 
     ``deviation`` is the sample standard deviation over seeds (None below two seeds), ``infinite`` the number of
-    images with an infinite score, which the mean leaves out, ``seeds`` how many seeds the mean covers. ``tied`` says
-    that the value is not the best of its column, and that no test tells it apart from the best.
+    infinite scores of all seeds, which the mean leaves out, ``seeds`` how many seeds the mean covers. ``tied`` says
+    that the value is not the best of its column, and that a test does not find it worse than the best.
     """
 
     state: Literal["finished", "failed", "missing"]
@@ -201,7 +202,10 @@ def _notes(results: Results, protocol: str, rows: tuple[Row, ...], columns: tupl
             metric = column.metric.upper()
             if cell.infinite:
                 has = "has" if cell.infinite == 1 else "have"
-                notes.append(f"{where}: {_images(cell.infinite)} {has} infinite {metric}, left out of the mean.")
+                found = f"{_images(cell.infinite)} {has} infinite {metric}"
+                if cell.seeds > 1:
+                    found = f"infinite {metric} {cell.infinite} times in {cell.seeds} seeds"
+                notes.append(f"{where}: {found}{'' if math.isinf(cell.value) else ', left out of the mean'}.")
             if math.isnan(cell.value):
                 notes.append(f"{where}: no mean {metric}, because it is undefined for an image.")
             failed = failed_seeds(results, row.entry, column.dataset.name) if column.metric == METRICS[0] else ()
@@ -219,7 +223,7 @@ def _seen_in_training(results: Results, rows: tuple[Row, ...], columns: tuple[Co
     }
     scored = set(results.scores[["method", "trained_on", "dataset"]].itertuples(index=False, name=None))
     datasets = {column.dataset.name: column.dataset for column in columns}
-    notes = []
+    found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for name, dataset in datasets.items():
             if row.entry.trained_on == name:
@@ -227,8 +231,8 @@ def _seen_in_training(results: Results, rows: tuple[Row, ...], columns: tuple[Co
             for source in row.entry.sources(name):
                 entry = shared.get((source, name))
                 if entry is not None and (row.entry.method.name, source, name) in scored:
-                    notes.append(f"{row.entry.full_label} on {dataset.title}: {_said_of(entry, row.entry)}")
-    return list(dict.fromkeys(notes))
+                    found.setdefault((dataset.title, _said_of(entry, row.entry)), []).append(row.entry.full_label)
+    return [f"{listed([*dict.fromkeys(labels)])} on {title}: {said}" for (title, said), labels in found.items()]
 
 
 def _said_of(seen: Mapping[str, Any], entry: Entry) -> str:

@@ -45,7 +45,7 @@ def results_json(content: Content) -> str:
             "protocols": [{"name": name, "title": protocol_title(name)} for name in protocols(results)],
             "methods": [_method(method) for method in results.methods],
             "datasets": [_dataset(dataset, _digests(results)) for dataset in results.datasets],
-            "tables": [_table(table) for table in content.tables],
+            "tables": [_table(table, content) for table in content.tables],
             "statistics": statistics_data(content.grids, content.statistics),
             "reproductions": [_reproduction(row) for row in content.reproductions],
             "paper_tables": published_tables(content.paper),
@@ -96,14 +96,15 @@ def _dataset(dataset: DatasetInRun, digests: Mapping[str, str]) -> dict[str, Any
     }
 
 
-def _table(table: ComparisonTable) -> dict[str, Any]:
+def _table(table: ComparisonTable, content: Content) -> dict[str, Any]:
+    not_worse = _not_worse(content, table.protocol)
     cells = [
         {
             **_line(row.entry),
             "dataset": column.dataset.name,
             "metric": column.metric,
             **cell_data(cell),
-            "not_worse_than_best": cell.rank == "best" or cell.tied,
+            "not_worse_than_best": (*_names(row.entry), column.dataset.name, column.metric) in not_worse,
         }
         for row in table.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
@@ -111,8 +112,22 @@ def _table(table: ComparisonTable) -> dict[str, Any]:
     return {"protocol": table.protocol, "title": table.title, "cells": cells, "notes": table.notes}
 
 
+def _not_worse(content: Content, protocol: str) -> set[tuple[str | None, ...]]:
+    """Method, training set, dataset and metric of what a test does not find worse than the best."""
+    return {
+        (*_names(content.grids[dataset, protocol].lines[line]), dataset, metric)
+        for (dataset, of, metric), found in content.statistics.items()
+        if of == protocol
+        for line in found.not_worse
+    }
+
+
+def _names(entry: Entry) -> tuple[str, str | None]:
+    return entry.method.name, entry.trained_on
+
+
 def _line(entry: Entry) -> dict[str, Any]:
-    return {"method": entry.method.name, "trained_on": entry.trained_on}
+    return dict(zip(("method", "trained_on"), _names(entry), strict=True))
 
 
 def _reproduction(row: Reproduction) -> dict[str, Any]:

@@ -12,15 +12,17 @@ from derainbench.results import DatasetInRun
 from ..comparison.panels import Frame, label_width, panels
 from ..comparison.reproduction import sources
 from ..comparison.significance import marked_tables
-from ..comparison.statistics_layout import set_statistics
+from ..comparison.statistics_layout import WHERE_OTHERS, set_statistics
 from ..comparison.table import Cell, ComparisonTable, Row
 from ..content import Content
 from ..costs import HEADERS as COST_HEADERS
 from ..costs import cost_tables, figure_charts
 from ..provenance import warning_words
 from ..published.layout import set_tables
+from .against_best import against_best
 from .environment import HEADING, latex_environment
 from .escape import printable
+from .figure_floats import dataset_floats, training_floats
 from .floats import floats
 from .numbers import PLAIN, NumberStyle
 from .references import OWN, cited
@@ -55,10 +57,14 @@ def report_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
         content,
         numbers=numbers,
         figures=content.figures,
+        dataset_floats=dataset_floats,
+        training_floats=training_floats,
         costs=cost_tables(content.efficiency),
         cost_headers=COST_HEADERS,
         paper_figures=figure_charts(content.counted_figures),
         statistics=set_statistics(content),
+        against_best=against_best,
+        where_others=WHERE_OTHERS,
         failures=content.results.failures,
     )
 

@@ -46,8 +46,8 @@ class PlainNumbers:
         return Latex(escape(text))
 
     def cell(self, cell: Cell, cells: Sequence[Cell]) -> Latex:
-        """The number; a mark after it takes no room, so that digits stay in line."""
-        return Latex(number(cell) + (TIED if cell.tied else ""))
+        """The number. Its digits stay in line: a mark takes no room, and a deviation that it has not is left blank."""
+        return Latex(number(cell) + (TIED if cell.tied else "") + _blank(cell, cells))
 
 
 class SiunitxNumbers:
@@ -72,13 +72,15 @@ class SiunitxNumbers:
         tied = TIED if cell.tied else ""
         if not _is_number(cell):
             return Latex(f"{{{number(cell)}{tied}}}")
-        if cell.rank == "second" or (cell.deviation_text and not cell.deviation_text.strip("0.")):
+        longest = _longest_deviation(cells)
+        if cell.rank == "second" or (longest and not cell.deviation_text.strip("0.")):
             # siunitx underlines nothing and leaves out deviations of zero: such a number stands as text in its place
             widest = max(_places(each)[0] for each in cells if _is_number(each))
             blank = "0" * (widest - _places(cell)[0])
             deviation = rf" $\pm$ {cell.deviation_text}" if cell.deviation_text else ""
             room = rf"\phantom{{{blank}}}" if blank else ""
-            return Latex(f"{{{room}{emphasised(cell.text + deviation, cell)}{tied}}}")
+            after = rf"\phantom{{ $\pm$ {longest}}}" if longest and not deviation else ""
+            return Latex(f"{{{room}{emphasised(cell.text + deviation, cell)}{tied}{after}}}")
         deviation = rf" \pm {cell.deviation_text}" if cell.deviation_text else ""
         weight = r"\bfseries " if cell.rank == "best" else ""
         return Latex(f"{weight}{cell.text}{deviation}" + (f" {{{tied}}}" if tied else ""))
@@ -86,6 +88,20 @@ class SiunitxNumbers:
 
 PLAIN: NumberStyle = PlainNumbers()
 SIUNITX: NumberStyle = SiunitxNumbers()
+
+
+def _longest_deviation(cells: Sequence[Cell]) -> str:
+    """The widest of the column's deviations; empty if there is none."""
+    return max((cell.deviation_text for cell in cells), key=len, default="")
+
+
+def _blank(cell: Cell, cells: Sequence[Cell]) -> str:
+    """What :func:`number` sets after the widest number of a column, as far as this cell has none, invisible."""
+    longest = _longest_deviation(cells)
+    if cell.deviation_text:
+        missing = "0" * (len(longest) - len(cell.deviation_text))
+        return rf"{{\scriptsize\phantom{{{missing}}}}}" if missing else ""
+    return rf"{{\scriptsize\phantom{{\,$\pm$\,{longest}}}}}" if longest else ""
 
 
 def _is_number(cell: Cell) -> bool:

@@ -23,7 +23,7 @@ OWN: Mapping[str, str] = MappingProxyType(
         "bootstrap": """@article{hall1988symmetric,
   title   = {On Symmetric Bootstrap Confidence Intervals},
   author  = {Hall, Peter},
-  journal = {Journal of the Royal Statistical Society: Series B},
+  journal = {Journal of the Royal Statistical Society: Series B (Methodological)},
   volume  = {50},
   number  = {1},
   pages   = {35--45},

@@ -130,7 +130,7 @@ def _viewer(versions: tuple[Version, ...], shown: _Shown, grids: Mapping[str, Sc
     """
     return {
         "versions": [version.title for version in versions],
-        "start": _start(len(versions)),
+        "start": _start(versions, next(iter(grids.values()))),
         "shown": sorted(shown),
         "pictures": [shown[image] for image in sorted(shown)],
         "scores": {protocol: [_scores_of(version, grid) for version in versions] for protocol, grid in grids.items()},
@@ -197,6 +197,13 @@ def _pictures(
     return (rainy, *others)
 
 
-def _start(versions: int) -> tuple[int, int]:
-    """Left the rainy input, right the last method: what it was built for; the truth where there is no method."""
-    return 0, max(1, versions - 2)
+def _start(versions: tuple[Version, ...], grid: ScoreGrid) -> tuple[int, int]:
+    """Left the rainy input, right the method of the highest mean PSNR; the truth where there is no method."""
+    means = dict(zip((line.full_name for line in grid.lines), grid.psnr.mean(axis=0).tolist(), strict=True))
+
+    def mean(number: int) -> float:
+        entry = versions[number].entry
+        found = math.nan if entry is None else means.get(entry.full_name, math.nan)
+        return -math.inf if math.isnan(found) else found
+
+    return 0, max(range(1, len(versions) - 1), key=mean, default=1)

@@ -14,7 +14,7 @@ from ..costs import HEADERS, cost_tables, figure_charts
 from ..provenance import warning_words
 from ..published.layout import set_tables
 from .gallery import galleries
-from .overview import cards, leaks, standings
+from .overview import cards, leaks, lede, standings
 from .pictures import FOLDER_NAME, LONGEST_SIDE, QUALITY, Pictures
 from .plates import BRIGHTEST, plates
 from .qualitative import ERROR_COLOURS
@@ -49,13 +49,13 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "source": content.source,
         "warning": warning_words(content.source.recipe),
         "leaks": leaks(results),
+        "lede": lede(results),
         "tables": tables,
         "mark": MARK,
         "standings": [standings(content, table) for table in tables],
         "cards": [cards(content, table) for table in tables],
         "statistics": content.statistics,
         "galleries": sections,
-        "methods": results.methods,
         "seeds": seeds(results),
         "reproductions": content.reproductions,
         "printed": sources(content.reproductions),

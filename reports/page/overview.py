@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from derainbench.results import DatasetInRun, Results
 from derainbench.stats import Refusal, comparison_words
 
+from ..charts.names import short_names
+from ..comparison.entries import method_labels
 from ..comparison.table import DIGITS, METRICS, ComparisonTable, Row, printed
 from ..content import Content
+from .qualitative import UNPROCESSED
 
 #: Winners that a card names; more of them are counted.
 SHOWN_WINNERS = 3
+#: Methods and datasets that the first line of the page names; more of them are counted.
+SHOWN_NAMES = 4
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Standing:
 class Card:
     """The best mean on one dataset under one protocol.
 
-    ``winners`` print alike; empty where nothing was scored. ``near`` are those not told apart from the best.
+    ``winners`` print alike; empty where nothing was scored. ``near`` are those that no test finds worse.
     """
 
     dataset: DatasetInRun
@@ -39,6 +44,23 @@ class Card:
     ssim: str
     near: str
     sentence: str
+
+
+def lede(results: Results) -> str:
+    """What was compared on what, in one sentence; the unprocessed input is no method."""
+    labels = method_labels(results.methods)
+    methods = [labels[each.name] for each in results.methods if each.base != UNPROCESSED]
+    images = sum(len(each.test) for each in results.datasets)
+    by = f" by {_enumerated(short_names(methods), 'methods')}" if methods else ": the rainy input"
+    on = f", on {_enumerated([each.title for each in results.datasets], 'datasets')}" if results.datasets else ""
+    return f"Single-image deraining{by}{on}: {images:,} test image{'s' if images != 1 else ''}."
+
+
+def _enumerated(names: Sequence[str], what: str) -> str:
+    """``A, B and C``, or ``9 methods`` where they are many."""
+    if len(names) > SHOWN_NAMES:
+        return f"{len(names)} {what}"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def standings(content: Content, table: ComparisonTable) -> tuple[tuple[Standing, ...], ...]:

@@ -13,6 +13,7 @@ from derainbench.errors import UserError
 from derainbench.images import Source, read_rgb
 from derainbench.results import DatasetInRun, Results
 
+from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid
 from ..comparison.table import printed
 from .qualitative import UNPROCESSED, Choice, Image, Window, choose, error_map, window
@@ -29,7 +30,7 @@ BRIGHTEST = 64
 class Piece:
     """The window of one version of an image; ``error`` is its error map, empty where there is nothing to compare.
 
-    Both are data URIs. ``scores`` are printed lines of the whole image by protocol.
+    Both are data URIs. ``scores`` are printed lines by protocol, of the whole image and of the seed that is shown.
     """
 
     label: str
@@ -86,21 +87,22 @@ def _plate(results: Results, grids: Mapping[str, ScoreGrid], choice: Choice) -> 
     if rainy is None or clean is None:
         return None
     restored: dict[int, Image] = {}
+    labels: dict[int, str] = {}
+    seeds_shown: dict[int, int] = {}
     for line, entry in enumerate(grid.lines):
-        seeds = [scores for scores in grid.seed_values if scores.line == line]
-        name = entry.method.name
-        image = _read(results.restored(name, seeds[0].trained_on, seeds[0].seed, grid.dataset.name, pair.image))
+        first, *more = [scores for scores in grid.seed_values if scores.line == line]
+        image = _read(results.restored(entry.method.name, first.trained_on, first.seed, grid.dataset.name, pair.image))
+        labels[line] = entry.full_label + (f", seed {first.seed}" if more else "")
+        seeds_shown[line] = first.seed
         if image is not None and image.shape == clean.shape and entry.method.base != UNPROCESSED:
             restored[line] = image
     if not restored or rainy.shape != clean.shape:
         return None
     place = window(list(restored.values()), clean)
     input_line = next((n for n, entry in enumerate(grid.lines) if entry.method.base == UNPROCESSED), None)
-    pieces = [_piece("Rainy input", rainy, clean, place, _scores(grids, choice.image, input_line))]
-    pieces += [
-        _piece(grid.lines[line].full_label, image, clean, place, _scores(grids, choice.image, line))
-        for line, image in restored.items()
-    ]
+    scores = {line: _scores(grids, choice.image, entry, seeds_shown[line]) for line, entry in enumerate(grid.lines)}
+    pieces = [_piece("Rainy input", rainy, clean, place, {} if input_line is None else scores[input_line])]
+    pieces += [_piece(labels[line], image, clean, place, scores[line]) for line, image in restored.items()]
     pieces.append(Piece("Ground truth", _uri(place.cut(clean), WINDOW_QUALITY), "", {}))
     height, width = clean.shape[:2]
     return Plate(
@@ -124,13 +126,14 @@ def _piece(label: str, image: Image, clean: Image, place: Window, scores: Mappin
     return Piece(label, _uri(cut, WINDOW_QUALITY), errors, scores)
 
 
-def _scores(grids: Mapping[str, ScoreGrid], image: int, line: int | None) -> dict[str, str]:
-    if line is None:
-        return {}
+def _scores(grids: Mapping[str, ScoreGrid], image: int, entry: Entry, seed: int) -> dict[str, str]:
+    """By protocol, where that seed has scores."""
     lines = {}
     for protocol, grid in grids.items():
-        psnr, ssim = float(grid.psnr[image, line]), float(grid.ssim[image, line])
-        lines[protocol] = f"{printed(psnr, 'psnr')} dB · SSIM {printed(ssim, 'ssim')}"
+        for scores in grid.seed_values:
+            if scores.seed == seed and grid.lines[scores.line].full_name == entry.full_name:
+                psnr, ssim = float(scores.psnr[image]), float(scores.ssim[image])
+                lines[protocol] = f"{printed(psnr, 'psnr')} dB · SSIM {printed(ssim, 'ssim')}"
     return lines
 
 

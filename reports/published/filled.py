@@ -229,7 +229,7 @@ def _words(table: PaperTable, fillings: Sequence[Filling | None]) -> str:
 def _parameters(index: RunIndex, table: PaperTable) -> FilledTable:
     rows = []
     for row in table.rows:
-        method = next((m for m in index.results.methods if row.measure and answers(m.name, row.measure.method)), None)
+        method = next((m for m in index.results.methods if row.measure and answers(m, row.measure.method)), None)
         counted = MISSING if method is None else f"{method.parameters:,}"
         printed = MISSING if row.parameters is None else row.parameters.value
         rows.append(FilledRow(row.title, (), {}, "" if method is None else method.name, (printed, counted)))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from derainbench.recipe import Recipe
+from derainbench.recorded_inputs import evaluation_inputs
 from derainbench.results import UNTRAINED, MethodInRun, Results
 
 from .shipped import Measure, PaperTable, TableColumn, TableRow
@@ -71,8 +73,8 @@ def filling(index: RunIndex, table: PaperTable, row: TableRow, column: TableColu
     """What the run has for a row and a column, or None.
 
     What a suite ran for the row comes first, then by the name of the method: trained here as the row asks for,
-    published weights, trained here in another way. A row with a recipe of its own takes published weights last: they
-    were not trained by it.
+    published weights, trained here in another way; of two alike the one in fp32. A row with a recipe of its own takes
+    published weights last: they were not trained by it.
     """
     measure = row.measure
     if measure is None:
@@ -95,9 +97,9 @@ def without_tag(name: str) -> str:
     return name.partition("@")[0]
 
 
-def answers(name: str, asked: str) -> bool:
+def answers(method: MethodInRun, asked: str) -> bool:
     """Whether a method is the one that a row asks for, with whatever weights unless it asks for some."""
-    return asked in (name, without_tag(name))
+    return asked in (method.asked, without_tag(method.asked))
 
 
 def _sources(method: MethodInRun, asked: str, wanted: str) -> tuple[str, ...]:
@@ -106,18 +108,25 @@ def _sources(method: MethodInRun, asked: str, wanted: str) -> tuple[str, ...]:
     Weights that the row names are taken whatever they were trained on; others only if they were trained on ``wanted``.
     """
     if method.weights is None:
-        return (wanted, UNTRAINED) if method.name == asked else ()
+        return (wanted, UNTRAINED) if method.asked == asked else ()
     source = str(method.weights["trained_on"])
-    fits = method.name == asked or (answers(method.name, asked) and source == wanted)
+    fits = method.asked == asked or (answers(method, asked) and source == wanted)
     return (source,) if fits else ()
 
 
-def _order(index: RunIndex, measure: Measure, candidate: Filling) -> tuple[bool, int, bool]:
+def in_bf16(index: RunIndex, place: Place) -> bool:
+    """Whether an evaluation was computed in bf16; publications are in fp32."""
+    seeds = (key for key in index.results.evaluations if (key[0], key[1], key[3]) == place)
+    inputs = evaluation_inputs(index.results, next(seeds, (place[0], place[1], 0, place[2])))
+    return bool(inputs["precision"] == "bf16")
+
+
+def _order(index: RunIndex, measure: Measure, candidate: Filling) -> tuple[bool, int, bool, bool]:
     method = index.methods[candidate.place[0]]
     trained = 2 if candidate.differs else 0
     published = 3 if measure.recipe else 1
     kind = trained if method.weights is None else published
-    return candidate.failed, kind, method.unverified
+    return candidate.failed, kind, method.unverified, in_bf16(index, candidate.place)
 
 
 def _judged(index: RunIndex, measure: Measure, place: Place) -> Filling | None:
@@ -133,9 +142,16 @@ def _judged(index: RunIndex, measure: Measure, place: Place) -> Filling | None:
     if source == UNTRAINED:
         return Filling(place, name, failed=failed)
     departs = departures(index, measure, name, source)
-    recipe = str(index.results.info.get("recipe", {}).get("name", "")) or "another"
-    words = f"{name}, trained here" + (f" with recipe {recipe}" if departs else "")
+    words = f"{name}, trained here" + (f" with recipe {_recipe_name(index, name, source)}" if departs else "")
     return Filling(place, words, _told(departs), failed)
+
+
+def _recipe_name(index: RunIndex, method: str, source: str) -> str:
+    """What a training's recipe is called; where runs were merged, in those of them that trained by it."""
+    info, used = index.results.info, index.recipes.get((method, source))
+    runs = [run for run in info.get("runs", ()) if used in run.get("recipes", {}).values()] or [info]
+    names = dict.fromkeys(str(run.get("recipe", {}).get("name", "")) for run in runs)
+    return ", ".join(filter(None, names)) or "another"
 
 
 def departures(index: RunIndex, measure: Measure, method: str, source: str) -> list[tuple[str, str, str]]:
@@ -180,10 +196,11 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _told(departs: list[tuple[str, str, str]]) -> str:
-    """How a training differs from the row's: its length before all."""
+    """How a training differs from the row's: its length before all, the rest in the order of a recipe's fields."""
+    fields = ["length", *Recipe.model_fields]
     told = ", ".join(
         f"{was} instead of {wanted}" if field == "length" else f"{field} {was} instead of {wanted}"
-        for field, wanted, was in sorted(departs, key=lambda each: each[0] != "length")
+        for field, wanted, was in sorted(departs, key=lambda each: fields.index(each[0]) if each[0] in fields else 99)
     )
     return f"trained otherwise than published, {told}" if told else ""
 

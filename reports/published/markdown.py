@@ -59,7 +59,7 @@ def _cells(line: Line, blocks: tuple[str, ...]) -> list[str]:
 
 def _marked(cell: Cell) -> str:
     text = cell_text(cell)
-    return {"best": f"**{text}**", "second": f"<u>{text}</u>", None: text}[cell.rank]
+    return {"best": f"**{text}**", "second": f"<ins>{text}</ins>", None: text}[cell.rank]
 
 
 def _footnote(footnote: Footnote) -> str:

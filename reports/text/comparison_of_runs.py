@@ -113,6 +113,8 @@ def _notes(cell: CellChange, comparison: RunComparison) -> list[str]:
     for metric, change in (("PSNR", cell.psnr), ("SSIM", cell.ssim)):
         if change is not None and change.infinite:
             notes.append(f"{counted(change.infinite, 'image')} with infinite {metric} left out of the means.")
+        if change is not None and (undefined := cell.images - change.better - change.equal - change.worse):
+            notes.append(f"{counted(undefined, 'image')} with undefined {metric} left out.")
         if change is not None and not isinstance(change.test, Paired) and not cell.identical:
             notes.append(f"no test of {metric}: {change.test.reason}.")
     return notes

@@ -9,7 +9,7 @@ from tabulate import tabulate
 from ..comparison.panels import cell_text
 from ..comparison.reproduction import ALIGNMENT, HEADERS, Reproduction, sources
 from ..comparison.significance import MARK, marked_tables
-from ..comparison.statistics_layout import SetDataset, SetStatistics, set_statistics
+from ..comparison.statistics_layout import WHERE_OTHERS, SetDataset, SetStatistics, set_statistics
 from ..comparison.table import Cell, ComparisonTable
 from ..content import Content
 from ..costs import cost_tables, costs_markdown
@@ -28,7 +28,7 @@ def markdown(content: Content) -> str:
         parts += [
             f"## {escape(table.title)}",
             f"Protocol `{code(table.protocol)}`; mean over test images; higher is "
-            "better; **best** and <u>second</u> of each column.",
+            "better; **best** and <ins>second</ins> of each column.",
             *_warning(source),
             _table(table),
             *_list(table.notes),
@@ -67,7 +67,7 @@ def _table(table: ComparisonTable) -> str:
 
 def _marked(cell: Cell) -> str:
     text = cell_text(cell)
-    emphasised = {"best": f"**{text}**", "second": f"<u>{text}</u>", None: text}[cell.rank]
+    emphasised = {"best": f"**{text}**", "second": f"<ins>{text}</ins>", None: text}[cell.rank]
     return emphasised + (MARK if cell.tied else "")
 
 
@@ -75,7 +75,7 @@ def _statistics(part: SetStatistics) -> list[str]:
     said = [_sentences(dataset, metrics, words) for dataset in part.datasets for metrics, words in dataset.said]
     if not said:
         return []
-    return [f"What may be concluded under `{code(part.protocol)}`:", "\n".join(said)]
+    return [f"What may be concluded under `{code(part.protocol)}` ({WHERE_OTHERS}):", "\n".join(said)]
 
 
 def _sentences(dataset: SetDataset, metrics: str, words: Iterable[str]) -> str:

@@ -47,7 +47,7 @@ def test_times() -> None:
 def test_a_peak_holds_what_was_allocated() -> None:
     status = Path("/proc/self/status").read_text()
     highest, now = (int(re.findall(rf"{name}:\s+(\d+) kB", status)[0]) * 1024 for name in ("VmHWM", "VmRSS"))
-    more = highest - now + 64 * 2**20
+    more = highest - now + 256 * 2**20  # what tests before this one freed may be given back meanwhile
     peak = peak_of(lambda: bytearray(b"1") * more, torch.device("cpu"))
     assert peak.peak is not None
     assert peak.before is not None

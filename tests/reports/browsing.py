@@ -39,10 +39,10 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-def write_page(run: Results, folder: Path, pictures: Pictures | None = None) -> str:
-    """Write the page of ``run`` and return its address."""
+def write_page(run: Results, folder: Path, pictures: Pictures | None = None, **also: Any) -> str:
+    """Write the page of ``run``, and of what is ``also`` known beside it, and return its address."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.html").write_text(html(content(run), pictures or Pictures()), encoding="utf-8")
+    (folder / "index.html").write_text(html(content(run, **also), pictures or Pictures()), encoding="utf-8")
     return (folder / "index.html").as_uri()
 
 

@@ -58,7 +58,7 @@ def _numbers(cells: list[str]) -> list[str]:
 
 def rows_of_latex(tex: str) -> list[Rows]:
     """The tables of ``published.tex.j2``; the panels of one table side by side."""
-    return [_panels(table) for table in re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", tex, re.DOTALL)]
+    return [_panels(table) for table in re.findall(r"\\begin\{\\dbfloat\}(.*?)\\end\{\\dbfloat\}", tex, re.DOTALL)]
 
 
 def _panels(table: str) -> Rows:

@@ -62,7 +62,7 @@ def test_on_a_telephone_charts_fit_and_their_text_is_legible(browser: Browser, t
             """() => [...document.querySelectorAll("#figures svg")].filter((svg) => svg.getBoundingClientRect().width)
             .map((svg) => [svg.getBoundingClientRect().right, svg.getScreenCTM().a * 12])"""
         )
-        assert all(right <= 375 and size >= 9.5 for right, size in sizes)
+        assert all(right <= 375 and size >= 11 for right, size in sizes)
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 

@@ -46,7 +46,7 @@ def test_tables(efficiency: dict[str, Any]) -> None:
     assert gpu.setting == "cuda:0 (A GPU), bf16, torch 2.13"
     assert cpu.setting == "cpu (A CPU, 4 threads), fp32, torch 2.13"
     fine, failed = gpu.rows
-    assert fine.cells == ("1,234", "512×256", "1.00", "20", "19 – 21", "6.55", "1,024")
+    assert fine.cells == ("1,234", "512×256", "1.00", "20.0", "19.0 – 21.0", "6.55", "1,024")
     assert fine.values == (1234, 512 * 256, 10**9, 0.02, 0.02, pytest.approx(6.5536), 2**30)
     assert failed.failed
     assert "b at 64×64 failed: out of memory" in gpu.notes
@@ -91,6 +91,6 @@ def test_latex(efficiency: dict[str, Any]) -> None:
 def test_markdown(efficiency: dict[str, Any]) -> None:
     text = costs_markdown(cost_tables(efficiency))
     assert text.count("| Method") == 2
-    assert "| 20 | 19 – 21 |" in " ".join(text.split())
+    assert "| 20.0 | 19.0 – 21.0 |" in " ".join(text.split())
     assert f"| {escape(NAME)} " in text
     assert "<script>" not in text

@@ -306,3 +306,44 @@ def test_a_suite_s_training_for_one_row_is_not_taken_for_another_row_s() -> None
     )
     assert row(ablation, "NASNet").filled_by == "nasnet, trained here"
     assert otherwise(main) == ["200,000 steps instead of what is published, lr 0.0001 instead of what is published"]
+
+
+def test_what_else_keeps_a_number_from_being_compared_is_told() -> None:
+    """bf16, outputs truncated to 8 bit, and test scenes that the training saw."""
+    prenet = weights("prenet@rain100l", "rain100l")
+    assert prenet.weights is not None
+    prenet = dataclasses.replace(prenet, weights=prenet.weights | {"quantisation": "truncate"})
+    found = scores(prenet.name, "rain100l", "rain100l")
+    seen = [{"train": "rain100l", "test": "rain100l", "shared": 3, "exact": 3, "total": 100, "notice": ""}]
+    told = [
+        "PReNet: measured in bf16; a number to compare with the published one is one in fp32.",
+        "PReNet: outputs truncated to 8 bit, as their authors did, under the protocols of 8-bit images.",
+        "PReNet: copies of 3 of the 100 clean test images are in rain100l train here.",
+    ]
+    filled = fill(table("nasnet/2"), run([prenet], found, precision="bf16", seen_in_training=seen))
+    assert [note for note in filled.notes if note.startswith("PReNet:")] == told
+    in_float = run([prenet], found, precision="fp32", protocols=["rgb-float-u7"])
+    assert not any(note.startswith("PReNet:") for note in fill(table("nasnet/2"), in_float).notes)
+
+
+def test_rows_that_differ_alike_are_told_once() -> None:
+    """Stage=3 is Table 7's training too, so that its differences are found in another order than those of Stage=1."""
+    changes = [
+        {"method": "nasnet", "field": field, "paper": paper, "here": here}
+        for field, paper, here in [
+            ("length", "200,000 steps", "100 steps"),
+            ("lr", 1e-4, 1e-3),
+            ("batch", 2, 4),
+            ("length", "300,000 steps", "100 steps"),
+            ("lr", 2e-4, 1e-3),
+        ]
+    ]
+    asked = {"lr": 1e-4, "steps": 200_000}
+    cells = [{"kind": "train", "method": "nasnet", "dataset": "rain100h", "row_recipe": asked}]
+    names = ["nasnet[stages=1]", "nasnet"]
+    found = [score for name in names for score in scores(name, "rain100h", "rain100h")]
+    quick = {"name": "quick", "changes": changes}
+    trainings = [training(name, "rain100h", lr=1e-3, batch=4, steps=100) for name in names]
+    here = run([method(name) for name in names], found, *trainings, recipe=quick, cells=cells)
+    (told,) = [note for note in fill(table("nasnet/8"), here).notes if "trained otherwise" in note]
+    assert told.startswith("Stage=1, Stage=3: trained otherwise than published, 100 steps instead of 300,000 steps, lr")

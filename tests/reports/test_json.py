@@ -21,6 +21,8 @@ from derainbench.merging import merged
 from derainbench.results import Results
 from derainbench.store import load_results
 
+from .shapes import many
+
 IMAGES = 48
 LOW = tuple(24 + (7 * n % IMAGES) / 8 for n in range(IMAGES))
 HIGH = tuple(value + 1 + (n % 5) / 4 for n, value in enumerate(LOW))
@@ -79,6 +81,16 @@ def test_cells_have_the_value_and_what_is_printed(run: Results) -> None:
     assert infinite["infinite"] == 1
 
 
+def test_cells_say_what_no_test_finds_worse_than_the_best() -> None:
+    written = data(content(many(methods=4, datasets=1)))
+    found = {(e["protocol"], e["metric"]): e["lines"] for e in written["statistics"]}
+    for table in written["tables"]:
+        for metric in ("psnr", "ssim"):
+            told = {c["method"]: c["not_worse_than_best"] for c in table["cells"] if c["metric"] == metric}
+            assert told == {line["method"]: line["not_worse_than_best"] for line in found[table["protocol"], metric]}
+            assert list(told.values()) == [False, False, True, True]
+
+
 def test_statistics_are_those_of_the_report(run: Results) -> None:
     shown = content(run)
     written = {(e["dataset"], e["protocol"], e["metric"]): e for e in data(shown)["statistics"]}
@@ -116,6 +128,29 @@ def test_every_merged_run_says_how_it_was_made(run: Results, tmp_path: Path) -> 
     written = data(merged([run, other]))
     assert [made["name"] for made in written["runs"]] == ["study", "other"]
     assert {"tiny (study)", "tiny (other)"} < {method["name"] for method in written["methods"]}
+
+
+#: What others document, or what has names for keys.
+ELSEWHERE = {"recipe", "machine", "versions", "paper", "weights", "macs", "sources", "efficiency"}
+
+
+def keys(value: Any) -> set[str]:
+    """Every field at any depth."""
+    if isinstance(value, list):
+        return set().union(*map(keys, value))
+    if not isinstance(value, dict):
+        return set()
+    return {*value} | set().union(*(keys(part) for key, part in value.items() if key not in ELSEWHERE))
+
+
+def test_every_field_is_documented(run: Results) -> None:
+    several = many(methods=3, datasets=1, images=24)
+    written = keys(data(content(run, paper_tables(["nasnet"])))) | keys(data(several))
+    assert {"reproductions", "critical_difference", "standard_error", "counted", "median_difference"} <= written
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    described = text.partition("## results.json")[2].partition("## Several runs")[0]
+    run_json = text.partition("## run.json")[2].partition("## done.json")[0]
+    assert sorted(key for key in written if f"`{key}`" not in described + run_json) == []
 
 
 def test_published_tables_keep_their_digits(run: Results) -> None:

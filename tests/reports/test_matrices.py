@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -60,6 +61,28 @@ def test_what_a_test_tells_apart_is_shaded_and_said() -> None:
     assert found.tested
 
 
+def test_ties_are_neither_won_nor_lost() -> None:
+    """B is better on 20 images, as good on 28: 42 per cent are won, and that is a lead."""
+    scores = np.tile(np.arange(48.0)[:, None], 3)
+    scores[:20, 1] += 1
+    found = duels(made := grid(scores), range(3), LABELS, "psnr", dataset_statistics(made, "psnr"))
+    assert [(duel.text, duel.shade) for duel in (found.rows[0][1], found.rows[1][0]) if duel] == [
+        ("0", "l2"),
+        ("42", "w2"),
+    ]
+
+
+def test_the_shade_is_that_of_the_test() -> None:
+    """B is worse on most images, by little, and better by much on the others: the signed ranks favour it."""
+    scores = np.tile(np.arange(60.0)[:, None], 3)
+    scores[:, 1] += np.where(np.arange(60) < 28, 5 + np.arange(60), -0.01 * np.arange(60))
+    found = duels(made := grid(scores), range(3), LABELS, "psnr", dataset_statistics(made, "psnr"))
+    assert [(duel.text, duel.shade) for duel in (found.rows[0][1], found.rows[1][0]) if duel] == [
+        ("53", "l1"),
+        ("47", "w1"),
+    ]
+
+
 def test_a_refused_test_says_why() -> None:
     made = grid(np.array([[3.0, 2.0, 1.0]] * 3) + np.arange(3)[:, None])
     found = duels(made, range(3), LABELS, "psnr", dataset_statistics(made, "psnr"))
@@ -114,6 +137,18 @@ def test_the_matrix_has_the_means_of_the_comparison() -> None:
     rows = {row.entry.trained_on: row for row in content(run).tables[0].rows if row.entry.method.name == "prenet"}
     assert [cell.text for cell in rows[None].cells[::2]] == [found.rows[0][0].text, found.rows[1][1].text]
     assert rows["b"].cells[0].text == found.rows[1][0].text
+
+
+def test_what_is_restored_without_error_is_infinite_and_no_gap() -> None:
+    run = crossed()
+    perfect = (run.scores["method"] == "prenet") & (run.scores["trained_on"] == "a") & (run.scores["dataset"] == "b")
+    scores = run.scores.assign(psnr=run.scores["psnr"].mask(perfect, math.inf))
+    (found,) = generalisation(score_grids(dataclasses.replace(run, scores=scores)), run.datasets, "y")
+    assert [[cell.text for cell in row] for row in found.rows] == [["30.50", "∞"], ["29.50", "25.50"]]
+    assert found.rows[0][1].words == "PReNet trained on Set A, tested on Set B: ∞ dB"
+    once = scores.assign(psnr=run.scores["psnr"].mask(perfect & (scores["seed"] == 0), math.inf))
+    (found,) = generalisation(score_grids(dataclasses.replace(run, scores=once)), run.datasets, "y")
+    assert found.rows[0][1].text == "23.00", "of the other seed, as in the table"
 
 
 def test_gaps_are_dashes_and_a_run_that_crossed_nothing_has_no_matrix() -> None:

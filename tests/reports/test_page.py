@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from derainbench.reports.published.shipped import paper_tables
 from playwright.sync_api import Browser, Page
 
 from derainbench.results import Results
 
 from .browsing import POOR_CONTRAST, UNLABELLED, browser, opened, write_page  # noqa: F401
+from .test_costs import efficiency  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +189,27 @@ def test_paper_has_the_tables_and_no_controls(page: Page) -> None:
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
-def test_controls_have_names_and_text_has_contrast(page: Page) -> None:
+def test_controls_have_names_and_text_has_contrast(
+    browser: Browser,  # noqa: F811
+    tmp_path: Path,
+    run_with_pictures: Results,
+    efficiency: dict[str, Any],  # noqa: F811
+) -> None:
+    """In every section that a page can have."""
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    page.locator("#dataset-1 .show-errors").click()
-    for scheme in schemes:
-        page.emulate_media(color_scheme=scheme)
-        assert page.evaluate(POOR_CONTRAST) == [], scheme
-    assert page.evaluate(UNLABELLED) == []
+    address = write_page(run_with_pictures, tmp_path, published=paper_tables(["nasnet"]), efficiency=efficiency)
+    with opened(browser, address, reduced_motion="reduce") as page:
+        page.locator("#dataset-1 .show-errors").click()
+        for folded in page.locator("summary").all():
+            folded.click()
+        assert page.locator("#published table:visible").count() == 9
+        assert page.locator("#efficiency table:visible").count() == 2
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(POOR_CONTRAST) == [], scheme
+        assert page.evaluate(UNLABELLED) == []
+
+
+def test_the_first_line_names_what_was_compared(page: Page) -> None:
+    words = "Single-image deraining by PReNet, on Streaks and Drops: 4 test images."
+    assert page.locator(".lede").inner_text() == words, "the rainy input is no method"

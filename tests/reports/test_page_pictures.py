@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from derainbench.reports.content import content
 from derainbench.reports.page.gallery import galleries
 from derainbench.reports.page.html import html
@@ -17,7 +18,7 @@ from playwright.sync_api import Browser
 from derainbench.results import Results, TestPair
 
 from .browsing import browser, opened, write_page  # noqa: F401
-from .conftest import draw, with_pictures
+from .conftest import draw, method, with_pictures
 
 
 def viewers(run: Results, pictures: Pictures) -> list[dict[str, Any]]:
@@ -163,3 +164,12 @@ def test_without_script_a_line_says_where_the_numbers_are(
         assert "scores.csv" in page.locator("noscript").inner_text()
         assert page.locator("#comparison table:visible").count() == 1
         assert page.locator("input:visible, select:visible").count() == 0
+
+
+def test_the_slider_starts_with_the_best_method_on_the_right(tmp_path: Path) -> None:
+    run = with_pictures(tmp_path)
+    worse = run.scores[run.scores["method"] == "prenet"].assign(method="rescan")
+    scores = pd.concat([run.scores, worse.assign(psnr=worse["psnr"] - 3)], ignore_index=True)
+    run = replace(run, scores=scores, methods=(*run.methods, method("rescan")))
+    viewer, _ = viewers(run, Pictures())
+    assert [viewer["versions"][number] for number in viewer["start"]] == ["Rainy input", "PReNet"]

@@ -15,7 +15,7 @@ from derainbench.results import Failure
 from .browsing import browser, opened, write_page  # noqa: F401
 from .conftest import dataset, method, results, with_pictures
 
-EVIL = """ <script>alert(1)</script> <img src=x onerror=alert(1)> a&b"c.png'{{ 1 }}"""
+EVIL = """ <script>alert(1)</script> <img src=x onerror=alert(1)> a&b"c.png'{{ 1 }}""" + "x" * 60
 
 
 def test_hostile_names_are_text(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
@@ -37,6 +37,8 @@ def test_hostile_names_are_text(browser: Browser, tmp_path: Path) -> None:  # no
         page.get_by_label("Methods").fill("<script>")
         assert page.locator("#comparison tbody tr:visible").count() == 2
         assert page.locator("main script, img[src=x]").count() == 0
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, "words without blanks break"
 
 
 def test_a_quick_run_and_leaks_are_said_at_the_top(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
@@ -48,6 +50,10 @@ def test_a_quick_run_and_leaks_are_said_at_the_top(browser: Browser, tmp_path: P
         words = page.get_by_role("complementary", name="Warnings").inner_text()
         assert "Recipe quick: not comparable with published numbers." in words
         assert "Seen in training. 3 of 9 test images are in a" in words
+    leaky = replace(run, info=run.info | {"seen_in_training": [leak, leak | {"test": "e", "notice": "2 of 9 in e"}]})
+    with opened(browser, write_page(leaky, tmp_path / "leaks", NoPictures())) as page:
+        page.get_by_text("1 more of the kind").click()
+        assert page.locator(".banner").get_by_text("2 of 9 in e").is_visible()
     honest = replace(run, info=run.info | {"recipe": {"name": "paper", "comparable": True}, "seen_in_training": []})
     with opened(browser, write_page(honest, tmp_path / "honest", NoPictures())) as page:
         assert page.get_by_role("complementary", name="Warnings").count() == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from derainbench.reports.comparison.grids import score_grids
 from derainbench.reports.page.plates import plates
 from derainbench.reports.page.qualitative import choose, error_map, window
@@ -97,6 +99,14 @@ def test_plates_show_every_version_and_say_what_it_scored(tmp_path: Path) -> Non
     assert _decoded(plate.pieces[0].error).max() > 100, "the input differs"
     assert plate.pieces[2].error == ""
     assert (plate.across, plate.down) == (100 * 48 / 128, 100 * 48 / 96)
+
+
+def test_a_picture_of_one_seed_has_that_seed_s_score(tmp_path: Path) -> None:
+    run = with_pictures(tmp_path)
+    more = run.scores[run.scores["method"] == "prenet"].assign(seed=1)
+    run = replace(run, scores=pd.concat([run.scores, more.assign(psnr=more["psnr"] - 10)], ignore_index=True))
+    piece = plates(run, score_grids(run))[0].plates[0].pieces[1]
+    assert (piece.label, piece.scores["y"]) == ("PReNet, seed 0", "31.75 dB · SSIM 0.9375"), "not the mean of two seeds"
 
 
 def test_images_that_are_gone_are_left_out(tmp_path: Path) -> None:

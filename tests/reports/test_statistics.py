@@ -142,6 +142,16 @@ def test_a_better_mean_that_few_images_make_is_not_better() -> None:
     assert found.sentences[0].startswith("B is better than A on 37 of 60 images (mean -1.60 dB)")
 
 
+def test_the_best_is_that_of_the_table() -> None:
+    """A has the highest mean over the images it has scores of, but none in a table: one of them is undefined."""
+    scores = close(40, 2.0, 0.0, -2.0)
+    scores[0, 0] = np.nan
+    found = of(scores)
+    assert found.best == 1
+    assert found.not_worse == {0, 1}
+    assert of(scores[:, [0]]).best == 0
+
+
 def test_infinite_scores_and_lonely_lines() -> None:
     scores = close(40, 0.0, 2.0)
     scores[:, 1] = np.inf

@@ -60,6 +60,17 @@ def test_infinite_images_are_left_out_of_the_mean_and_counted_in_a_note() -> Non
         ("∞", 2, "best"),
     ]
     assert "a on d: 1 image has infinite PSNR, left out of the mean." in table.notes
+    assert "b on d: 2 images have infinite PSNR." in table.notes, "then the mean is infinite too"
+
+
+def test_an_image_that_is_infinite_in_every_seed_is_not_several_images() -> None:
+    scores: list[Score] = [
+        ("a", "d", seed, "d", image, "y", psnr, 1.0)
+        for seed in (0, 1)
+        for image, psnr in (("i", math.inf), ("j", 40.0))
+    ]
+    table = comparison_table(results(scores, [method("a")], [dataset("d", "i", "j")]), "y")
+    assert "a on d: infinite PSNR 2 times in 2 seeds, left out of the mean." in table.notes
 
 
 def test_an_undefined_score_makes_the_mean_undefined_and_unranked() -> None:

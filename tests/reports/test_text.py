@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import io
 import re
@@ -58,14 +59,25 @@ def test_markdown_has_a_table_for_each_protocol_with_best_and_second(run_with_pi
     text = markdown(content(run_with_pictures))
     assert text.count("> **Recipe `quick`: not comparable with published numbers**") == 3
     assert re.search(r"\| PReNet +\| +168,963 \| +\*\*32\.25\*\* \|", text)
-    assert re.search(r"\| identity +\| +0 \| +<u>27\.25</u> \|", text)
+    assert re.search(r"\| identity +\| +0 \| +<ins>27\.25</ins> \|", text)
 
 
 def test_markdown_says_what_may_be_concluded_and_marks_ties() -> None:
     text = markdown(content(many(methods=4, datasets=1)))
-    assert re.search(r"<u>\d\d\.\d\d ± \d\.\d\d</u>†", text)
-    assert text.count("\n- † not told apart from the best of its column") == 2, "once a protocol"
+    assert re.search(r"<ins>\d\d\.\d\d ± \d\.\d\d</ins>†", text)
+    assert text.count("\n- † not worse than the best of its column") == 2, "once a protocol"
     assert re.search(r"- \*\*A dataset .* PSNR\.\*\* .* are not told apart: ", text)
+    assert text.count(" PSNR.** ") == text.count(" SSIM.** ") == 1, "under the first protocol"
+
+
+def test_no_mark_stands_at_a_dash() -> None:
+    """One of two methods that are alike has an image without a score, so that it has no mean."""
+    run = many(methods=4, datasets=1)
+    lost = run.scores.index == run.scores.index[-1]
+    text = markdown(content(dataclasses.replace(run, scores=run.scores.assign(psnr=run.scores["psnr"].mask(lost)))))
+    assert "no mean PSNR, because it is undefined for an image" in text
+    assert "†" in text
+    assert "–†" not in text
 
 
 def test_markdown_cells_keep_bars_and_tags_as_text() -> None:

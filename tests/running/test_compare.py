@@ -117,6 +117,17 @@ def test_infinite_scores_win_but_are_not_averaged(tmp_path: Path) -> None:
     assert "1 image with infinite PSNR left out" in comparison_text(comparison)
 
 
+def test_undefined_scores_are_left_out_and_said(tmp_path: Path) -> None:
+    first = Run([Score("tiny", "rain", (math.nan, *BEFORE[1:]))], images=24)
+    second = Run([Score("tiny", "rain", AFTER)], images=24)
+    comparison = compared(tmp_path, first, second)
+    (cell,) = comparison.cells
+    assert cell.psnr is not None
+    assert cell.psnr.first == pytest.approx(np.mean(BEFORE[1:]), abs=1e-12)
+    assert (cell.images, cell.psnr.better + cell.psnr.equal + cell.psnr.worse) == (24, 23)
+    assert "tiny on rain: 1 image with undefined PSNR left out." in comparison_text(comparison)
+
+
 def test_seeds_are_pooled(tmp_path: Path) -> None:
     def run(*shifts: float) -> Run:
         scores = [Score("tiny", "rain", [p + shift for p in BEFORE], seed) for seed, shift in enumerate(shifts)]

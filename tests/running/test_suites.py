@@ -65,14 +65,19 @@ def test_the_plan_is_shown_where_no_dataset_is(workshop) -> None:
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[:2] == ["recipe quick", "suite nasnet-ablations"]
-    cells = [line for line in lines if line.startswith("no data")]
+    cells = [line for line in lines if line.startswith("  no data")]
     assert len(cells) == 16
     assert sum("train/" in line for line in cells) == 8, "NASNet on SPA-REAL serves Tables 7 and 9"
-    (shared,) = [line for line in cells if "train/nasnet/spa-real" in line]
-    assert shared.endswith("for nasnet/7 NASNet, nasnet/9 NASNet")
+    shared = lines.index("nasnet/7 NASNet, nasnet/9 NASNet")
+    assert [line.split()[-1] for line in lines[shared + 1 : shared + 4]] == [
+        "train/nasnet/spa-real/seed0",
+        "eval/nasnet/spa-real/seed0/spa-real",
+        "Stage=1",
+    ]
+    assert max(map(len, lines[:-2])) < 100
     assert all("  about " in line for line in cells if "train/" in line)
-    assert "without 8 of unknown cost" in lines[-3]
-    assert "multiply-accumulates" in lines[-3]
+    assert lines[-5].endswith("without 8 of unknown cost")
+    assert "multiply-accumulates" in lines[-4]
     assert "note: not here: rain100h (test and train), spa-real (test and train)" in lines[-2]
     assert lines[-1] == "16 cells, 16 to do"
     assert not (workshop.folder / "runs").exists()
@@ -169,7 +174,8 @@ def test_weights_that_are_not_here_are_planned_and_refused(workshop) -> None:
     arguments = workshop.arguments("prenet@rain100l")
     plan = workshop([*arguments, "--dry-run"])
     assert plan.returncode == 0, plan.stderr
-    assert "no weights eval/prenet@rain100l/rain100l/seed0/tiny" in plan.stdout
+    (line,) = [line for line in plan.stdout.splitlines() if "eval/prenet@rain100l/rain100l/seed0/tiny" in line]
+    assert line.startswith("no weights ")
     assert "note: the weights of prenet@rain100l are not here; fetch them from" in plan.stdout
     one_line(workshop(arguments), "the weights of prenet@rain100l are not here")
 

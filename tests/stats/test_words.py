@@ -13,6 +13,7 @@ from derainbench.stats import (
     Ranks,
     Refusal,
     comparison_words,
+    listed,
     over_seeds,
     p_words,
     rank_words,
@@ -67,7 +68,7 @@ def test_ranks() -> None:
     ranks = Ranks((1.2, 2.0, 2.8, 4.0), 42.31, 1e-8, 0.9, ((0, 1), (1, 2)), 91)
     assert rank_words("ABCD", ranks) == (
         "Over 91 scenes the ranks of the 4 methods differ: Friedman chi-square(3) = 42.3, p < 0.001. Nemenyi's test "
-        "does not tell apart: A and B; B and C (critical difference 0.90)."
+        "does not tell apart: A and B; nor B and C (critical difference 0.90)."
     )
     assert "tells all of them apart" in rank_words("ABCD", replace(ranks, cliques=()))
     assert "A, B, C and D" in rank_words("ABCD", replace(ranks, cliques=((0, 1, 2, 3),)))
@@ -75,6 +76,12 @@ def test_ranks() -> None:
     assert (
         nothing == "Over 91 scenes the ranks of the 4 methods do not differ: Friedman chi-square(3) = 3.0, p = 0.400."
     )
+
+
+def test_names_with_commas_stay_apart() -> None:
+    assert listed(["A"]) == "A"
+    assert listed(["A", "B", "C"]) == "A, B and C"
+    assert listed(["A, small", "B", "C"]) == "A, small; B; and C"
 
 
 def test_seeds() -> None:

@@ -1,0 +1,77 @@
+"""The tests of a dataset as a table: every method against the best; what no table can say stays in words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from derainbench.stats import Paired, Refusal, p_words
+
+from ..comparison.statistics import DatasetStatistics
+from ..comparison.statistics_layout import SetStatistics
+from ..comparison.table import METRICS, printed
+from ..content import Content
+
+
+@dataclass(frozen=True)
+class AgainstBest:
+    """One dataset. ``lines`` are a name and, for each metric, how far the best lies above it, on which part of the
+    images, and p; a metric without a test has one text instead. ``lines`` is empty where nothing could be tested.
+
+    ``words`` are the metrics and the sentences on what was not tested, and on ranks.
+    """
+
+    title: str
+    lines: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
+    words: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def against_best(content: Content, part: SetStatistics) -> tuple[AgainstBest, ...]:
+    """Every dataset of ``part`` that anything is said of."""
+    found = []
+    for dataset in part.datasets:
+        if dataset.said:
+            place = (dataset.dataset.name, part.protocol)
+            found.append(_of_dataset(dataset.dataset.title, [content.statistics[*place, metric] for metric in METRICS]))
+    return tuple(found)
+
+
+def _of_dataset(title: str, found: list[DatasetStatistics]) -> AgainstBest:
+    tested = [_tested(each) for each in found]
+    words: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for each, pairs in zip(found, tested, strict=True):
+        words[_rest(each, len(pairs))].append(each.metric.upper())
+    lines = tuple(
+        (label, tuple(_cells(each, pairs, n) for each, pairs in zip(found, tested, strict=True)))
+        for n, label in enumerate(found[0].labels)
+    )
+    said = tuple((" and ".join(metrics), sentences) for sentences, metrics in words.items() if sentences)
+    return AgainstBest(title, lines if any(tested) else (), said)
+
+
+def _rest(found: DatasetStatistics, tested: int) -> tuple[str, ...]:
+    """The sentences after those on the ``tested`` pairs; where no pair was tested for one reason, it is said of all."""
+    reasons = {pair.reason for place, pair in found.pairs.items() if found.best in place and isinstance(pair, Refusal)}
+    if tested or found.best is None or len(reasons) != 1:
+        return found.sentences[tested:]
+    return (f"No method is tested against the best, {found.labels[found.best]}: {reasons.pop()}.", *found.sentences[1:])
+
+
+def _tested(found: DatasetStatistics) -> dict[int, Paired]:
+    """The tests of the best against other lines, by line."""
+    best = found.best
+    pairs = {place: pair for place, pair in found.pairs.items() if isinstance(pair, Paired)}
+    return {} if best is None else {sum(place) - best: pair for place, pair in pairs.items() if best in place}
+
+
+def _cells(found: DatasetStatistics, tested: dict[int, Paired], line: int) -> tuple[str, ...]:
+    if line == found.best:
+        return ("best",)
+    if line not in tested:
+        return ("not tested",)
+    pair = tested[line]
+    first = found.best is not None and found.best < line
+    difference = pair.mean_difference if first else -pair.mean_difference
+    wins = pair.wins if first else pair.losses
+    p = p_words(pair.p).removeprefix("p ").removeprefix("= ")
+    return printed(difference, found.metric).replace("-", "−"), f"{wins}/{pair.images}", p
