@@ -20,6 +20,7 @@ from derainbench.reports.comparison.statistics import statistics
 from derainbench.reports.content import Content, content
 from derainbench.reports.latex.bibtex import bibliography
 from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.latex.figure_floats import dataset_floats, training_floats
 from derainbench.reports.page.svg import svg
 
 from derainbench.results import Results
@@ -157,7 +158,9 @@ def test_hostile_names_are_text_on_the_page() -> None:
 def test_the_latex_has_a_figure_a_dataset_and_escapes_names() -> None:
     environment = latex_environment(bibliography([]))
     drawn = figures(with_statistics(small_run(names=("identity", r"\input{x}", "50%_$"))))
-    code = environment.get_template("charts.tex.j2").render(figures=drawn)
+    code = environment.get_template("charts.tex.j2").render(
+        figures=drawn, dataset_floats=dataset_floats, training_floats=training_floats
+    )
     assert code.count(r"\begin{figure}") == 1
     assert code.count(r"\begin{tikzpicture}") == 3
     assert r"\Input{x}" not in code
