@@ -27,10 +27,10 @@ from PIL import Image
 from timing import interleaved, machine, parse, parser, table
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from derainbench.cards import read_card
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import locate
+from derainbench.catalogue.pairing import Pair
 from derainbench.decoded_space import decoded_folder
-from derainbench.locate import locate
-from derainbench.pairing import Pair
 from derainbench.pairs import Patches
 from derainbench.photographs import photograph
 from derainbench.rain.presets import preset

@@ -67,8 +67,8 @@ def peak_mib() -> float:
 
 
 def main() -> None:
-    from derainbench.cards import read_card
-    from derainbench.locate import locate
+    from derainbench.catalogue.cards import read_card
+    from derainbench.catalogue.locate import locate
 
     card = read_card(Path(sys.argv[1]))
     before, start = peak_mib(), time.perf_counter()

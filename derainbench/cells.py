@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from derainbench.locate import Dataset
+from derainbench.catalogue.locate import Dataset
 from derainbench.protocols import PROTOCOLS
 from derainbench.recipe import Recipe
 from derainbench.results import UNTRAINED, evaluation_folder, training_folder

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from derainbench import __version__
+from derainbench.catalogue.datasets_cli import datasets_app
 from derainbench.cli_options import (
     CardOption,
     DataOption,
@@ -26,13 +27,12 @@ from derainbench.cli_options import (
     PrecisionOption,
     TileOption,
 )
-from derainbench.datasets_cli import datasets_app
 from derainbench.errors import UserError
 from derainbench.weights_cli import weights_app
 
 if TYPE_CHECKING:
+    from derainbench.planning.suite import Suite
     from derainbench.runner import Outcome
-    from derainbench.suite import Suite
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -121,10 +121,10 @@ def run(
 
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
+    from derainbench.planning.run_command import carry_out, show
+    from derainbench.planning.run_plan import Order, plan_run
     from derainbench.reports.content import content
     from derainbench.reports.text.terminal import terminal
-    from derainbench.run_command import carry_out, show
-    from derainbench.run_plan import Order, plan_run
 
     order = Order(
         methods=methods,
@@ -155,7 +155,7 @@ def run(
 
 
 def _suite(word: str, card: Sequence[Path]) -> Suite:
-    from derainbench.cards import all_cards
+    from derainbench.catalogue.cards import all_cards
     from derainbench.reports.published.suites import read_suite
 
     suite: Suite = read_suite(word, list(all_cards(card)))
@@ -222,7 +222,7 @@ def compare(
 
     Exit status: 0 whatever the outcome, 2 for a mistake that you can mend.
     """
-    from derainbench.comparing import compare_runs
+    from derainbench.across_runs.comparing import compare_runs
     from derainbench.reports.text.comparison_of_runs import comparison_json, comparison_text
     from derainbench.store import load_results
 
@@ -267,9 +267,9 @@ def efficiency(
         shown = published_figure(figure)
         typer.echo(figure_json(shown) if as_json else figure_text(shown))
         return
-    from derainbench.choices import choose_variants
     from derainbench.efficiency.session import measure_all
     from derainbench.engine import choose_engine
+    from derainbench.planning.choices import choose_variants
     from derainbench.registry import discover
 
     variants = choose_variants(discover(plugin), methods, None)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import features
 
 from derainbench import decoded_file, image_file, images
+from derainbench.catalogue.pair_table import Pairs
+from derainbench.catalogue.pairing import Pair
 from derainbench.decoded_file import DecodedFile
 from derainbench.decoded_space import SUFFIX, decoded_folder, make_room
 from derainbench.errors import UserError
 from derainbench.images import Array, Source, image_size, read_layer, read_pair, read_rgb
-from derainbench.pair_table import Pairs
-from derainbench.pairing import Pair
 
 #: Where the file cannot be used, each process keeps what it decoded last, up to this many bytes.
 RECENT_BYTES = 256 << 20

@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 
 from derainbench.atomic import write_atomic
+from derainbench.catalogue.pairing import Pair
 from derainbench.images import png_bytes, read_pair
 from derainbench.method import Derainer
 from derainbench.metrics import score_all
-from derainbench.pairing import Pair
 from derainbench.restore import restorer, tile_side
 from derainbench.tensors import Quantisation, to_array, to_tensor
 

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from derainbench.atomic import storage_error
+from derainbench.catalogue.patterns import IMAGE_SUFFIXES
 from derainbench.errors import UserError
-from derainbench.patterns import IMAGE_SUFFIXES
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from derainbench.cards import Card, InputScore
+from derainbench.catalogue.cards import Card, InputScore
 
 if TYPE_CHECKING:
     from derainbench.results import Results

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from derainbench.catalogue.pair_table import Pairs
+from derainbench.catalogue.pairing import Pair
 from derainbench.decoded import Decoded, DecodedImages
 from derainbench.images import Array
 from derainbench.method import Batch
-from derainbench.pair_table import Pairs
-from derainbench.pairing import Pair
 from derainbench.recipe import Recipe
 
 #: Enough images to know a dataset's mean and deviation; reading 600,000 files to learn three numbers is not.

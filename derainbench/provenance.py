@@ -10,15 +10,15 @@ from importlib.metadata import version
 from typing import Any
 
 from derainbench import __version__
-from derainbench.cards import SplitName
+from derainbench.catalogue.cards import SplitName
+from derainbench.catalogue.locate import Dataset
+from derainbench.catalogue.manifest import kept_manifest
 from derainbench.cells import NOT_IN_RESULT, Cell, EvalCell, TrainCell
 from derainbench.efficiency.macs import described
 from derainbench.errors import UserError
-from derainbench.grid import Plan
-from derainbench.locate import Dataset
-from derainbench.manifest import kept_manifest
 from derainbench.method import Weights
 from derainbench.names import parse_name
+from derainbench.planning.grid import Plan
 from derainbench.recipe import Recipe
 from derainbench.variant import Variant
 

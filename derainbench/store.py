@@ -14,11 +14,11 @@ import pandas as pd
 from pyarrow import ArrowException
 
 from derainbench.atomic import file_hash, read_json, storage_error, write_json
+from derainbench.catalogue.pairing import make_pair
 from derainbench.cells import HARNESS_REVISION, Cell, TrainCell, key_of
 from derainbench.errors import UserError
 from derainbench.lock import locked
 from derainbench.names import parse_name
-from derainbench.pairing import make_pair
 from derainbench.protocols import PROTOCOLS
 from derainbench.results import (
     SCORE_COLUMNS,

@@ -13,11 +13,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from derainbench.atomic import write_atomic
+from derainbench.catalogue.pairing import Pair
 from derainbench.errors import UserError, one_line
 from derainbench.images import read_pair
 from derainbench.method import Batch, Training
 from derainbench.metrics import finite_mean, score
-from derainbench.pairing import Pair
 from derainbench.pairs import Patches, hold_out, rainy_statistics
 from derainbench.recipe import Recipe
 from derainbench.restore import restore

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from derainbench.cards import SplitName
+from derainbench.catalogue.cards import SplitName
+from derainbench.catalogue.locate import Dataset
 from derainbench.cells import Cell
-from derainbench.locate import Dataset
 from derainbench.overlap.leaks import scenes_seen_in_training
 from derainbench.progress_bar import progress_bar
 from derainbench.store import Status

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from derainbench.across_runs.merging import merged
 from derainbench.efficiency.record import Record, parse_record, read_efficiency
-from derainbench.merging import merged
 from derainbench.store import load_results
 
 from .content import Content, content

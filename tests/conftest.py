@@ -15,9 +15,9 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from derainbench.cards import read_card
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
-from derainbench.locate import Dataset, locate
 
 # A busy machine is no reason for a property to fail; and CI draws the same examples each time, explorers others.
 settings.register_profile("derainbench", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -12,11 +12,11 @@ import pytest
 from small_method import NET, RECIPE, Net, TinyDataset
 
 from derainbench import cells
+from derainbench.catalogue.locate import Dataset
 from derainbench.cells import EvalCell, TrainCell, key_of
-from derainbench.grid import Grid
-from derainbench.locate import Dataset
 from derainbench.method import Method, Weights
 from derainbench.names import parse_name
+from derainbench.planning.grid import Grid
 from derainbench.recipes import PAPER_RECIPE
 from derainbench.registry import discover
 from derainbench.variant import Variant, resolve

@@ -16,12 +16,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from derainbench import decoded
-from derainbench.cards import read_card
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import locate
+from derainbench.catalogue.pair_table import Pairs
+from derainbench.catalogue.pairing import Pair
 from derainbench.decoded import Decoded, DecodedImages
 from derainbench.images import read_layer, read_pair
-from derainbench.locate import locate
-from derainbench.pair_table import Pairs
-from derainbench.pairing import Pair
 from derainbench.pairs import Patches, rainy_statistics
 from derainbench.recipe import Recipe
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from derainbench.cards import read_card
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import Dataset, locate
 from derainbench.images import read_pair
-from derainbench.locate import Dataset, locate
 
 Refused = Callable[..., AbstractContextManager[None]]
 SaveImage = Callable[[Path, np.ndarray], Path]

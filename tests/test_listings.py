@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import pytest
 
-from derainbench.cards import all_cards
+from derainbench.catalogue.cards import all_cards
+from derainbench.catalogue.dataset_listings import list_datasets
+from derainbench.catalogue.locate import Dataset
 from derainbench.conformance import Outcome
-from derainbench.dataset_listings import list_datasets
 from derainbench.listings import list_checks, list_methods
-from derainbench.locate import Dataset
 from derainbench.registry import GROUP, Registry, discover
 
 

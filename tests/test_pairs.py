@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from derainbench.catalogue.pairing import Pair
 from derainbench.method import Batch
-from derainbench.pairing import Pair
 from derainbench.pairs import Patches, hold_out, rainy_statistics
 from derainbench.recipe import Recipe
 

@@ -14,10 +14,10 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 
+from derainbench.catalogue.pairing import Pair
 from derainbench.engine import choose_engine
 from derainbench.errors import UserError
 from derainbench.method import Batch, Derainer, Loss, Method
-from derainbench.pairing import Pair
 from derainbench.recipe import Recipe
 from derainbench.train import train
 from derainbench.trainer import Trainer, learning_rate

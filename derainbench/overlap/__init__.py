@@ -10,7 +10,7 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 
-from derainbench.locate import Dataset
+from derainbench.catalogue.locate import Dataset
 from derainbench.overlap.fingerprint import Matches, iter_matches, join_matches
 from derainbench.overlap.image_sets import ImageSet, Progress, read_set, split_files
 

@@ -34,8 +34,8 @@ def overlap(
     One set: repeats inside its splits, and scenes that they share. Several: scenes that each shares with another. Of a
     card the clean images are compared. This is a list, not a verdict: the exit status is 0 whatever is found.
     """
-    from derainbench.cards import all_cards
-    from derainbench.locate import checked_root
+    from derainbench.catalogue.cards import all_cards
+    from derainbench.catalogue.locate import checked_root
     from derainbench.overlap import overlap as compare_all
     from derainbench.overlap.image_sets import choose_sets, read_set
     from derainbench.progress_bar import progress_bar

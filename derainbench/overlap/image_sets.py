@@ -18,14 +18,14 @@ import numpy as np
 
 from derainbench.atomic import write_atomic
 from derainbench.cache import cache_folder
-from derainbench.cards import RESERVED, SPLITS, Card, SplitName
+from derainbench.catalogue.cards import RESERVED, SPLITS, Card, SplitName
+from derainbench.catalogue.locate import Dataset, select
+from derainbench.catalogue.patterns import IMAGE_SUFFIXES
 from derainbench.errors import StorageError, UserError, did_you_mean
 from derainbench.image_file import shown_name
 from derainbench.image_files import image_files
 from derainbench.images import Half, Source, read_rgb
-from derainbench.locate import Dataset, select
 from derainbench.overlap.fingerprint import REVISION, Fingerprint, Fingerprints, fingerprint
-from derainbench.patterns import IMAGE_SUFFIXES
 from derainbench.workers import default_workers, in_chunks
 
 #: Told (what, how many more images are done, of how many).

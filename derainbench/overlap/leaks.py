@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from derainbench.catalogue.locate import Dataset
 from derainbench.cells import Cell, EvalCell
 from derainbench.errors import UserError
-from derainbench.locate import Dataset
 from derainbench.overlap import SharedScenes, shared_scenes
 from derainbench.overlap.image_sets import Progress, cache_path, kept_before, split_files
 

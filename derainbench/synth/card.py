@@ -14,7 +14,7 @@ _TITLES: dict[RainModel, str] = {"streak": "Rain streaks", "drop": "Raindrops", 
 
 
 def card_text(record: Record) -> str:
-    """The card of all splits that have images: valid TOML, and a :class:`derainbench.cards.Card`."""
+    """The card of all splits that have images: valid TOML, and a :class:`derainbench.catalogue.cards.Card`."""
     splits = {split: each for split, each in sorted(record.splits.items()) if each.pairs}
     if not splits:
         raise UserError(f"dataset {record.name!r} has no images; nothing to write a card for")

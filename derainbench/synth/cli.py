@@ -13,7 +13,7 @@ import typer
 from derainbench.cli_options import JsonOption
 
 if TYPE_CHECKING:
-    from derainbench.cards import SplitName
+    from derainbench.catalogue.cards import SplitName
     from derainbench.synth import Outcome
     from derainbench.synth.plan import Request
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from derainbench import __version__
-from derainbench.cards import RESERVED, SplitName, all_cards
+from derainbench.catalogue.cards import RESERVED, SplitName, all_cards
 from derainbench.errors import UserError
 from derainbench.rain import PRESETS, preset
 from derainbench.synth.making import Job, Making, files_of, has_content, rain_files

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from derainbench.atomic import storage_error
+from derainbench.catalogue.patterns import IMAGE_SUFFIXES
 from derainbench.errors import UserError
 from derainbench.image_files import image_files
 from derainbench.images import image_size
-from derainbench.patterns import IMAGE_SUFFIXES
 from derainbench.rain import MIN_SIDE
 
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")

@@ -8,13 +8,13 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from derainbench.cards import SPLITS, Card, SplitName
+from derainbench.catalogue.cards import SPLITS, Card, SplitName
+from derainbench.catalogue.locate import Dataset, locate, places, select
+from derainbench.catalogue.manifest import Manifest, open_manifest
+from derainbench.catalogue.pairing import Matched, match_files
+from derainbench.catalogue.patterns import Pattern
 from derainbench.errors import UserError
 from derainbench.images import image_size
-from derainbench.locate import Dataset, locate, places, select
-from derainbench.manifest import Manifest, open_manifest
-from derainbench.pairing import Matched, match_files
-from derainbench.patterns import Pattern
 from derainbench.verify.files import (
     absent,
     count_findings,

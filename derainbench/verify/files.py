@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from derainbench.cards import Card, SplitName
+from derainbench.catalogue.cards import Card, SplitName
+from derainbench.catalogue.locate import Dataset
+from derainbench.catalogue.pairing import Matched
+from derainbench.catalogue.patterns import IMAGE_SUFFIXES, Pattern
 from derainbench.image_file import shown_name
-from derainbench.locate import Dataset
-from derainbench.pairing import Matched
-from derainbench.patterns import IMAGE_SUFFIXES, Pattern
 from derainbench.verify.verdict import Finding, below, first_few, shortened
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 
-from derainbench.cards import without_zeros
+from derainbench.catalogue.cards import without_zeros
 from derainbench.overlap.fingerprint import LEAST_DETAIL, NEAR, Fingerprint, Fingerprints, find_matches
 from derainbench.verify.inspect_pairs import DARKER, SURE, PairFacts
 from derainbench.verify.verdict import Finding, first_few

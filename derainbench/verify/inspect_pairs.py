@@ -12,11 +12,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from derainbench.catalogue.pairing import Pair, Row, make_pair
 from derainbench.errors import UserError
 from derainbench.images import Array, Half, Source, read_layer, read_rgb
 from derainbench.overlap.fingerprint import Fingerprint, fingerprint
 from derainbench.overlap.frame import inside_frame
-from derainbench.pairing import Pair, Row, make_pair
 from derainbench.verify.image_kinds import Kinds, kinds_of
 from derainbench.verify.verdict import Finding, below, shortened
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from derainbench.cards import Card
+from derainbench.catalogue.cards import Card
 from derainbench.input_check import agrees, disagreement
 from derainbench.verify.verdict import Finding, InputScores
 

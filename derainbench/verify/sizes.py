@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from derainbench.cards import Card
+from derainbench.catalogue.cards import Card
 from derainbench.verify.verdict import Finding
 
 #: Width and height in pixels.

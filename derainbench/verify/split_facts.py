@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from derainbench.cards import without_zeros
+from derainbench.catalogue.cards import without_zeros
+from derainbench.catalogue.pairing import Matched
 from derainbench.overlap.fingerprint import COEFFICIENTS, Fingerprint, Fingerprints
-from derainbench.pairing import Matched
 from derainbench.verify.image_kinds import TREATMENT
 from derainbench.verify.images import CleanImages, Named, in_doubt
 from derainbench.verify.inspect_pairs import PairFacts

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from derainbench.cards import SplitName
+from derainbench.catalogue.cards import SplitName
 from derainbench.image_file import shown_name
 from derainbench.images import Half, Source
 

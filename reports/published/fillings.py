@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from derainbench.across_runs.recorded_inputs import evaluation_inputs
 from derainbench.recipe import Recipe
-from derainbench.recorded_inputs import evaluation_inputs
 from derainbench.results import UNTRAINED, MethodInRun, Results
 
 from .shipped import Measure, PaperTable, TableColumn, TableRow

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from derainbench.cards import all_cards
+from derainbench.catalogue.cards import all_cards
 from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean, one_line
 

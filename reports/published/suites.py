@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean, one_line
-from derainbench.suite import Suite, Wanted
+from derainbench.planning.suite import Suite, Wanted
 
 from .shipped import PaperTable, paper_tables, shipped_tables
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from derainbench.comparing import CellChange, MetricChange, RunComparison
+from derainbench.across_runs.comparing import CellChange, MetricChange, RunComparison
 from derainbench.results import UNTRAINED
 from derainbench.stats import Paired, p_words
 from derainbench.stats.refusal import counted

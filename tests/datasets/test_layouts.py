@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from trees import FIRST, SIZE, TREES, Shown, Tree, shipped, write_fixture_card
 
-from derainbench.cards import read_card
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import Dataset, locate
+from derainbench.catalogue.pairing import Pair
 from derainbench.images import Half, Source, read_rgb
-from derainbench.locate import Dataset, locate
-from derainbench.pairing import Pair
 
 SPLITS = ("train", "test")
 

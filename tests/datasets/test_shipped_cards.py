@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from trees import FIRST, shipped
 
-from derainbench.cards import Card
+from derainbench.catalogue.cards import Card
 
 each_card = pytest.mark.parametrize("card", shipped().values(), ids=shipped())
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from trees import FIRST, TREES, Breakage, Tree, break_tree, shipped, write_fixture_card
 
-from derainbench.cards import read_card
-from derainbench.locate import locate
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import locate
 from derainbench.verify import verify
 from derainbench.verify.verdict import Verdict
 

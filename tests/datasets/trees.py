@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from derainbench.cards import Card, all_cards
+from derainbench.catalogue.cards import Card, all_cards
 
 Array = NDArray[np.uint8]
 Split = Literal["train", "test"]

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_runs import Run, Score
 
-from derainbench.merging import merged
+from derainbench.across_runs.merging import merged
 from derainbench.results import Results
 from derainbench.store import load_results
 

@@ -9,7 +9,7 @@ from derainbench.reports.published.shipped import paper_tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derainbench.cards import all_cards
+from derainbench.catalogue.cards import all_cards
 from derainbench.registry import discover
 
 from .shapes import entry

@@ -9,7 +9,7 @@ import pytest
 from derainbench.reports.published.filled import fill_all
 from derainbench.reports.published.shipped import PaperTable, paper_tables, shipped_tables
 
-from derainbench.cards import all_cards
+from derainbench.catalogue.cards import all_cards
 from derainbench.errors import UserError
 from derainbench.registry import discover
 from derainbench.results import Results

@@ -15,7 +15,7 @@ from derainbench.reports.text.comparison_of_runs import comparison_json, compari
 from scipy import stats
 from small_runs import Run, Score
 
-from derainbench.comparing import RunComparison, compare_runs
+from derainbench.across_runs.comparing import RunComparison, compare_runs
 from derainbench.store import load_results
 
 Refused = Callable[..., AbstractContextManager[None]]

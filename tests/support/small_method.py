@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from derainbench.locate import Dataset
+from derainbench.catalogue.locate import Dataset
 from derainbench.method import Derainer, Method, Weights
 from derainbench.recipe import Recipe
 

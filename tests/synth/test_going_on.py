@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from derainbench import metrics
-from derainbench.cards import read_card
-from derainbench.locate import locate
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import locate
 from derainbench.metrics import Scores
 from derainbench.synth import synthesize
 from derainbench.synth.plan import Request

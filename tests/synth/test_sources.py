@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from derainbench.cards import read_card
+from derainbench.catalogue.cards import read_card
 from derainbench.images import read_layer, read_rgb
 from derainbench.synth import synthesize
 from derainbench.synth.plan import Request

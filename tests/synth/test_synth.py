@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from derainbench.cards import read_card
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
 from derainbench.images import read_layer, read_rgb
-from derainbench.locate import Dataset, locate
 from derainbench.rain import drop_equation, mist_equation, streak_equation
 from derainbench.synth import synthesize
 from derainbench.synth.plan import Request, choose_preset

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from derainbench.cards import Card
-from derainbench.locate import Dataset
+from derainbench.catalogue.cards import Card
+from derainbench.catalogue.locate import Dataset
 from derainbench.verify import verify
 from derainbench.verify.verdict import Finding, Verdict
 

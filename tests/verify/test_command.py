@@ -218,8 +218,8 @@ def test_training_splits_alone_need_no_torch(pictures) -> None:
     card = (CARD % "").replace("test =", "train =")
     (pictures.root.parent / "mine.toml").write_text(card)
     code = (
-        "import sys; from pathlib import Path; from derainbench.cards import read_card;"
-        "from derainbench.locate import locate; from derainbench.verify import verify;"
+        "import sys; from pathlib import Path; from derainbench.catalogue.cards import read_card;"
+        "from derainbench.catalogue.locate import locate; from derainbench.verify import verify;"
         "print(verify(locate(read_card(Path('mine.toml')), None)).usable, 'torch' in sys.modules)"
     )
     done = subprocess.run(

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from derainbench.catalogue.pair_table import Pairs
+from derainbench.catalogue.pairing import Pair
 from derainbench.cells import Cell, EvalCell, TrainCell
 from derainbench.efficiency.macs import described
 from derainbench.engine import Engine
 from derainbench.memory_layout import channels_last, lay_out
-from derainbench.pair_table import Pairs
-from derainbench.pairing import Pair
 from derainbench.pairs import grid_places, hold_out
 
 #: A training step costs the forward pass, and the backward pass twice that: gradients of features and of weights.

@@ -10,8 +10,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from derainbench.cards import SPLITS, Card, Layout, SplitPatterns
-from derainbench.locate import locate
+from derainbench.catalogue.cards import SPLITS, Card, Layout, SplitPatterns
+from derainbench.catalogue.locate import locate
 
 _WIDTH = 64  # of a column of text
 _ALIGN = ("left", "left", "left", "right", "right", "left")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from derainbench.atomic import write_atomic
-from derainbench.cards import SPLITS, Card, SplitName, SplitPatterns, all_cards, kept_cards_folder, read_card
+from derainbench.catalogue.cards import SPLITS, Card, SplitName, SplitPatterns, all_cards, kept_cards_folder, read_card
+from derainbench.catalogue.locate import Dataset, locate, places
+from derainbench.catalogue.pairing import Matched, match_files
 from derainbench.errors import UserError
-from derainbench.locate import Dataset, locate, places
-from derainbench.pairing import Matched, match_files
 
 _SHOWN = 3  # problems of a split that an error names
 

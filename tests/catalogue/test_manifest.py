@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from derainbench import manifest
-from derainbench.cards import Card, SplitPatterns
+from derainbench.catalogue import manifest
+from derainbench.catalogue.cards import Card, SplitPatterns
+from derainbench.catalogue.manifest import Manifest, keep_manifests, kept_manifest, open_manifest
+from derainbench.catalogue.pairing import Matched, match_files
 from derainbench.images import Half
-from derainbench.manifest import Manifest, keep_manifests, kept_manifest, open_manifest
-from derainbench.pairing import Matched, match_files
 
 Refused = Callable[..., AbstractContextManager[None]]
 SaveImage = Callable[[Path, np.ndarray], Path]

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import typer
 
-from derainbench.cards import all_cards
+from derainbench.catalogue.cards import all_cards
+from derainbench.catalogue.locate import Dataset, checked_root
 from derainbench.cells import Cell, TrainCell
-from derainbench.choices import (
+from derainbench.engine import Engine, choose_engine
+from derainbench.errors import UserError
+from derainbench.planning.choices import (
     choose_datasets,
     choose_protocols,
     choose_recipe,
@@ -18,17 +21,14 @@ from derainbench.choices import (
     choose_variants,
     dataset_finder,
 )
-from derainbench.engine import Engine, choose_engine
-from derainbench.errors import UserError
-from derainbench.grid import Grid, Plan
-from derainbench.locate import Dataset, checked_root
+from derainbench.planning.grid import Grid, Plan
+from derainbench.planning.suite import Adaptation, Measurement, Suite, measurements, not_registered, parse_options
+from derainbench.planning.suite_plan import SuiteGrid, found_datasets
 from derainbench.provenance import splits_of
 from derainbench.recipes import RecipeBook, recipe_book
 from derainbench.registry import Registry, discover
 from derainbench.restore import parse_tile
 from derainbench.store import Status, Store
-from derainbench.suite import Adaptation, Measurement, Suite, measurements, not_registered, parse_options
-from derainbench.suite_plan import SuiteGrid, found_datasets
 from derainbench.watch import read_manifests
 from derainbench.weights_cache import weights_file
 

@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 import pyarrow as pa
 
-from derainbench.pairing import Pair, make_pair
+from derainbench.catalogue.pairing import Pair, make_pair
 
 
 class Pairs(Sequence[Pair]):

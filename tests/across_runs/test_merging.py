@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import Run, Score
 
-from derainbench.merging import merged, run_names
+from derainbench.across_runs.merging import merged, run_names
 from derainbench.results import Results
 from derainbench.store import load_results
 

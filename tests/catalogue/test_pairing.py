@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from derainbench.cards import SplitPatterns
+from derainbench.catalogue.cards import SplitPatterns
+from derainbench.catalogue.pairing import Pair, match_files
 from derainbench.errors import UserError
-from derainbench.pairing import Pair, match_files
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from derainbench.cards import SplitPatterns, without_zeros
+from derainbench.catalogue.cards import SplitPatterns, without_zeros
+from derainbench.catalogue.patterns import Pattern, Values
 from derainbench.images import Half, Source
-from derainbench.patterns import Pattern, Values
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from derainbench.cards import all_cards
+from derainbench.catalogue.cards import all_cards
+from derainbench.catalogue.locate import Dataset, checked_root, locate, select
 from derainbench.errors import UserError
-from derainbench.locate import Dataset, checked_root, locate, select
 from derainbench.names import split_list
 from derainbench.protocols import DEFAULT_PROTOCOLS, get_protocol
 from derainbench.registry import Registry

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from derainbench.choices import dataset_finder
+from derainbench.catalogue.manifest import keep_manifests
 from derainbench.cli_options import same_files
 from derainbench.engine import describe_machine
 from derainbench.errors import UserError
 from derainbench.input_check import with_input_checks
-from derainbench.manifest import keep_manifests
-from derainbench.plan_cost import costs_of
+from derainbench.planning.choices import dataset_finder
+from derainbench.planning.plan_cost import costs_of
+from derainbench.planning.run_plan import UNPROCESSED, Planned
+from derainbench.planning.suite import Measurement
+from derainbench.planning.suite_plan import SuiteGrid
 from derainbench.provenance import describe_run, merge, restated, splits_of
 from derainbench.results import Results
-from derainbench.run_plan import UNPROCESSED, Planned
 from derainbench.runner import Outcome, execute
 from derainbench.store import load_results
-from derainbench.suite import Measurement
-from derainbench.suite_plan import SuiteGrid
 from derainbench.watch import ConsoleWatcher, look_at_training_sets, print_plan
 
 

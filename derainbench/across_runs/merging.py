@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from derainbench.across_runs.merged_info import merged_info, renamed_cell
+from derainbench.across_runs.same_rows import PLACE, split_rows
 from derainbench.errors import UserError
-from derainbench.merged_info import merged_info, renamed_cell
 from derainbench.results import (
     DatasetInRun,
     EvaluationKey,
@@ -21,7 +22,6 @@ from derainbench.results import (
     evaluation_folder,
     training_folder,
 )
-from derainbench.same_rows import PLACE, split_rows
 
 _T = TypeVar("_T")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from derainbench.catalogue.locate import Dataset
 from derainbench.cells import Cell, EvalCell, TrainCell
 from derainbench.errors import UserError
-from derainbench.locate import Dataset
 from derainbench.recipes import RecipeBook
 from derainbench.variant import Variant
 

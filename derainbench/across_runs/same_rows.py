@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from derainbench.recorded_inputs import differences, evaluation_inputs
+from derainbench.across_runs.recorded_inputs import differences, evaluation_inputs
 from derainbench.results import EvaluationKey, Results
 
 #: A score's place in the table; the other columns are what was found there.

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import pytest
 
+from derainbench.catalogue.locate import Dataset
 from derainbench.cells import EvalCell, TrainCell
-from derainbench.locate import Dataset
+from derainbench.planning.suite import Adaptation, Suite, Wanted, measurements, not_registered, parse_options
+from derainbench.planning.suite_plan import NotHere, SuiteGrid, found_datasets
 from derainbench.recipes import PAPER_RECIPE, QUICK_RECIPE, RecipeBook
 from derainbench.registry import discover
-from derainbench.suite import Adaptation, Suite, Wanted, measurements, not_registered, parse_options
-from derainbench.suite_plan import NotHere, SuiteGrid, found_datasets
 
 Refused = Callable[..., AbstractContextManager[None]]
 

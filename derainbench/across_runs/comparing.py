@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from derainbench.across_runs.merging import run_names
+from derainbench.across_runs.recorded_inputs import differences, done_record, evaluation_inputs
 from derainbench.errors import UserError, did_you_mean
-from derainbench.merging import run_names
-from derainbench.recorded_inputs import differences, done_record, evaluation_inputs
 from derainbench.results import Results, evaluation_folder, training_folder
 from derainbench.stats import Paired, Refusal, holm, paired_test
 

@@ -15,11 +15,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from derainbench.cache import cache_folder
-from derainbench.card_paths import Folder, PatternText, checked_path, files_of
+from derainbench.catalogue.card_paths import Folder, PatternText, checked_path, files_of
+from derainbench.catalogue.patterns import Pattern
 from derainbench.complaints import complaints
 from derainbench.embedded import Generation
 from derainbench.errors import UserError, one_line
-from derainbench.patterns import Pattern
 from derainbench.protocols import PROTOCOLS
 from derainbench.rain import RainModel
 

@@ -11,10 +11,10 @@ from typing import Protocol
 
 import pytest
 
-from derainbench.cards import all_cards, kept_cards_folder
-from derainbench.dataset_listings import show_dataset
-from derainbench.kept_cards import add_card
-from derainbench.locate import locate
+from derainbench.catalogue.cards import all_cards, kept_cards_folder
+from derainbench.catalogue.dataset_listings import show_dataset
+from derainbench.catalogue.kept_cards import add_card
+from derainbench.catalogue.locate import locate
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from derainbench.cards import Card, SplitName
+from derainbench.catalogue.cards import Card, SplitName
+from derainbench.catalogue.locate import Dataset
 from derainbench.cells import Cell, EvalCell, TrainCell
 from derainbench.errors import UserError
-from derainbench.locate import Dataset
+from derainbench.planning.suite import Measurement, Suite
 from derainbench.recipe import Recipe
 from derainbench.recipes import RecipeBook
-from derainbench.suite import Measurement, Suite
 from derainbench.variant import Variant
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derainbench.patterns import Pattern
+from derainbench.catalogue.patterns import Pattern
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -8,13 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from derainbench.cache import cache_folder
-from derainbench.cards import RESERVED, SPLITS, Card, Layout, SplitName, SplitPatterns
+from derainbench.catalogue.cards import RESERVED, SPLITS, Card, Layout, SplitName, SplitPatterns
+from derainbench.catalogue.manifest import Manifest, OnFile, open_manifest
+from derainbench.catalogue.pair_table import Pairs
+from derainbench.catalogue.patterns import Pattern
 from derainbench.embedded import generate
 from derainbench.errors import UserError, did_you_mean
-from derainbench.manifest import Manifest, OnFile, open_manifest
 from derainbench.names import split_list
-from derainbench.pair_table import Pairs
-from derainbench.patterns import Pattern
 
 
 class Dataset:

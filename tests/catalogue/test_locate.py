@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from derainbench.cache import cache_folder
-from derainbench.cards import Card, Layout
-from derainbench.locate import locate, select
+from derainbench.catalogue.cards import Card, Layout
+from derainbench.catalogue.locate import locate, select
 from derainbench.rain import MIN_SIDE
 
 Refused = Callable[..., AbstractContextManager[None]]

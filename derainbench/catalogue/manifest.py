@@ -24,11 +24,11 @@ import pyarrow.parquet as pq
 
 from derainbench.atomic import file_hash, storage_error, write_atomic
 from derainbench.cache import cache_folder
-from derainbench.cards import Card, SplitName, SplitPatterns
+from derainbench.catalogue.cards import Card, SplitName, SplitPatterns
+from derainbench.catalogue.pair_table import Pairs
+from derainbench.catalogue.pairing import Matched, match_files
 from derainbench.errors import StorageError, UserError
 from derainbench.images import Half, image_size
-from derainbench.pair_table import Pairs
-from derainbench.pairing import Matched, match_files
 
 #: Called with (files read, files in all) while a split is scanned.
 OnFile = Callable[[int, int], None]

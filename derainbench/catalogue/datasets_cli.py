@@ -27,9 +27,9 @@ def list_all(
     as_json: JsonOption = False,
 ) -> None:
     """List the datasets: rain model, counts, and whether their files are here."""
-    from derainbench.cards import all_cards
-    from derainbench.dataset_listings import list_datasets
-    from derainbench.locate import checked_root
+    from derainbench.catalogue.cards import all_cards
+    from derainbench.catalogue.dataset_listings import list_datasets
+    from derainbench.catalogue.locate import checked_root
 
     if context.invoked_subcommand is None:
         typer.echo(list_datasets(all_cards(card), checked_root(data_root), as_json))
@@ -43,9 +43,9 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print a whole card: layouts, counts, known defects, where to get it, BibTeX."""
-    from derainbench.cards import all_cards
-    from derainbench.dataset_listings import show_dataset
-    from derainbench.locate import card_named, checked_root
+    from derainbench.catalogue.cards import all_cards
+    from derainbench.catalogue.dataset_listings import show_dataset
+    from derainbench.catalogue.locate import card_named, checked_root
 
     typer.echo(show_dataset(card_named(name, all_cards(card)), checked_root(data_root), as_json))
 
@@ -56,9 +56,9 @@ def add(
     data_root: DataOption = None,
 ) -> None:
     """Check a card of your own, say exactly what is wrong with it, and keep it: its name then works everywhere."""
-    from derainbench.cards import SPLITS
-    from derainbench.kept_cards import add_card
-    from derainbench.locate import checked_root
+    from derainbench.catalogue.cards import SPLITS
+    from derainbench.catalogue.kept_cards import add_card
+    from derainbench.catalogue.locate import checked_root
 
     card, path, dataset, found = add_card(file, checked_root(data_root))
     if dataset is None:
@@ -90,8 +90,8 @@ def verify(
     """Read every file of a dataset, say what is wrong with it, and keep a manifest: exit status 1 if it is unusable."""
     import json
 
-    from derainbench.cards import all_cards
-    from derainbench.locate import checked_root
+    from derainbench.catalogue.cards import all_cards
+    from derainbench.catalogue.locate import checked_root
     from derainbench.progress_bar import progress_bar
     from derainbench.verify import to_verify, verify
     from derainbench.verify.text import as_text, summary

@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 import pytest
 
+from derainbench.catalogue.locate import Dataset
 from derainbench.cells import EvalCell, TrainCell
 from derainbench.engine import choose_engine
-from derainbench.locate import Dataset
 from derainbench.pairs import Patches
-from derainbench.plan_cost import costs_of, duration, macs_a_second, macs_of
+from derainbench.planning.plan_cost import costs_of, duration, macs_a_second, macs_of
+from derainbench.planning.suite_plan import NotHere
 from derainbench.recipe import Recipe
 from derainbench.registry import discover
-from derainbench.suite_plan import NotHere
 
 PLUGIN = Path(__file__).parent / "plugin_method.py"
 

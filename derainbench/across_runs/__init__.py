@@ -1,0 +1,1 @@
+"""Several runs: what their results depended on, merged into one, or compared."""

@@ -1,0 +1,1 @@
+"""The datasets: cards, where their files lie, which belong together, what they are."""
