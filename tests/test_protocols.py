@@ -10,7 +10,15 @@ import pytest
 from derainbench.errors import UserError
 from derainbench.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, get_protocol
 
-TORCH_FREE = ("cards", "locate", "pairing", "manifest", "images", "protocols", "datasets_cli")
+TORCH_FREE = (
+    "catalogue.cards",
+    "catalogue.locate",
+    "catalogue.pairing",
+    "catalogue.manifest",
+    "catalogue.datasets_cli",
+    "images",
+    "protocols",
+)
 
 
 def test_what_describes_and_finds_datasets_imports_no_torch() -> None:

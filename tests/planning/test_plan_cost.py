@@ -16,7 +16,7 @@ from derainbench.planning.suite_plan import NotHere
 from derainbench.recipe import Recipe
 from derainbench.registry import discover
 
-PLUGIN = Path(__file__).parent / "plugin_method.py"
+PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
 
 #: Multiply-accumulates a pixel of tests/plugin_method.py: 3x3 convolutions from 3 to 8, 8 to 8 and 8 to 3 maps.
 A_PIXEL = 9 * (3 * 8 + 8 * 8 + 8 * 3)
