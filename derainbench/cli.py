@@ -99,7 +99,7 @@ def run(
         str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")
     ] = "auto",
     out: Annotated[Path | None, typer.Option(help="The run folder; default runs/RECIPE or SUITE-RECIPE.")] = None,
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas: a training each.")] = "0",
+    seeds: Annotated[str, typer.Option(help="Seeds, a training each: 0,1,2 for three; 2 is the one seed 2.")] = "0",
     protocols: Annotated[str, typer.Option(help="Metric protocols; default y,rgb,rgb-float-u7.")] = "",
     baseline: Annotated[
         Baseline | None,
@@ -176,10 +176,14 @@ def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; several are merged into one.")],
     formats: Annotated[
-        str, typer.Option("--format", help="Any of html, latex, markdown, csv, json, pdf.")
+        str, typer.Option("--format", help="Any of html, latex, markdown, csv, json, pdf (needs LaTeX), or all.")
     ] = "html,latex,markdown,csv,json",
-    protocol: Annotated[str | None, typer.Option(help="The protocol of the table printed here.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; default RUN/report.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="The protocol of the table printed here, one of the run's; default its first.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write; default RUN/report, for several runs ./report.")
+    ] = None,
     images: Annotated[
         PageImages, typer.Option(help="Whether the page holds the images, or has them beside it, or none.")
     ] = PageImages.EMBED,
@@ -193,15 +197,16 @@ def report(
 
     Measured scores stand beside those that papers print. Several runs are merged into one report.
     """
-    from derainbench.names import split_list
-    from derainbench.reports.latex.numbers import PLAIN, SIUNITX
+    from derainbench.reports.asked import check_protocol, formats_of, tables_of
+
+    asked, tables = formats_of(formats), tables_of(table)
+    check_protocol(protocol, runs)
+    from derainbench.reports.latex.numbers import PLAIN, SIUNITX  # torch comes with these, a second later
     from derainbench.reports.making import folder_for, report_of
     from derainbench.reports.text.terminal import terminal
-    from derainbench.reports.write import Style, check_formats, write_report
+    from derainbench.reports.write import Style, write_report
 
-    asked = split_list(formats)
-    check_formats(asked)
-    content = report_of(runs, [name for name in table if name != "none"])
+    content = report_of(runs, tables)
     text = terminal(content, protocol)
     style = Style(images.value, SIUNITX if siunitx else PLAIN)
     path = write_report(content, folder_for(runs, out), asked, style)
@@ -241,7 +246,9 @@ def methods(plugin: PluginOption = [], as_json: JsonOption = False) -> None:  # 
 
 @app.command()
 def efficiency(
-    methods: Annotated[str, typer.Option(help="Methods, with commas between, or all.")] = "all",
+    methods: Annotated[
+        str, typer.Option(help="Methods, with commas between, or all; 'derainbench methods' lists them.")
+    ] = "all",
     size: Annotated[str, typer.Option(help="Image sizes in pixels: 256x256,512x384 (width x height).")] = "256x256",
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Timed runs of each; default as many as fit into ten seconds, 3 to 50.")
@@ -356,6 +363,8 @@ def main() -> NoReturn:
         status = INTERRUPTED
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own usage errors
+            if not error.format_message():  # no arguments: the help is printed
+                sys.exit(2)
             _fail(f"error: {error.format_message()}", 2)
         raise
     if status == INTERRUPTED:  # typer turns Ctrl-C into this status

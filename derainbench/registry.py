@@ -40,7 +40,8 @@ class Registry:
     def get(self, name: str) -> Method:
         """The method of that name; :class:`UserError` if there is none, or if its plugin does not import."""
         if name not in self._origins:
-            raise UserError(f"no method is called {name!r}; {did_you_mean(name, self.names())}")
+            hint = did_you_mean(name, self.names())
+            raise UserError(f"no method is called {name!r}; {hint} (one in a file of yours: give --plugin FILE)")
         if name not in self._methods:
             try:
                 method = self._entries[name].load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -13,16 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from derainbench.catalogue.cards import SplitName
 from derainbench.catalogue.locate import Dataset
-from derainbench.cells import Cell
+from derainbench.cells import Cell, TrainCell
 from derainbench.overlap.leaks import scenes_seen_in_training
 from derainbench.progress_bar import progress_bar
 from derainbench.store import Status
 
+#: How often a log says how far a cell is: a few hundred lines for a training of hours.
+SECONDS_BETWEEN_LINES = 60.0
+
 
 class ConsoleWatcher:
-    """Shows a run on standard error: a live bar on a terminal, plain lines in a log."""
+    """Shows a run on standard error: a live bar on a terminal, in a log plain lines, a few from a long cell."""
 
-    def __init__(self, debug: bool = False) -> None:
+    def __init__(self, debug: bool = False, every: float = SECONDS_BETWEEN_LINES) -> None:
         self._console, self._debug = Console(stderr=True, highlight=False), debug
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -35,7 +39,8 @@ class ConsoleWatcher:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._cell, self._count, self._to_do = "", 0, 0
+        self._unit, self._cell, self._count, self._to_do = "", "", 0, 0
+        self._every, self._said = every, time.monotonic()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -51,6 +56,7 @@ class ConsoleWatcher:
 
     def started(self, cell: Cell, why: Status) -> None:
         self._cell, self._count = cell.name, self._count + 1
+        self._unit, self._said = "steps" if isinstance(cell, TrainCell) else "images", time.monotonic()
         if why.state == "changed":
             self._say(f"{cell.name}: done again, because {why.reason}; the old result is in superseded/")
         self._task = self._bar.add_task(escape(cell.name), total=None, loss="")
@@ -58,16 +64,25 @@ class ConsoleWatcher:
     def progress(self, done: int, total: int, loss: float | None) -> None:
         if self._task is not None:
             self._bar.update(self._task, completed=done, total=total, loss="" if loss is None else f"loss {loss:.4f}")
+        if not self._console.is_terminal and time.monotonic() - self._said >= self._every:
+            self._said = time.monotonic()
+            more = "" if loss is None else f", loss {loss:.4f}"
+            self._say(f"{self._place} {done:,} of {total:,} {self._unit}{more}")
 
     def finished(self, cell: Cell, seconds: float) -> None:
         self._end()
-        self._say(f"[{self._count}/{self._to_do}] {cell.name} ({seconds:.1f} s)")
+        self._say(f"{self._place} ({seconds:.1f} s)")
 
     def failed(self, cell: Cell, error: str, crash: Exception | None) -> None:
         self._end()
-        self._say(f"[{self._count}/{self._to_do}] {cell.name} FAILED: {error}")
+        self._say(f"{self._place} FAILED: {error}")
         if crash is not None and self._debug:
             self._say("".join(traceback.format_exception(crash)))
+
+    @property
+    def _place(self) -> str:
+        """The cell at hand, and its number among those to do."""
+        return f"[{self._count}/{self._to_do}] {self._cell}"
 
     def _end(self) -> None:
         if self._task is not None:

@@ -158,7 +158,7 @@ def _identified(method: Method, parsed: ParsedName, file: Path, trust_unknown: b
     if others or not trust_unknown:  # what is known needs no trust, and would lose what is known of it
         wanted = f"expected {expected.sha256}" if expected is not None else "nothing is published under that name"
         remedy = f"this file is {others[0]}: add it as that" if others else _remedy(expected)
-        raise UserError(f"{file} cannot be vouched for as {name} (sha256 {digest}, {wanted}); {remedy}")
+        raise UserError(f"{file} cannot be vouched for as {name}; {remedy} (sha256 {digest}, {wanted})")
     options = known.options if known is not None else parsed.options
     own = _own(f"{choose(method, options).name}@{parsed.tag}", trained_on or UNSTATED, file.name, digest)
     return choose(method, own.options, own)

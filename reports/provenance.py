@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from derainbench.results import Results
+from derainbench.stats import listed
+from derainbench.stats.refusal import counted
 
-from .comparison.entries import seeds
+from .comparison.entries import trained_seeds
 from .comparison.table import protocol_title, protocols
 
 #: Changes named in the one-line warning; the provenance section lists them all.
@@ -18,12 +20,13 @@ SHOWN_CHANGES = 3
 
 @dataclass(frozen=True)
 class Change:
-    """A recipe setting that differs from the publication."""
+    """A setting that differs from the publication; ``suite`` says that it is a suite's stand-in or reduced network."""
 
     method: str
     field: str
     paper: str
     here: str
+    suite: bool = False
 
     @property
     def line(self) -> str:
@@ -44,11 +47,20 @@ class Provenance:
     notices: tuple[str, ...]
 
     @property
+    def stand_ins(self) -> str:
+        """What a suite was changed in to be tried out: datasets, then options; empty where it was not."""
+        return "; ".join(_adapted([change for change in self.changes if change.suite]))
+
+    @property
     def summary_of_changes(self) -> str:
-        """One line: the first few changes and how many more there are; empty if none is recorded."""
-        shown = "; ".join(change.line for change in self.changes[:SHOWN_CHANGES])
-        more = len(self.changes) - SHOWN_CHANGES
-        return f"{shown}; and {more} more" if more > 0 else shown
+        """One line: all that a suite was changed in, the first few of recipes and how many more there are.
+
+        Empty if none is recorded.
+        """
+        others = [change.line for change in self.changes if not change.suite]
+        more = len(others) - SHOWN_CHANGES
+        shown = [*filter(None, [self.stand_ins]), *others[:SHOWN_CHANGES]]
+        return "; ".join([*shown, f"and {more} more"] if more > 0 else shown)
 
 
 def provenance(results: Results) -> Provenance:
@@ -56,8 +68,14 @@ def provenance(results: Results) -> Provenance:
     info = results.info
     recipe: Mapping[str, Any] = info.get("recipe", {})
     changes = tuple(
-        Change(str(change["method"]), str(change["field"]), _value(change.get("paper")), _value(change.get("here")))
-        for change in recipe.get("changes", ())
+        Change(
+            str(change["method"]),
+            str(change["field"]),
+            _value(change.get("paper")),
+            _value(change.get("here")),
+            "suite" in change,
+        )
+        for change in sorted(recipe.get("changes", ()), key=_stand_ins_first)
     )
     return Provenance(
         run=results.folder.resolve().name,
@@ -75,16 +93,29 @@ def warning_words(recipe: str) -> tuple[str, str, str]:
     return "Recipe ", recipe, ": not comparable with published numbers"
 
 
+def _stand_ins_first(change: Mapping[str, Any]) -> int:
+    """What was measured on other images is no such number at all; then other networks, then how they were trained."""
+    return 2 if "suite" not in change else int(change["field"] != "dataset")
+
+
+def _adapted(changes: Sequence[Change]) -> list[str]:
+    """The stand-in datasets, then the reduced options, each once whatever the method."""
+    papers: dict[tuple[str, str], dict[str, None]] = {}
+    for change in changes:
+        papers.setdefault((change.field, change.here), {})[change.paper] = None
+    return [f"{field} {here} instead of {listed([*instead])}" for (field, here), instead in papers.items()]
+
+
 def _facts(results: Results) -> tuple[tuple[str, str], ...]:
     info = results.info
     facts = _facts_of_runs(info["runs"]) if info.get("runs") else _made(info)
     facts += [("Recipe", _recipe(info))]
     facts += [("Precision", str(info.get("precision", "")))]
-    facts += [("Seeds", ", ".join(map(str, seeds(results))))]
+    facts += [("Seeds", ", ".join(map(str, trained_seeds(results))))]
     facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols(results)))]
     passed = {check["dataset"] for check in info.get("input_checks", ()) if not check["notice"]}
     for dataset in results.datasets:
-        words = f"{dataset.kind}, {dataset.rain_model}, {len(dataset.test)} test images"
+        words = f"{dataset.kind}, {dataset.rain_model}, {counted(len(dataset.test), 'test image')}"
         words += ", identity check passed" if dataset.name in passed else ""
         facts.append((f"Dataset {dataset.name}", words))
     facts += [(f"Weights of {method.name}", _weights(method.weights)) for method in results.methods if method.weights]

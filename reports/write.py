@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Literal
 
 from derainbench.atomic import write_atomic
-from derainbench.errors import UserError, did_you_mean
 
+from .asked import DEFAULT_FORMATS, FORMATS, check_formats
 from .content import Content
 from .data.results_json import results_json
-from .latex.documents import published_tex, report_tex, tables_tex
+from .latex.documents import published_tex, report_tex, tables_tex, weights_tex
 from .latex.numbers import PLAIN, NumberStyle
 from .latex.pdf import compile_pdf
 from .latex.references import references_bib
@@ -49,6 +49,7 @@ def _latex(content: Content, folder: Path, style: Style) -> list[Path]:
     return [
         _written(folder / "report.tex", report_tex(content, style.numbers)),
         _written(folder / "tables.tex", tables_tex(content, style.numbers)),
+        _written(folder / "weights.tex", weights_tex(content)),
         _written(folder / "published.tex", published_tex(content)),
         _written(folder / "references.bib", references_bib(content)),
     ]
@@ -75,38 +76,22 @@ def _json(content: Content, folder: Path, _: Style) -> list[Path]:
 
 
 #: What writes each format; the first file of each is the one to open.
-FORMATS: Mapping[str, Callable[[Content, Path, Style], list[Path]]] = MappingProxyType(
+_WRITERS: Mapping[str, Callable[[Content, Path, Style], list[Path]]] = MappingProxyType(
     {"html": _html, "latex": _latex, "markdown": _markdown, "csv": _csv, "json": _json, "pdf": _pdf}
 )
-#: Those that need nothing but Python.
-DEFAULT_FORMATS = ("html", "latex", "markdown", "csv", "json")
 
 
 def write_report(
     content: Content, folder: Path, formats: Sequence[str] = DEFAULT_FORMATS, style: Style | None = None
 ) -> Path:
-    """Write a report into ``folder`` and return the file to open: ``index.html`` or the first one.
+    """Write a report into ``folder`` and return the file to open, that of the first of :data:`.asked.FORMATS` in it.
 
     UserError for a format that does not exist (nothing is written then), or for ``pdf`` without LaTeX;
     StorageError if the disk refuses.
     """
     check_formats(formats)
-    written: list[Path] = []
-    for name in dict.fromkeys(formats):
-        written += FORMATS[name](content, folder, style or Style())
-    index = folder / "index.html"
-    return index if index in written else written[0]
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """UserError for a format that does not exist, or where none is given."""
-    if not formats:
-        raise UserError(f"no report format is given: name one or more of {', '.join(FORMATS)}")
-    for name in formats:
-        if name not in FORMATS:
-            raise UserError(
-                f"unknown report format {name!r} (there are {', '.join(FORMATS)}): {did_you_mean(name, [*FORMATS])}"
-            )
+    written = {name: _WRITERS[name](content, folder, style or Style()) for name in dict.fromkeys(formats)}
+    return next(written[name][0] for name in FORMATS if name in written)
 
 
 def _written(path: Path, text: str) -> Path:

@@ -48,7 +48,7 @@ def test_the_methods_that_come_along_are_found_through_entry_points() -> None:
 def test_an_unknown_name_suggests_a_near_one(refused: Refused) -> None:
     with refused("'pernet'", "did you mean 'prenet'?"):
         discover().get("pernet")
-    with refused("'xyz'", "known: ", "identity"):
+    with refused("'xyz'", "known: ", "identity", "in a file of yours: give --plugin FILE"):
         discover().get("xyz")
 
 

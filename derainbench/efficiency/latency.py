@@ -13,15 +13,23 @@ import torch
 WARM_UP_SECONDS, WARM_UP_MOST = 1.0, 10
 #: Where no number of repeats is asked for: as many as fit into this time, within these bounds.
 SECONDS, FEWEST, MOST = 10.0, 3, 50
+#: Less time altogether tells nothing of how much of it the processor was had: clocks of processor time are coarse.
+LEAST_FOR_SHARE = 0.2
 
 
 class Timing(NamedTuple):
-    """Seconds: the median and the quartiles around it, of ``repeats`` runs."""
+    """Seconds: the median and the quartiles around it, of ``repeats`` runs.
+
+    ``cpu_share`` is for how much of all their time the calling thread had a processor, None where that says nothing:
+    on other devices than the CPU, or of too short a time. On an idle machine it is 1 whatever the number of threads,
+    since that thread computes along with the others and ends when they do.
+    """
 
     repeats: int
     median: float
     low: float
     high: float
+    cpu_share: float | None = None
 
 
 def synchronise(device: torch.device) -> None:
@@ -38,12 +46,15 @@ def time_runs(run: Callable[[], object], device: torch.device, repeats: int | No
     while times == 0 or (spent < WARM_UP_SECONDS and times < WARM_UP_MOST):
         spent, times = spent + _seconds(run, device), times + 1
     found: list[float] = []
+    had = -time.thread_time()
     while len(found) < (repeats or MOST):
         if repeats is None and len(found) >= FEWEST and sum(found) >= SECONDS:
             break
         found.append(_seconds(run, device))
+    had += time.thread_time()
     low, median, high = (float(value) for value in np.percentile(found, [25, 50, 75]))
-    return Timing(len(found), median, low, high)
+    telling = device.type == "cpu" and sum(found) >= LEAST_FOR_SHARE
+    return Timing(len(found), median, low, high, min(1.0, had / sum(found)) if telling else None)
 
 
 def _seconds(run: Callable[[], object], device: torch.device) -> float:

@@ -14,10 +14,15 @@ from derainbench.errors import UserError
 #: The file's name in a run folder.
 FILE = "efficiency.json"
 #: Goes up when a reader of the old file would read the new one wrongly.
-SCHEMA = 1
+SCHEMA = 2
 
 _Count = Annotated[int, Field(ge=0)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+#: A machine that does other work: the timed thread had a processor for less of the time, or quartiles are further apart
+#: in terms of the median. (Idle ones: 0.98 and more; a tenth and less.)
+BUSY_SHARE, BUSY_SPREAD = 0.9, 0.3
 
 
 class _Data(BaseModel):
@@ -25,12 +30,26 @@ class _Data(BaseModel):
 
 
 class Seconds(_Data):
-    """Of one image: the median of ``repeats`` runs and the quartiles around it."""
+    """Of one image: the median of ``repeats`` runs and the quartiles around it.
+
+    ``cpu_share`` is for how much of the timed runs the thread had a processor; None where nothing is known of it, as on
+    a GPU and in files of schema 1.
+    """
 
     repeats: Annotated[int, Field(ge=1)]
     median: _Seconds
     low: _Seconds
     high: _Seconds
+    cpu_share: _Share | None = None
+
+    @property
+    def busy(self) -> str:
+        """What shows that the machine did other work meanwhile; empty where nothing does."""
+        if self.cpu_share is not None and self.cpu_share < BUSY_SHARE:
+            return f"its thread had a processor for {100 * self.cpu_share:.0f} % of the time"
+        if self.high - self.low > BUSY_SPREAD * self.median:
+            return f"its quartiles are {100 * (self.high - self.low) / self.median:.0f} % of the median apart"
+        return ""
 
 
 class Row(_Data):
@@ -88,7 +107,7 @@ class Session(_Data):
 class Record(_Data):
     """The whole file."""
 
-    version: Literal[1] = Field(default=1, alias="schema")
+    version: Literal[1, 2] = Field(default=2, alias="schema")
     sessions: tuple[Session, ...] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -107,14 +126,14 @@ class Record(_Data):
 
 
 def parse_record(data: Any, where: str) -> Record:
-    """The record that plain data holds; :class:`UserError` naming ``where`` it came from if it holds none."""
+    """The record that plain data holds, as one of :data:`SCHEMA`; :class:`UserError` naming ``where`` if it is none."""
     found = data.get("schema") if isinstance(data, Mapping) else None
     if isinstance(found, int) and found > SCHEMA:
         raise UserError(
             f"{where} was written by a later derainbench (schema {found}, here {SCHEMA}); update derainbench"
         )
     try:
-        return Record.model_validate(data)
+        return Record(sessions=Record.model_validate(data).sessions)
     except ValidationError as error:
         first, *more = error.errors(include_url=False)
         place = ".".join(map(str, first["loc"])) or "the file"

@@ -57,6 +57,12 @@ def notes(session: Session) -> tuple[str, ...]:
         found.append(f"Peak: {MEANING[kind]}{_before(session)}.")
     missing = dict.fromkeys(row.peak_missing for row in session.rows if row.peak_missing)
     found += [f"Peak memory is not measured: {why}." for why in missing]
+    found += [
+        f"The machine was busy when {row.method} at {row.width}×{row.height} was timed ({row.seconds.busy}): do not "
+        "compare its time; measure it again on an idle machine."
+        for row in session.rows
+        if row.seconds is not None and row.seconds.busy
+    ]
     found += [f"{row.method} at {row.width}×{row.height} failed: {row.error}" for row in session.rows if row.error]
     return tuple(found)
 

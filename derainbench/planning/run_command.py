@@ -71,7 +71,9 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         results = load_results(store.folder)
         merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
         store.write_info(merged)
-    checks = [entry["notice"] for entry in [*seen, *merged["input_checks"]] if entry["notice"]]
+    # what was seen in training is said under the table; what nobody looked at is not
+    unread = [entry for entry in seen if entry["shared"] is None]
+    checks = [entry["notice"] for entry in [*unread, *merged["input_checks"]] if entry["notice"]]
     return Done(store.folder, outcome, results, [*info["notices"], *checks])
 
 

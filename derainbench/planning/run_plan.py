@@ -29,6 +29,7 @@ from derainbench.recipes import RecipeBook, recipe_book
 from derainbench.registry import Registry, discover
 from derainbench.restore import parse_tile
 from derainbench.store import Status, Store
+from derainbench.variant import Variant
 from derainbench.watch import read_manifests
 from derainbench.weights_cache import weights_file
 
@@ -92,7 +93,7 @@ class Planned:
 
 
 def plan_run(order: Order) -> Planned:
-    """What the order asks for, and what is there of it. Says which recipe is meant; changes nothing."""
+    """What the order asks for, and what is there of it. Says which recipe and seeds are meant; changes nothing."""
     _check_combination(order)
     registry = discover(order.plugin)
     return _plan_grid(order, registry) if order.suite is None else _plan_suite(order, order.suite, registry)
@@ -119,9 +120,9 @@ def _plan_grid(order: Order, registry: Registry) -> Planned:
     assert order.datasets is not None
     variants = choose_variants(registry, order.methods, None if order.baseline is False else UNPROCESSED)
     chosen = choose_datasets(order.datasets, order.card, order.data_root)
-    how = _settings(order, registry, chosen)
-    seeds, tile = choose_seeds(order.seeds), parse_tile(order.tile)
-    grid = Grid(variants, chosen, how.book, seeds, how.protocols, how.engine.precision, order.cross, tile)
+    how = _settings(order, registry, variants, chosen)
+    tile = parse_tile(order.tile)
+    grid = Grid(variants, chosen, how.book, how.seeds, how.protocols, how.engine.precision, order.cross, tile)
     return _planned(order, grid, how)
 
 
@@ -133,11 +134,11 @@ def _plan_suite(order: Order, suite: Suite, registry: Registry) -> Planned:
         wanted += [Measurement(registry.variant(UNPROCESSED), None, name) for name in tested]
     find = dataset_finder(order.card, checked_root(order.data_root))
     found = found_datasets(wanted, all_cards(order.card), find)
-    how = _settings(order, registry, list(found.values()))
+    how = _settings(order, registry, [m.variant for m in wanted], list(found.values()))
     absent = not_registered(suite, registry)
-    typer.echo(f"suite {suite.name}" + (f"; not in the registry: {', '.join(absent)}" if absent else ""))
-    seeds, tile = choose_seeds(order.seeds), parse_tile(order.tile)
-    grid = SuiteGrid(suite, wanted, found, how.book, seeds, how.protocols, how.engine.precision, tile)
+    typer.echo(f"suite {suite.name}" + (f"; not in the registry: {'; '.join(absent)}" if absent else ""))
+    tile = parse_tile(order.tile)
+    grid = SuiteGrid(suite, wanted, found, how.book, how.seeds, how.protocols, how.engine.precision, tile)
     return _planned(order, grid, how)
 
 
@@ -162,21 +163,26 @@ class _Settings:
     store: Store
     engine: Engine
     protocols: Sequence[str]
+    seeds: Sequence[int]
 
 
-def _settings(order: Order, registry: Registry, datasets: Sequence[Dataset]) -> _Settings:
+def _settings(order: Order, registry: Registry, variants: Sequence[Variant], datasets: Sequence[Dataset]) -> _Settings:
     """As ordered; what the run folder has already decides where the order does not."""
     engine = choose_engine(order.device, order.precision)
+    seeds = choose_seeds(order.seeds)
     recipe, why = choose_recipe(order.recipe, engine.device.type, datasets)
-    typer.echo(f"recipe {recipe}{why}")
     book = recipe_book(recipe)
     book.check(registry.names())
+    if any(variant.trainable for variant in variants):
+        typer.echo(f"recipe {recipe}{why}; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
+    else:
+        typer.echo("nothing is trained")
     name = book.name if order.suite is None else f"{order.suite.name}-{book.name}"
     store = Store(order.out or Path("runs") / name)
     before = store.read_info() or {}
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = choose_engine(order.device, before["precision"])
-    return _Settings(book, store, engine, choose_protocols(order.protocols, before.get("protocols", ())))
+    return _Settings(book, store, engine, choose_protocols(order.protocols, before.get("protocols", ())), seeds)
 
 
 def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:

@@ -67,12 +67,11 @@ class SuiteGrid:
         return [m for m in self._planned[cell.name][1] if m.wanted is not None]
 
     def changes(self) -> list[dict[str, Any]]:
-        """What differs from what the papers did to fill these rows, each difference once."""
-        found: list[dict[str, Any]] = []
+        """What differs from what the papers did to fill these rows, each difference once; the suite's own first."""
+        found = [dict(departure) for m in self.measurements for departure in m.departures]
         for m in self.measurements:
             if m.variant.trainable:
                 found += self.book.changes(m.variant.method, m.published)
-            found += [dict(departure) for departure in m.departures]
         return [change for n, change in enumerate(found) if change not in found[:n]]
 
     def row_recipe(self, cell: TrainCell) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 
-from derainbench.stats.refusal import Refusal
+from derainbench.stats.refusal import Refusal, counted
 from derainbench.stats.scenes import Clusters, Floats, scene_numbers
 
 #: The least two-sided p of n scenes that differ is 2 / 2^n: of five 0.0625, of six 0.031.
@@ -68,8 +68,9 @@ def paired_test(a: Floats, b: Floats, clusters: Clusters) -> Paired | Refusal:
     if not len(differing):
         return Refusal("all differences are zero")
     if len(differing) < LEAST_UNITS:
-        reason = "scene differs" if len(differing) == 1 else "scenes differ"
-        return Refusal(f"only {len(differing)} {reason}, a test needs {LEAST_UNITS}")
+        found = counted(len(differing), "scene")
+        verb = "" if len(differing) == len(scenes) else " differs" if len(differing) == 1 else " differ"
+        return Refusal(f"only {found}{verb}, a test needs {LEAST_UNITS}")
     p, effect = _signed_rank(differing)
     wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
     finite = difference[np.isfinite(difference)]

@@ -13,5 +13,5 @@ class Refusal:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 scene``, ``2 scenes``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """``1 scene``, ``2 scenes``, ``1,000 scenes``."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -27,11 +27,11 @@ def comparison_words(first: str, second: str, pair: Paired, unit: str = "", digi
     wins, difference = pair.wins, pair.mean_difference
     if pair.effect < 0:
         first, second, wins, difference = second, first, pair.losses, -difference
-    where = f"on {wins} of {counted(pair.images, 'image')}"
+    where = f"on {wins:,} of {counted(pair.images, 'image')}"
     if pair.missing:
         where += " that both have scores for"
     mean = "" if math.isnan(difference) else f" (mean {_signed(difference, digits)}{unit and ' ' + unit})"
-    ties = f", equal on {pair.ties}" if pair.ties else ""
+    ties = f", equal on {pair.ties:,}" if pair.ties else ""
     better = f"better than {second} {where}{ties}{mean}, {p_words(pair.p)}."
     if pair.p < ALPHA:
         return f"{first} is {better}"
@@ -41,13 +41,15 @@ def comparison_words(first: str, second: str, pair: Paired, unit: str = "", digi
 def rank_words(labels: Sequence[str], ranks: Ranks) -> str:
     """One or two sentences on Friedman's and Nemenyi's outcome over methods of these ``labels``."""
     test = f"Friedman chi-square({len(labels) - 1}) = {ranks.statistic:.1f}, {p_words(ranks.p)}"
-    over = f"{ranks.units} scenes the ranks of the {len(labels)} methods"
+    over = f"{counted(ranks.units, 'scene')} the ranks of the {len(labels)} methods"
     if ranks.p >= ALPHA:
         return f"Over {over} do not differ: {test}."
+    order = sorted(range(len(labels)), key=lambda n: ranks.mean_ranks[n])
+    means = listed([f"{labels[n]} {ranks.mean_ranks[n]:.2f}" for n in order])
     groups = [listed([labels[n] for n in group]) for group in ranks.cliques]
     found = f"does not tell apart: {'; nor '.join(groups)}" if groups else "tells all of them apart"
     least = f"critical difference {ranks.critical_difference:.2f}"
-    return f"Over {over} differ: {test}. Nemenyi's test {found} ({least})."
+    return f"Over {over} differ: {test}; mean ranks: {means}. Nemenyi's test {found} ({least})."
 
 
 def listed(names: Sequence[str]) -> str:

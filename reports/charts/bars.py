@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .drawing import NAME, NOTE, Drawing, Line, Rect, Text, fitted, series_role, text_width
+from .drawing import NAME, NOTE, Drawing, Line, Rect, Text, series_role, text_width
+from .names import fitted_apart
 
 WIDTH = 440.0
 TOP, ROW, BAR, GAP = 10.0, 21.0, 13.0, 9.0
@@ -26,14 +27,16 @@ def bar_chart(groups: Groups, unit: str, *, title: str) -> Drawing:
     values = max((text_width(f"{value:,.0f}", NOTE) for _, value in bars), default=0.0)
     room = WIDTH - left - values - 10
     most = max((value for _, value in bars), default=0.0)
+    texts = dict(zip(bars, fitted_apart([name for name, _ in bars], NAMES, NAME), strict=True))
     shapes: list[Line | Rect | Text] = []
     top = TOP
     for number, group in enumerate(groups.values()):
         top += GAP if number and group else 0.0
-        for name, value in group:
+        for bar in group:
+            value = bar[1]
             middle = top + ROW / 2
             length = room * value / most if most > 0 else 0.0
-            shapes.append(Text(left - 7, middle + 4.5, fitted(name, NAMES, NAME), anchor="end", size=NAME))
+            shapes.append(Text(left - 7, middle + 4.5, texts[bar], anchor="end", size=NAME))
             if length > 0:
                 shapes.append(Rect(left, middle - BAR / 2, length, BAR, series_role(number)))
             shapes.append(Text(left + length + 5, middle + 4.2, f"{value:,.0f}", "soft"))

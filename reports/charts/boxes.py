@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .axes import WIDTH, Scale, bottom_axis, scale, ticks
 from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Role, Text, fitted, text_width
+from .names import fitted_apart
 from .placement import widest
 
 TOP, BOTTOM, ROW = 30.0, 42.0, 25.0
@@ -58,7 +59,7 @@ def distribution(rows: Sequence[Spread], x_title: str, *, title: str, digits: in
     """Rows in their order; the median is written at the right. What is infinite or missing is left out, and said."""
     boxes = [box(row.scores) for row in rows]
     height = TOP + ROW * len(rows) + BOTTOM
-    names = [fitted(row.name, 130, NAME) for row in rows]
+    names = fitted_apart([row.name for row in rows], 130, NAME)
     medians = [f"{each.median:.{digits}f}" if len(each.values) else "–" for each in boxes]
     medians = [fitted(text, 90, NAME) for text in medians]
     left = 16 + widest(names, NAME)

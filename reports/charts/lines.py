@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from .axes import WIDTH, bottom_axis, level_lines, margin_for, scale, ticks
-from .drawing import NAME, Drawing, Line, Mark, Path, Rect, Text, fitted, series_role, series_shape
+from .drawing import NAME, Drawing, Line, Mark, Path, Rect, Text, series_role, series_shape
+from .names import fitted_apart
 from .placement import line_height, spread, widest
 
 HEIGHT = 290.0
@@ -41,7 +42,7 @@ def line_chart(
         for name, points in list(series.items())[:MOST_LINES]
     }
     kept = {name: points for name, points in kept.items() if points}
-    names = [fitted(name, 116, NAME) for name in kept]
+    names = fitted_apart([*kept], 116, NAME)
     right = WIDTH - 18 - widest(names, NAME)
     up = scale((y for points in kept.values() for _, y in points), HEIGHT - BOTTOM, TOP, log_y)
     levels = ticks(up, 5, counts=log_y or up.high >= 1e4)

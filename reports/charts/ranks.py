@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .axes import WIDTH, Scale
-from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
+from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, text_width
+from .names import fitted_apart
 from .placement import widest
 
 #: The bar of the critical difference, the axis, the distance of the bars of cliques, and of names.
@@ -28,10 +29,10 @@ def critical_difference_diagram(
     count = len(names)
     order = sorted(range(count), key=lambda each: (mean_ranks[each], each))
     right_side, left_side = order[: count // 2], order[count // 2 :][::-1]
-    labels = {each: fitted(names[each], 88, NAME) for each in order}
+    labels = fitted_apart(names, 88, NAME)
     values = {each: f"{mean_ranks[each]:.2f}" for each in order}
     gap = text_width("0.00", NOTE) + 8
-    room = max(widest([*labels.values()], NAME), 40) + gap + 8
+    room = max(widest(labels, NAME), 40) + gap + 8
     ranks = Scale(1.0, max(float(count), 1.0 + 1e-6), WIDTH - room - 8, room + 8)
     bars = _bars(mean_ranks, cliques)
     first = AXIS + 16 + CLIQUE * len(bars) + 8

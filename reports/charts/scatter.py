@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .axes import WIDTH, bottom_axis, count_text, level_lines, margin_for, scale, ticks
-from .drawing import ASCENT, DESCENT, NAME, NOTE, Anchor, Drawing, Line, Mark, Path, Rect, Role, Text, extent, fitted
+from .drawing import ASCENT, DESCENT, NAME, NOTE, Anchor, Drawing, Line, Mark, Path, Rect, Role, Text, extent
+from .names import fitted_apart
 from .placement import Box, leader, overlap, placed
 
 HEIGHT = 300.0
@@ -56,7 +57,8 @@ def cost_scatter(points: Sequence[Point], x_title: str, y_title: str, *, title: 
     steps = _staircase([(across(dots[number].cost), up(dots[number].score)) for number in best])
     if len(best) > 1:
         shapes.append(Path(steps, "series-1", 1.2))
-    named = [(across(each.cost), up(each.score), fitted(each.name, 130, NAME)) for each in dots]
+    texts = fitted_apart([each.name for each in dots], 130, NAME)
+    named = [(across(each.cost), up(each.score), text) for each, text in zip(dots, texts, strict=True)]
     crowd = [(x - 8, y - 8, x + 8, y + 8) for x, y, _ in named] + _boxes_of(steps if len(best) > 1 else ())
     written = _levels([(up(each.score), each.name) for each in levels], left, crowd)
     shapes += written
@@ -97,9 +99,9 @@ def _levels(levels: Sequence[tuple[float, str]], left: float, crowd: Sequence[Bo
     """Dashed lines, each named above or below, at its right or left end: where the crowd leaves room, if anywhere."""
     shapes: list[Line | Text] = []
     taken = [*crowd]
-    for y, name in levels:
+    labels = fitted_apart([name for _, name in levels], (RIGHT - left) / 2, NOTE)
+    for (y, _), label in zip(levels, labels, strict=True):
         shapes.append(Line(left, y, RIGHT, y, "soft", 1.2, dashed=True))
-        label = fitted(name, (RIGHT - left) / 2, NOTE)
         heights = (y - 5, min(y + 4 + ASCENT * NOTE, HEIGHT - BOTTOM - DESCENT * NOTE))
         sides: tuple[tuple[float, Anchor], ...] = ((RIGHT, "end"), (left, "start"))
         texts = [Text(x, height, label, "soft", anchor, NOTE) for x, anchor in sides for height in heights]

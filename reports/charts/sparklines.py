@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from .axes import WIDTH, scale
 from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
+from .names import fitted_apart
 from .placement import widest
 
 TOP, ROW, BOTTOM = 30.0, 34.0, 8.0
@@ -22,7 +23,7 @@ def sparklines(rows: Mapping[str, Sequence[tuple[float, float]]], *, y_title: st
         for name, points in rows.items()
     }
     kept = {name: points for name, points in kept.items() if points}
-    names = [fitted(name, 130, NAME) for name in kept]
+    names = fitted_apart([*kept], 130, NAME)
     firsts, lasts = ([_text(points[end][1]) for points in kept.values()] for end in (0, -1))
     before = 16 + widest(names, NAME) + max(widest(firsts, NAME), text_width("first", NOTE))
     after = WIDTH - 2 - max(widest(lasts, NAME), text_width("last", NOTE))

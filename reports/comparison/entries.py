@@ -90,6 +90,15 @@ def seeds(results: Results) -> tuple[int, ...]:
     return tuple(dict.fromkeys([*planned, *sorted(int(seed) for seed in results.scores["seed"].unique())]))
 
 
+def trained_seeds(results: Results) -> tuple[int, ...]:
+    """The seeds of trainings; what is not trained stands under seed 0, which is then no seed of anything."""
+    cells = results.info.get("cells")
+    if cells is None:
+        return seeds(results)
+    trained = {int(cell["seed"]) for cell in cells if cell["kind"] == "train"}
+    return tuple(seed for seed in seeds(results) if seed in trained)
+
+
 def failed_seeds(results: Results, entry: Entry, dataset: str) -> tuple[int, ...]:
     """The seeds whose evaluation of ``entry`` on ``dataset``, or the training before it, ended in an error."""
     failed = {failure.cell for failure in results.failures}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from derainbench.results import DatasetInRun, Results
 
 from .entries import Entry, entries
+from .seen import Copies, copies_in_training, is_seen
 from .table import METRICS, Metric, protocols
 
 Floats = NDArray[np.float64]
@@ -37,7 +38,8 @@ class ScoreGrid:
     """A dataset under a protocol. ``psnr`` in dB and ``ssim`` are (images, lines): means over seeds.
 
     NaN where there is no score or where it is undefined, ``inf`` where a PSNR of any seed is. ``lines`` are the rows of
-    the comparison that have a score here; images stand in the order of the dataset.
+    the comparison that have a score here; images stand in the order of the dataset. ``seen`` are the numbers of lines
+    whose training had test images.
     """
 
     dataset: DatasetInRun
@@ -48,6 +50,7 @@ class ScoreGrid:
     psnr: Floats
     ssim: Floats
     seed_values: tuple[SeedScores, ...]
+    seen: frozenset[int] = frozenset()
 
     def values(self, metric: Metric) -> Floats:
         """The scores of one metric, (images, lines)."""
@@ -57,6 +60,7 @@ class ScoreGrid:
 def score_grids(results: Results) -> dict[tuple[str, str], ScoreGrid]:
     """A grid for each (dataset name, protocol name) that has scores."""
     lines = entries(results)
+    copies = copies_in_training(results)
     by_place = dict(list(results.scores.groupby(["dataset", "protocol"], sort=False)))
     grids = {}
     for dataset in results.datasets:
@@ -65,11 +69,13 @@ def score_grids(results: Results) -> dict[tuple[str, str], ScoreGrid]:
         for protocol in protocols(results):
             scores = by_place.get((dataset.name, protocol))
             if scores is not None:
-                grids[dataset.name, protocol] = _grid(dataset, protocol, here, scores)
+                grids[dataset.name, protocol] = _grid(dataset, protocol, here, scores, copies)
     return grids
 
 
-def _grid(dataset: DatasetInRun, protocol: str, lines: tuple[Entry, ...], scores: pd.DataFrame) -> ScoreGrid:
+def _grid(
+    dataset: DatasetInRun, protocol: str, lines: tuple[Entry, ...], scores: pd.DataFrame, copies: Copies
+) -> ScoreGrid:
     images = tuple(pair.image for pair in dataset.test)
     order = pd.Index(images)
     where = {
@@ -88,7 +94,10 @@ def _grid(dataset: DatasetInRun, protocol: str, lines: tuple[Entry, ...], scores
     means = {metric: _means(seeds, metric, len(images), len(used)) for metric in METRICS}
     scenes = tuple(pair.scene for pair in dataset.test)
     kept = tuple(lines[number] for number in used)
-    return ScoreGrid(dataset, protocol, kept, images, scenes, means["psnr"], means["ssim"], seeds)
+    seen = frozenset(
+        each.line for each in seeds if is_seen(copies, kept[each.line].method, each.trained_on, dataset.name)
+    )
+    return ScoreGrid(dataset, protocol, kept, images, scenes, means["psnr"], means["ssim"], seeds, seen)
 
 
 def _aligned(group: pd.DataFrame, order: pd.Index[Any]) -> dict[str, Floats]:

@@ -52,7 +52,7 @@ def _marked(table: ComparisonTable, content: Content) -> ComparisonTable:
 
 def _verdict(found: DatasetStatistics) -> tuple[set[int], list[str]]:
     """The lines that are not worse than the best, and why others could not be tested against it."""
-    others = set(range(len(found.labels))) - found.not_worse
+    others = set(range(len(found.labels))) - found.not_worse - found.seen
     best = found.best
     tests = [] if best is None else [found.pairs[min(line, best), max(line, best)] for line in sorted(others)]
     reasons = dict.fromkeys(test.reason for test in tests if isinstance(test, Refusal))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -26,7 +26,9 @@ from derainbench.stats import (
     rank_words,
     scene_means,
 )
+from derainbench.stats.refusal import counted
 
+from ..charts.names import short_names
 from .grids import ScoreGrid
 from .table import DIGITS, METRICS, Metric
 
@@ -42,9 +44,10 @@ class DatasetStatistics:
 
     ``intervals`` and ``seeds`` have one a line; ``pairs`` one a pair of lines i < j, i against j, its p adjusted by
     Holm over all pairs that were tested here. ``ranks`` are over the scenes in which every line has all its scores.
-    ``not_worse`` holds the ``best`` line (the first of :func:`by_mean`, None without lines), those that a test does not
-    tell from it or finds better, and those of the very same scores: not those that no test could compare with it.
-    ``sentences`` say all that.
+    ``not_worse`` holds the ``best`` line (the first of :func:`by_mean` that is not ``seen``, None without any), those
+    that a test does not tell from it or finds better, and those of the very same scores: not those that no test could
+    compare with it, and none that is ``seen``: its training had test images. ``names`` are short labels, and
+    ``sentences`` say all that; where something was tested the first one names the test.
     """
 
     dataset: str
@@ -58,6 +61,8 @@ class DatasetStatistics:
     best: int | None
     not_worse: frozenset[int]
     sentences: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    seen: frozenset[int] = frozenset()
 
 
 def statistics(grids: Mapping[tuple[str, str], ScoreGrid]) -> dict[tuple[str, str, Metric], DatasetStatistics]:
@@ -74,9 +79,10 @@ def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
     scores = grid.values(metric)
     scenes = np.unique(np.asarray(grid.scenes, str), return_inverse=True)[1]
     labels = tuple(line.full_label for line in grid.lines)
+    names = _names(grid)
     pairs = _pairs(scores, scenes)
     ranks = _ranks(scores, scenes)
-    best = next(iter(by_mean(scores)), None)
+    best = next((line for line in by_mean(scores) if line not in grid.seen), None)
     return DatasetStatistics(
         dataset=grid.dataset.name,
         protocol=grid.protocol,
@@ -87,8 +93,10 @@ def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
         pairs=pairs,
         ranks=ranks,
         best=best,
-        not_worse=_not_worse(scores, pairs, best),
-        sentences=_sentences(labels, pairs, ranks, best, metric),
+        not_worse=_not_worse(scores, pairs, best) - grid.seen,
+        sentences=_sentences(names, pairs, ranks, best, metric, grid.seen),
+        names=names,
+        seen=grid.seen,
     )
 
 
@@ -156,26 +164,48 @@ def _over_seeds(grid: ScoreGrid, metric: Metric) -> tuple[OverSeeds | Refusal, .
     return tuple(over_seeds(of_line) for of_line in means)
 
 
+def tests_words(pairs: Iterable[Paired]) -> str:
+    """What was tested, before sentences on single pairs: ``Paired Wilcoxon tests over 91 scenes, Holm-adjusted:``."""
+    units = sorted({pair.units for pair in pairs})
+    many = counted(units[-1], "scene") if len(units) == 1 else f"{units[0]:,} to {units[-1]:,} scenes"
+    return f"Paired Wilcoxon tests over {many}, Holm-adjusted:"
+
+
+def _names(grid: ScoreGrid) -> tuple[str, ...]:
+    """The lines' labels for sentences: without what is not needed to tell the methods apart."""
+    labels = list(dict.fromkeys(line.label for line in grid.lines))
+    short = dict(zip(labels, short_names(labels), strict=True))
+    return tuple(replace(line, label=short[line.label]).full_label for line in grid.lines)
+
+
 def _sentences(
-    labels: tuple[str, ...], pairs: Pairs, ranks: Ranks | Refusal, best: int | None, metric: Metric
+    names: tuple[str, ...],
+    pairs: Pairs,
+    ranks: Ranks | Refusal,
+    best: int | None,
+    metric: Metric,
+    seen: frozenset[int],
 ) -> tuple[str, ...]:
     """Each line against the best, what cannot be compared by its reason, and Friedman's outcome."""
-    if best is None or len(labels) < 2:
+    if best is None or len(names) < 2:
         return ()
     said: list[str] = []
+    tested: list[Paired] = []
     refused: dict[str, list[str]] = {}
-    for line in range(len(labels)):
-        if line == best:
+    for line in range(len(names)):
+        if line == best or line in seen:
             continue
         pair = _against(pairs, best, line)
         if isinstance(pair, Refusal):
-            refused.setdefault(pair.reason, []).append(labels[line])
+            refused.setdefault(pair.reason, []).append(names[line])
         else:
             first, second = min(best, line), max(best, line)
-            said.append(comparison_words(labels[first], labels[second], pair, _UNITS[metric], DIGITS[metric]))
-    said += [f"{labels[best]} is not tested against {listed(names)}: {why}." for why, names in refused.items()]
+            tested.append(pair)
+            said.append(comparison_words(names[first], names[second], pair, _UNITS[metric], DIGITS[metric]))
+    said = [tests_words(tested), *said] if tested else []
+    said += [f"{names[best]} is not tested against {listed(others)}: {why}." for why, others in refused.items()]
     if isinstance(ranks, Ranks):
-        said.append(rank_words(labels, ranks))
-    elif len(labels) > 2:
+        said.append(rank_words(names, ranks))
+    elif len(names) > 2:
         said.append(f"Ranks are not tested: {ranks.reason}.")
     return tuple(said)

@@ -72,13 +72,16 @@ def leader_words(content: Content, table: ComparisonTable, column: Column) -> st
     found = content.statistics.get((*place, column.metric))
     if found is None or found.best is None or len(found.labels) < 2:
         return ""
-    second = by_mean(content.grids[place].values(column.metric))[1]
+    order = by_mean(content.grids[place].values(column.metric))
+    second = next((line for line in order if line != found.best and line not in found.seen), None)
+    if second is None:
+        return ""
     i, j = min(found.best, second), max(found.best, second)
     pair = found.pairs[i, j]
     if isinstance(pair, Refusal):
-        return f"{found.labels[found.best]} is not tested against {found.labels[second]}: {pair.reason}."
+        return f"{found.names[found.best]} is not tested against {found.names[second]}: {pair.reason}."
     unit = "dB" if column.metric == "psnr" else ""
-    return comparison_words(found.labels[i], found.labels[j], pair, unit, DIGITS[column.metric])
+    return comparison_words(found.names[i], found.names[j], pair, unit, DIGITS[column.metric])
 
 
 def _of_protocol(table: ComparisonTable, content: Content) -> SetStatistics:

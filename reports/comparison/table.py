@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,10 @@ from derainbench.errors import UserError, did_you_mean
 from derainbench.metrics import finite_mean
 from derainbench.protocols import PROTOCOLS
 from derainbench.results import DatasetInRun, Results
-from derainbench.stats.words import listed
 
 from .entries import Entry, entries, failed_seeds
+from .notes import table_notes
+from .seen import Copies, copies_in_training, is_seen
 
 Metric = Literal["psnr", "ssim"]
 METRICS: tuple[Metric, ...] = ("psnr", "ssim")
@@ -33,7 +34,8 @@ class Cell:
 
     ``deviation`` is the sample standard deviation over seeds (None below two seeds), ``infinite`` the number of
     infinite scores of all seeds, which the mean leaves out, ``seeds`` how many seeds the mean covers. ``tied`` says
-    that the value is not the best of its column, and that a test does not find it worse than the best.
+    that the value is not the best of its column, and that a test does not find it worse than the best. ``seen`` says
+    that the training had exact copies of test images: such a value takes no part in ranks.
     """
 
     state: Literal["finished", "failed", "missing"]
@@ -45,6 +47,7 @@ class Cell:
     seeds: int = 0
     rank: Literal["best", "second"] | None = None
     tied: bool = False
+    seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,12 @@ def comparison_table(results: Results, protocol: str) -> ComparisonTable:
     columns = tuple(Column(dataset, metric) for dataset in results.datasets for metric in METRICS)
     means = _means_by_seed(results.scores[results.scores["protocol"] == protocol])
     lines = entries(results)
-    grid = [[_cell(results, means, entry, column) for column in columns] for entry in lines]
+    copies = copies_in_training(results)
+    grid = [[_cell(results, means, copies, entry, column) for column in columns] for entry in lines]
     by_column = [ranked(cells) for cells in zip(*grid, strict=True)] if grid else []
     rows = tuple(Row(entry, tuple(cells[number] for cells in by_column)) for number, entry in enumerate(lines))
-    return ComparisonTable(protocol, protocol_title(protocol), columns, rows, _notes(results, protocol, rows, columns))
+    notes = table_notes(results, protocol, rows, columns)
+    return ComparisonTable(protocol, protocol_title(protocol), columns, rows, notes)
 
 
 def printed(value: float, metric: Metric) -> str:
@@ -125,20 +130,20 @@ def rounded(value: float, digits: int) -> str:
 def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     """``cells`` of one column with the best and the second best marked.
 
-    What is printed decides, so two cells that look equal share a rank. Only finished cells with a number take part.
+    What is printed decides, so two cells that look equal share a rank. Only finished cells with a number take part,
+    and of these not those of images that were seen in training.
     """
     cells = tuple(cells)
 
     def height(cell: Cell) -> float:
         return float(cell.text.replace("∞", "inf"))
 
-    contenders = [height(cell) for cell in cells if cell.state == "finished" and not math.isnan(cell.value)]
-    order = sorted(set(contenders), reverse=True)
+    def contends(cell: Cell) -> bool:
+        return cell.state == "finished" and not math.isnan(cell.value) and not cell.seen
+
+    order = sorted({height(cell) for cell in cells if contends(cell)}, reverse=True)
     ranks: dict[float, Literal["best", "second"]] = dict(zip(order, ("best", "second"), strict=False))
-    return tuple(
-        replace(cell, rank=ranks.get(height(cell))) if cell.state == "finished" and not math.isnan(cell.value) else cell
-        for cell in cells
-    )
+    return tuple(replace(cell, rank=ranks.get(height(cell))) if contends(cell) else cell for cell in cells)
 
 
 def pooled(values: Sequence[float], metric: Metric, infinite: int = 0) -> Cell:
@@ -163,6 +168,7 @@ def _means_by_seed(scores: pd.DataFrame) -> dict[tuple[str, str, str], dict[Metr
 def _cell(
     results: Results,
     means: dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]],
+    copies: Copies,
     entry: Entry,
     column: Column,
 ) -> Cell:
@@ -173,91 +179,8 @@ def _cell(
         by_metric = means.get((entry.method.name, source, name))
         if by_metric is not None:
             of_seeds = by_metric[column.metric]
-            return pooled([mean for mean, _ in of_seeds], column.metric, sum(count for _, count in of_seeds))
+            cell = pooled([mean for mean, _ in of_seeds], column.metric, sum(count for _, count in of_seeds))
+            return replace(cell, seen=is_seen(copies, entry.method, source, name))
     if failed_seeds(results, entry, name):
         return Cell("failed", math.nan, FAILED)
     return Cell("missing", math.nan, MISSING)
-
-
-def _notes(results: Results, protocol: str, rows: tuple[Row, ...], columns: tuple[Column, ...]) -> tuple[str, ...]:
-    notes = []
-    if any(cell.deviation is not None for row in rows for cell in row.cells):
-        notes.append("± is the sample standard deviation over seeds.")
-    tested_at_home = {column.dataset.name for column in columns}
-    if any(row.entry.trained_on in tested_at_home for row in rows):
-        notes.append("A training tested on its own dataset stands in its method's first row only.")
-    # By the name that is typed: it is what the terminal's rows show, and the other formats' titles carry the tag too.
-    unverified = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.unverified)
-    notes += [f"{name}: unverified weights, from a file that nobody vouches for." for name in unverified]
-    truncated = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.truncated)
-    if truncated and protocol in PROTOCOLS and PROTOCOLS[protocol].eight_bit:
-        notes.append(f"Outputs of {', '.join(truncated)} are truncated to 8 bit, not rounded, as their authors did.")
-    notes += _tiled(results, rows)
-    notes += _seen_in_training(results, rows, columns)
-    for row in rows:
-        for column, cell in zip(columns, row.cells, strict=True):
-            if cell.state != "finished":
-                continue
-            where = f"{row.entry.full_label} on {column.dataset.title}"
-            metric = column.metric.upper()
-            if cell.infinite:
-                has = "has" if cell.infinite == 1 else "have"
-                found = f"{_images(cell.infinite)} {has} infinite {metric}"
-                if cell.seeds > 1:
-                    found = f"infinite {metric} {cell.infinite} times in {cell.seeds} seeds"
-                notes.append(f"{where}: {found}{'' if math.isinf(cell.value) else ', left out of the mean'}.")
-            if math.isnan(cell.value):
-                notes.append(f"{where}: no mean {metric}, because it is undefined for an image.")
-            failed = failed_seeds(results, row.entry, column.dataset.name) if column.metric == METRICS[0] else ()
-            if failed:
-                notes.append(f"{where}: {cell.seeds} of {cell.seeds + len(failed)} seeds finished.")
-    return tuple(notes)
-
-
-def _seen_in_training(results: Results, rows: tuple[Row, ...], columns: tuple[Column, ...]) -> list[str]:
-    """Which scores are of test images that the training had seen."""
-    shared = {
-        (entry["train"], entry["test"]): entry
-        for entry in results.info.get("seen_in_training", ())
-        if entry.get("shared")
-    }
-    scored = set(results.scores[["method", "trained_on", "dataset"]].itertuples(index=False, name=None))
-    datasets = {column.dataset.name: column.dataset for column in columns}
-    found: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        for name, dataset in datasets.items():
-            if row.entry.trained_on == name:
-                continue  # the method's own row says it
-            for source in row.entry.sources(name):
-                entry = shared.get((source, name))
-                if entry is not None and (row.entry.method.name, source, name) in scored:
-                    found.setdefault((dataset.title, _said_of(entry, row.entry)), []).append(row.entry.full_label)
-    return [f"{listed([*dict.fromkeys(labels)])} on {title}: {said}" for (title, said), labels in found.items()]
-
-
-def _said_of(seen: Mapping[str, Any], entry: Entry) -> str:
-    """What it means for a score that test images, exactly or probably, are among training images."""
-    near = seen["shared"] - seen["exact"]
-    counts = [f"{count} {kind}" for count, kind in ((seen["exact"], "(exact)"), (near, "(near)")) if count]
-    found = f"copies of {' and '.join(counts)} of the {seen['total']} clean test images are in {seen['train']} train"
-    if entry.method.weights is not None:
-        return f"{found} here; whether these weights were trained on those files is not known."
-    return f"{found}; " + ("such scores are too good." if seen["exact"] else "likely, not certain: look at them.")
-
-
-def _tiled(results: Results, rows: tuple[Row, ...]) -> list[str]:
-    """What was restored in tiles by a network that sees the whole image, so that tiles change the result."""
-    seen_whole = {row.entry.method.name for row in rows if row.entry.method.reach is None}
-    scores = results.scores[(results.scores["tile"] > 0) & results.scores["method"].isin(seen_whole)]
-    notes = []
-    for (method, dataset, tile), group in scores.groupby(["method", "dataset", "tile"]):
-        images = _images(group["image"].nunique())
-        notes.append(
-            f"{method} on {dataset}: restored in tiles of {tile} pixels ({images}); restored whole, it would score "
-            "differently."
-        )
-    return notes
-
-
-def _images(count: int) -> str:
-    return f"{count} image" if count == 1 else f"{count} images"

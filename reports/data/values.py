@@ -48,4 +48,5 @@ def cell_data(cell: Cell) -> dict[str, Any]:
         "seeds": cell.seeds,
         "infinite": cell.infinite,
         "rank": cell.rank,
+        "seen_in_training": cell.seen,
     }

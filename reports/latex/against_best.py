@@ -51,22 +51,29 @@ def _of_dataset(title: str, found: list[DatasetStatistics]) -> AgainstBest:
 
 def _rest(found: DatasetStatistics, tested: int) -> tuple[str, ...]:
     """The sentences after those on the ``tested`` pairs; where no pair was tested for one reason, it is said of all."""
-    reasons = {pair.reason for place, pair in found.pairs.items() if found.best in place and isinstance(pair, Refusal)}
+    reasons = {
+        pair.reason
+        for place, pair in found.pairs.items()
+        if found.best in place and not found.seen & {*place} and isinstance(pair, Refusal)
+    }
     if tested or found.best is None or len(reasons) != 1:
-        return found.sentences[tested:]
-    return (f"No method is tested against the best, {found.labels[found.best]}: {reasons.pop()}.", *found.sentences[1:])
+        return found.sentences[tested + bool(tested) :]  # the first one names the test
+    return (f"No method is tested against the best, {found.names[found.best]}: {reasons.pop()}.", *found.sentences[1:])
 
 
 def _tested(found: DatasetStatistics) -> dict[int, Paired]:
     """The tests of the best against other lines, by line."""
     best = found.best
     pairs = {place: pair for place, pair in found.pairs.items() if isinstance(pair, Paired)}
-    return {} if best is None else {sum(place) - best: pair for place, pair in pairs.items() if best in place}
+    against = {} if best is None else {sum(place) - best: pair for place, pair in pairs.items() if best in place}
+    return {line: pair for line, pair in against.items() if line not in found.seen}
 
 
 def _cells(found: DatasetStatistics, tested: dict[int, Paired], line: int) -> tuple[str, ...]:
     if line == found.best:
         return ("best",)
+    if line in found.seen:
+        return ("seen in training",)
     if line not in tested:
         return ("not tested",)
     pair = tested[line]

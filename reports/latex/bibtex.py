@@ -102,6 +102,16 @@ def parsed(text: str) -> BibEntry:
     return BibEntry(head[1].lower(), head[2], fields)
 
 
+def unreadable(text: str) -> str:
+    """Why ``text`` cannot be cited; empty where it can be, or where it is empty."""
+    try:
+        if text.strip():
+            parsed(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _value(text: str, start: int) -> tuple[str, int]:
     """The value that begins at ``start`` without its delimiters, and where it ends."""
     bare = re.compile(r"[A-Za-z0-9]+").match(text, start)

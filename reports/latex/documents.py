@@ -27,8 +27,8 @@ from .floats import floats
 from .numbers import PLAIN, NumberStyle
 from .references import OWN, cited
 
-#: Lines of a float on a page of A4.
-PAGE = 56
+#: Lines of a float that fits a page of A4 below the report's title: LaTeX would leave the title alone on its page.
+PAGE = 46
 
 
 def _number_width(cell: Cell) -> float:
@@ -43,6 +43,11 @@ FRAME = Frame(width=94, heading=HEADING, beside=5, number=_number_width)
 def tables_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
     """A ``table`` float or more for each protocol: best in bold, second underlined, ties marked; with notes."""
     return _rendered("tables.tex.j2", content, tables=_laid_out(marked_tables(content)), numbers=numbers)
+
+
+def weights_tex(content: Content) -> str:
+    """A ``table`` float of published weights beside what their authors print, if there are any."""
+    return _rendered("weights.tex.j2", content)
 
 
 def published_tex(content: Content) -> str:

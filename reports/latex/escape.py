@@ -34,6 +34,7 @@ LETTERS = {
     "…": r"\ldots{}", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "→": r"$\rightarrow$", "∞": r"$\infty$",
     "≤": r"$\leq$", "≥": r"$\geq$", "−": "$-$", "°": r"$^\circ$", "µ": r"$\mu$", "§": r"\S{}", "©": r"\copyright{}",
     "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
 }  # fmt: skip
 #: Combining marks that follow a base letter after canonical decomposition, and the accent command of each.
 ACCENTS = {

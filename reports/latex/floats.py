@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from ..comparison.panels import Frame, label_width
 from ..comparison.table import ComparisonTable
@@ -23,28 +24,32 @@ class Float:
     notes: tuple[str, ...]
 
 
-def floats(panels: tuple[ComparisonTable, ...], notes: tuple[str, ...], lines: int, frame: Frame) -> tuple[Float, ...]:
-    """``panels`` in order, then ``notes``, on as few floats of at most ``lines`` lines as there must be.
+@dataclass(frozen=True)
+class Floats:
+    """A comparison in parts that fit a page each; the notes ``after`` them stand in the text."""
 
-    A panel that is longer is cut between rows; a note that is longer than a page stays in one piece.
+    parts: tuple[Float, ...]
+    after: tuple[str, ...]
+
+
+def floats(panels: tuple[ComparisonTable, ...], notes: tuple[str, ...], lines: int, frame: Frame) -> Floats:
+    """``panels`` in order on as few floats of at most ``lines`` lines as there must be, ``notes`` below the last.
+
+    A panel that is longer is cut between rows. From the first note on that does not fit, notes stand after the floats.
     """
-    filled: list[tuple[list[ComparisonTable], list[str]]] = [([], [])]
+    filled: list[list[ComparisonTable]] = [[]]
     used = 0
     for panel in (part for whole in panels for part in _cut(whole, lines, frame)):
         height = _above(panel, frame) + sum(_rows(panel, frame))
         if used and used + height > lines:
-            filled.append(([], []))
+            filled.append([])
             used = 0
-        filled[-1][0].append(panel)
+        filled[-1].append(panel)
         used += height
-    for note in notes:
-        height = math.ceil(len(note) / NOTE_LINE)
-        if used and used + height > lines:
-            filled.append(([], []))
-            used = 0
-        filled[-1][1].append(note)
-        used += height
-    return tuple(Float(tuple(part), tuple(said)) for part, said in filled)
+    said = accumulate(len(note) + 1 for note in notes)
+    fitting = sum(1 for characters in said if used + math.ceil(characters / NOTE_LINE) <= lines)
+    *before, last = (tuple(part) for part in filled)
+    return Floats((*(Float(part, ()) for part in before), Float(last, notes[:fitting])), notes[fitting:])
 
 
 def _cut(panel: ComparisonTable, lines: int, frame: Frame) -> list[ComparisonTable]:

@@ -12,6 +12,8 @@ from .escape import escape
 
 #: Stands after a number that is not told apart from the best; templates define it.
 TIED = r"\dbtied{}"
+#: Stands after a number of test images that were seen in training.
+SEEN = r"\dbseen{}"
 
 
 class NumberStyle(Protocol):
@@ -47,7 +49,7 @@ class PlainNumbers:
 
     def cell(self, cell: Cell, cells: Sequence[Cell]) -> Latex:
         """The number. Its digits stay in line: a mark takes no room, and a deviation that it has not is left blank."""
-        return Latex(number(cell) + (TIED if cell.tied else "") + _blank(cell, cells))
+        return Latex(number(cell) + _mark(cell) + _blank(cell, cells))
 
 
 class SiunitxNumbers:
@@ -69,7 +71,7 @@ class SiunitxNumbers:
 
     def cell(self, cell: Cell, cells: Sequence[Cell]) -> Latex:
         """The number for siunitx to read, or text in braces, which it centres."""
-        tied = TIED if cell.tied else ""
+        tied = _mark(cell)
         if not _is_number(cell):
             return Latex(f"{{{number(cell)}{tied}}}")
         longest = _longest_deviation(cells)
@@ -88,6 +90,10 @@ class SiunitxNumbers:
 
 PLAIN: NumberStyle = PlainNumbers()
 SIUNITX: NumberStyle = SiunitxNumbers()
+
+
+def _mark(cell: Cell) -> str:
+    return TIED if cell.tied else SEEN if cell.seen else ""
 
 
 def _longest_deviation(cells: Sequence[Cell]) -> str:

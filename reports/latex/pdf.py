@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from derainbench.reports.asked import check_latex
+
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError
 
@@ -24,12 +26,7 @@ def compile_pdf(folder: Path) -> Path:
     UserError where LaTeX is not installed, where it finds an error (its log is then ``folder/report.log``) and where it
     takes more than two minutes for a pass; StorageError if the disk refuses.
     """
-    missing = [name for name in ("pdflatex", "bibtex") if shutil.which(name) is None]
-    if missing:
-        raise UserError(
-            f"report.pdf needs {' and '.join(missing)}, which {'are' if len(missing) > 1 else 'is'} not on the PATH; "
-            "install TeX Live, or leave pdf out of --format and compile report.tex elsewhere"
-        )
+    check_latex()
     with tempfile.TemporaryDirectory(prefix="derainbench-latex-") as made:
         place = Path(made)
         for path in folder.iterdir():

@@ -130,7 +130,7 @@ def _viewer(versions: tuple[Version, ...], shown: _Shown, grids: Mapping[str, Sc
     """
     return {
         "versions": [version.title for version in versions],
-        "start": _start(versions, next(iter(grids.values()))),
+        "start": _start(versions, grids),
         "shown": sorted(shown),
         "pictures": [shown[image] for image in sorted(shown)],
         "scores": {protocol: [_scores_of(version, grid) for version in versions] for protocol, grid in grids.items()},
@@ -197,9 +197,11 @@ def _pictures(
     return (rainy, *others)
 
 
-def _start(versions: tuple[Version, ...], grid: ScoreGrid) -> tuple[int, int]:
+def _start(versions: tuple[Version, ...], grids: Mapping[str, ScoreGrid]) -> tuple[int, int]:
     """Left the rainy input, right the method of the highest mean PSNR; the truth where there is no method."""
-    means = dict(zip((line.full_name for line in grid.lines), grid.psnr.mean(axis=0).tolist(), strict=True))
+    means: dict[str, float] = {}
+    for grid in list(grids.values())[:1]:  # none where no evaluation finished
+        means = dict(zip((line.full_name for line in grid.lines), grid.psnr.mean(axis=0).tolist(), strict=True))
 
     def mean(number: int) -> float:
         entry = versions[number].entry

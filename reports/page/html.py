@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from ..comparison.entries import seeds
+from ..comparison.entries import trained_seeds
 from ..comparison.reproduction import sources
 from ..comparison.significance import MARK, marked_tables
 from ..content import Content
@@ -56,7 +56,7 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "cards": [cards(content, table) for table in tables],
         "statistics": content.statistics,
         "galleries": sections,
-        "seeds": seeds(results),
+        "seeds": trained_seeds(results),
         "reproductions": content.reproductions,
         "printed": sources(content.reproductions),
         "figures": content.figures,

@@ -11,6 +11,7 @@ from derainbench.stats import Refusal, comparison_words
 
 from ..charts.names import short_names
 from ..comparison.entries import method_labels
+from ..comparison.seen import SEEN_MARK, seen_notes
 from ..comparison.table import DIGITS, METRICS, ComparisonTable, Row, printed
 from ..content import Content
 from .qualitative import UNPROCESSED
@@ -33,7 +34,8 @@ class Standing:
 class Card:
     """The best mean on one dataset under one protocol.
 
-    ``winners`` print alike; empty where nothing was scored. ``near`` are those that no test finds worse.
+    ``winners`` print alike; empty where nothing was scored. ``near`` are those that no test finds worse. ``seen`` says
+    which higher mean does not count, for its training had test images.
     """
 
     dataset: DatasetInRun
@@ -44,6 +46,7 @@ class Card:
     ssim: str
     near: str
     sentence: str
+    seen: str
 
 
 def lede(results: Results) -> str:
@@ -75,9 +78,8 @@ def cards(content: Content, table: ComparisonTable) -> tuple[Card, ...]:
 
 
 def leaks(results: Results) -> tuple[str, ...]:
-    """A line for each test set of which the training saw images."""
-    seen = results.info.get("seen_in_training") or ()
-    return tuple(dict.fromkeys(str(entry["notice"]) for entry in seen if entry.get("shared") and entry.get("notice")))
+    """Which test images were seen in training: a line on certain copies, on likely ones, and on unknown ones."""
+    return seen_notes(results)
 
 
 def _card(content: Content, table: ComparisonTable, psnr: int) -> Card:
@@ -95,7 +97,18 @@ def _card(content: Content, table: ComparisonTable, psnr: int) -> Card:
         ssim=f"{best_ssim[0].cells[psnr + 1].text}, {_names(best_ssim)}" if best_ssim else "",
         near=_names(row for row in table.rows if row.cells[psnr].tied),
         sentence=_against_the_next(content, table, psnr),
+        seen=_seen(table, psnr, best),
     )
+
+
+def _seen(table: ComparisonTable, psnr: int, best: Sequence[Row]) -> str:
+    """The highest mean of test images that the training had, where it is above the ``best`` of the others."""
+    least = best[0].cells[psnr].value if best else -math.inf
+    above = [row for row in table.rows if row.cells[psnr].seen and row.cells[psnr].value > least]
+    if not above:
+        return ""
+    highest = max(above, key=lambda row: row.cells[psnr].value)
+    return f"{highest.cells[psnr].text}{SEEN_MARK} dB of {highest.entry.full_label}: test images seen in training."
 
 
 def _against_the_next(content: Content, table: ComparisonTable, number: int) -> str:
@@ -106,16 +119,16 @@ def _against_the_next(content: Content, table: ComparisonTable, number: int) -> 
         return ""
     grid = content.grids[column.dataset.name, table.protocol]
     values = {row.entry.full_name: row.cells[number].value for row in table.rows}
-    scored = [n for n, line in enumerate(grid.lines) if not math.isnan(values[line.full_name])]
+    scored = [n for n, line in enumerate(grid.lines) if n not in grid.seen and not math.isnan(values[line.full_name])]
     order = sorted(scored, key=lambda n: -values[grid.lines[n].full_name])
     if len(order) < 2:
         return ""
     first, second = sorted(order[:2])
     pair = statistic.pairs[first, second]
     if isinstance(pair, Refusal):
-        return f"Not tested against {statistic.labels[order[1]]}: {pair.reason}."
+        return f"Not tested against {statistic.names[order[1]]}: {pair.reason}."
     unit, digits = ("dB" if column.metric == "psnr" else ""), DIGITS[column.metric]
-    return comparison_words(statistic.labels[first], statistic.labels[second], pair, unit, digits)
+    return comparison_words(statistic.names[first], statistic.names[second], pair, unit, digits)
 
 
 def _standings_of(content: Content, table: ComparisonTable, number: int) -> list[Standing]:

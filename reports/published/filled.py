@@ -16,6 +16,7 @@ from ..comparison.table import DIGITS, FAILED, METRICS, MISSING, Cell, Metric, p
 from .filled_notes import notes
 from .fillings import Filling, Place, RunIndex, answers, filling, run_index
 from .shipped import PaperTable, Published, TableColumn
+from .unknown_methods import unknown
 
 #: What stands where a row asks for a method that the run has no scores of.
 NOT_RUN = "not run"
@@ -128,7 +129,9 @@ def _scores(
     )
     infinite = any(cell.infinite for row in rows for cells in row.measured.values() for cell in cells)
     left_out = ["Images with infinite PSNR are left out of the means."] if infinite else []
-    return FilledTable(table, names, rows, (*table.notes, *notes(index, table, found), *left_out))
+    return FilledTable(
+        table, names, rows, (*table.notes, *notes(index, table, found), *unknown(index, table), *left_out)
+    )
 
 
 def _published_column(table: PaperTable, column: TableColumn) -> list[PublishedCell]:
@@ -153,10 +156,10 @@ def _measured_column(
 ) -> list[tuple[Cell, ...]]:
     fillings = [found.get((down, across)) for down in range(len(table.rows))]
     dataset = table.columns[across].dataset
-    digits = [_digits(row.published.get(dataset)) for row in table.rows]
+    digits = {metric: _digits(table, dataset, metric) for metric in METRICS}
     by_metric = [
         _marked(
-            [_measured(each, protocol, metric, digits[n][metric], means) for n, each in enumerate(fillings)],
+            [_measured(each, protocol, metric, digits[metric], means) for each in fillings],
             [None if each is None else each.dataset for each in fillings],
         )
         for metric in METRICS
@@ -164,10 +167,11 @@ def _measured_column(
     return list(zip(*by_metric, strict=True))
 
 
-def _digits(published: Published | None) -> dict[Metric, int]:
-    """To how many decimal places a row is printed; the field's where it is not."""
-    texts = {metric: None if published is None else getattr(published, metric) for metric in METRICS}
-    return {metric: DIGITS[metric] if text is None else len(text.partition(".")[2]) for metric, text in texts.items()}
+def _digits(table: PaperTable, dataset: str, metric: Metric) -> int:
+    """The most decimal places to which a column is printed; the field's where nothing is printed in it."""
+    printed = [row.published[dataset] for row in table.rows if dataset in row.published]
+    texts = [text for each in printed if (text := getattr(each, metric)) is not None]
+    return max((len(text.partition(".")[2]) for text in texts), default=DIGITS[metric])
 
 
 def _measured(found: Filling | None, protocol: str, metric: Metric, digits: int, means: _Means) -> Cell:
@@ -181,7 +185,7 @@ def _measured(found: Filling | None, protocol: str, metric: Metric, digits: int,
     of_seeds = by_metric[metric]
     cell = pooled([mean for mean, _ in of_seeds], metric, sum(count for _, count in of_seeds))
     deviation = "" if cell.deviation is None else rounded(cell.deviation, digits)
-    return replace(cell, text=rounded(cell.value, digits), deviation_text=deviation)
+    return replace(cell, text=rounded(cell.value, digits), deviation_text=deviation, seen=found.seen)
 
 
 def _marked(cells: Sequence[Cell], groups: Sequence[str | None]) -> list[Cell]:
@@ -233,4 +237,4 @@ def _parameters(index: RunIndex, table: PaperTable) -> FilledTable:
         counted = MISSING if method is None else f"{method.parameters:,}"
         printed = MISSING if row.parameters is None else row.parameters.value
         rows.append(FilledRow(row.title, (), {}, "" if method is None else method.name, (printed, counted)))
-    return FilledTable(table, (), tuple(rows), table.notes)
+    return FilledTable(table, (), tuple(rows), (*table.notes, *unknown(index, table)))

@@ -35,8 +35,8 @@ def notes(index: RunIndex, table: PaperTable, found: Mapping[tuple[int, int], Fi
         f"Measured on {count} test images, which is not all that {title} has." for title, count in other_images.items()
     ]
     if other_options:
-        told.append(f"With other options than the row's network, named here: {', '.join(other_options)}.")
-    told += [f"{', '.join(titles)}: {said}." for said, titles in of_rows.items()]
+        told.append(f"With other options than the row's network, named here: {'; '.join(other_options)}.")
+    told += [f"{'; '.join(titles)}: {said}." for said, titles in of_rows.items()]
     return told
 
 

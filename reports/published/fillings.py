@@ -11,6 +11,7 @@ from derainbench.across_runs.recorded_inputs import evaluation_inputs
 from derainbench.recipe import Recipe
 from derainbench.results import UNTRAINED, MethodInRun, Results
 
+from ..comparison.seen import Copies, copies_in_training, is_seen
 from .shipped import Measure, PaperTable, TableColumn, TableRow
 
 #: Method, training set, dataset: an evaluation, whatever its seeds.
@@ -24,13 +25,15 @@ PUBLISHED = "what is published"
 class Filling:
     """An evaluation that stands in a row; ``words`` say what it is, as in ``prenet@rain100l, published weights``.
 
-    ``differs`` says how it was trained in another way than the row asks for. ``failed`` ones have no score.
+    ``differs`` says how it was trained in another way than the row asks for. ``failed`` ones have no score. ``seen``
+    says that the training had exact copies of test images.
     """
 
     place: Place
     words: str
     differs: str = ""
     failed: bool = False
+    seen: bool = False
 
     @property
     def dataset(self) -> str:
@@ -52,6 +55,7 @@ class RunIndex:
     methods: Mapping[str, MethodInRun]
     recipes: Mapping[tuple[str, str], Mapping[str, Any]]
     row_recipes: Mapping[tuple[str, str], Mapping[str, Any]]
+    copies: Copies
 
 
 def run_index(results: Results) -> RunIndex:
@@ -66,6 +70,7 @@ def run_index(results: Results) -> RunIndex:
         {method.name: method for method in results.methods},
         {(training.method, training.trained_on): training.recipe for training in results.trainings},
         {(c["method"], c["dataset"]): c["row_recipe"] for c in results.info.get("cells", ()) if "row_recipe" in c},
+        copies_in_training(results),
     )
 
 
@@ -143,7 +148,9 @@ def _judged(index: RunIndex, measure: Measure, place: Place) -> Filling | None:
         return Filling(place, name, failed=failed)
     departs = departures(index, measure, name, source)
     words = f"{name}, trained here" + (f" with recipe {_recipe_name(index, name, source)}" if departs else "")
-    return Filling(place, words, _told(departs), failed)
+    own = method is not None and method.paper is None
+    seen = method is not None and is_seen(index.copies, method, source, place[2])
+    return Filling(place, words, _told(departs, "its own recipe says" if own else "published"), failed, seen)
 
 
 def _recipe_name(index: RunIndex, method: str, source: str) -> str:
@@ -195,14 +202,14 @@ def _same(one: Any, other: Any) -> bool:
     )
 
 
-def _told(departs: list[tuple[str, str, str]]) -> str:
+def _told(departs: list[tuple[str, str, str]], than: str) -> str:
     """How a training differs from the row's: its length before all, the rest in the order of a recipe's fields."""
     fields = ["length", *Recipe.model_fields]
     told = ", ".join(
         f"{was} instead of {wanted}" if field == "length" else f"{field} {was} instead of {wanted}"
         for field, wanted, was in sorted(departs, key=lambda each: fields.index(each[0]) if each[0] in fields else 99)
     )
-    return f"trained otherwise than published, {told}" if told else ""
+    return f"trained otherwise than {than}, {told}" if told else ""
 
 
 def _spelled(recipe: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..comparison.table import DIGITS, METRICS, Cell, Metric, protocol_title
+from ..comparison.table import Cell, protocol_title
 from .filled import FilledTable, PublishedCell
 
 #: How many protocols stand beside each other where a reader cannot switch.
@@ -18,7 +18,8 @@ BLOCKS = 2
 class Footnote:
     """What a mark beside published numbers says: ``tag`` is their protocol in short, ``title`` in words.
 
-    ``source`` is a sentence, ``bibtex`` its entry (empty where there is none), ``note`` what else is to be known.
+    ``source`` is a sentence without its full stop, ``bibtex`` its entry (empty where there is none) to cite after it,
+    ``rest`` ends the sentence and says what else is to be known.
     """
 
     mark: str
@@ -26,15 +27,15 @@ class Footnote:
     title: str
     source: str
     bibtex: str
-    note: str
+    rest: str
 
 
 @dataclass(frozen=True)
 class Line:
     """A row on one dataset. ``measured`` is by protocol; empty where the run has nothing for it.
 
-    ``short`` says how many digits fewer its PSNR and its SSIM have after the point than the longest of the dataset, so
-    that points can stand below each other.
+    ``short`` says how many digits fewer its published PSNR and SSIM have after the point than the longest of the
+    dataset, so that points can stand below each other.
     """
 
     title: str
@@ -73,6 +74,18 @@ class SetTable:
         return self.filled.table.caption
 
     @property
+    def legend(self) -> str:
+        """What bold and underlined mean here; empty where nothing is marked."""
+        rows = self.filled.rows
+        published = any(cell.rank for row in rows for pair in row.published for cell in pair.cells)
+        measured = any(cell.rank for row in rows for name in self.blocks for cell in row.measured.get(name, ()))
+        among = [
+            *(["rows published under one protocol"] if published else []),
+            *(["those measured here, where differences are not tested"] if measured else []),
+        ]
+        return f"Bold and underlined: best and second among {', and among '.join(among)}." if among else ""
+
+    @property
     def fillings(self) -> tuple[tuple[str, str], ...]:
         """The title of each row that was measured, and what it was measured with."""
         return tuple((row.title, row.filled_by) for row in self.filled.rows if row.filled_by)
@@ -92,7 +105,9 @@ def _set(filled: FilledTable, number: int) -> SetTable:
             if cell.source and key not in marks:
                 marks[key] = _letters(len(marks))
                 source = filled.table.sources[cell.source]
-                footnotes.append(Footnote(marks[key], cell.tag, _words(cell), source.text, source.bibtex, cell.note))
+                text = source.text.rstrip(" .")
+                rest = _rest(cell.note)
+                footnotes.append(Footnote(marks[key], cell.tag, _words(cell), text, source.bibtex, rest))
     panels = tuple(_panel(filled, across, marks) for across in range(len(filled.table.columns)))
     return SetTable(number, filled, panels, tuple(footnotes), _blocks(filled))
 
@@ -100,7 +115,9 @@ def _set(filled: FilledTable, number: int) -> SetTable:
 def _panel(filled: FilledTable, across: int, marks: dict[tuple[str, str, str], str]) -> Panel:
     lines = []
     digits = [
-        tuple(_digits(cell, metric) for cell, metric in zip(row.published[across].cells, METRICS, strict=True))
+        tuple(
+            len(cell.text.partition(".")[2]) if cell.state == "finished" else 0 for cell in row.published[across].cells
+        )
         for row in filled.rows
     ]
     longest = tuple(max(each) for each in zip(*digits, strict=True))
@@ -114,9 +131,12 @@ def _panel(filled: FilledTable, across: int, marks: dict[tuple[str, str, str], s
     return Panel(filled.table.columns[across].title, tuple(lines))
 
 
-def _digits(cell: Cell, metric: Metric) -> int:
-    """Digits after the point, as printed; those of the field where nothing was."""
-    return len(cell.text.partition(".")[2]) if cell.state == "finished" else DIGITS[metric]
+def _rest(note: str) -> str:
+    """What follows a source: a sentence, or the end of the source's where it begins with a small letter."""
+    if not note:
+        return "."
+    end = "" if note.endswith((".", "!", "?")) else "."
+    return f"{';' if note[0].islower() else '.'} {note}{end}"
 
 
 def _letters(number: int) -> str:

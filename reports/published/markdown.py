@@ -18,7 +18,8 @@ def published_markdown(paper: Iterable[SetTable]) -> list[str]:
     parts = []
     for table in paper:
         parts += [f"### {escape(table.title)}", escape(table.caption), _table(table)]
-        lines = [_footnote(each) for each in table.footnotes]
+        lines = [f"- {escape(table.legend)}"] if table.legend else []
+        lines += [_footnote(each) for each in table.footnotes]
         lines += [f"- {escape(title)}: {escape(words)}" for title, words in table.fillings]
         lines += [f"- {escape(note)}" for note in table.filled.notes]
         parts += ["\n".join(lines)] if lines else []
@@ -64,5 +65,5 @@ def _marked(cell: Cell) -> str:
 
 def _footnote(footnote: Footnote) -> str:
     tag = "" if footnote.tag == "?" else f"`{code(footnote.tag)}`, "
-    said = escape(f"{footnote.title}. {footnote.source} {footnote.note}".strip())
+    said = escape(f"{footnote.title}. {footnote.source}{footnote.rest}")
     return f"- <sup>{footnote.mark}</sup> {tag}{said}"

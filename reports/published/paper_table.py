@@ -142,6 +142,13 @@ class PaperTable(_Data):
     notes: tuple[str, ...] = ()
     sources: dict[str, Source] = {}
 
+    @field_validator("number", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        if isinstance(value, int | float):
+            raise ValueError(f'write number = "{value}"')  # noqa: TRY004 (pydantic collects ValueError)
+        return value
+
     @property
     def title(self) -> str:
         """``NASNet, Table 1``."""

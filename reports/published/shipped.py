@@ -15,6 +15,7 @@ from derainbench.catalogue.cards import all_cards
 from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean, one_line
 
+from ..latex.bibtex import unreadable
 from .paper_table import Measure, PaperTable, Published, Source, TableColumn, TableRow
 
 __all__ = ["Measure", "PaperTable", "Published", "Source", "TableColumn", "TableRow", "paper_tables", "shipped_tables"]
@@ -84,6 +85,11 @@ def _read(path: Path, name: str, datasets: Sequence[str]) -> PaperTable:
     for where, wrong, known in _references(table, datasets):
         if wrong not in known:
             raise UserError(f"table {path}: {where}: there is no {wrong!r}; {did_you_mean(wrong, [*known])}")
+    for key, source in table.sources.items():
+        if problem := unreadable(source.bibtex):
+            raise UserError(
+                f"table {path}: sources.{key}.bibtex is {problem}; mend it, or leave it out (then nothing is cited)"
+            )
     used = {key for where, key, known in _references(table, datasets) if known is table.sources}
     return table.model_copy(update={"sources": {key: each for key, each in table.sources.items() if key in used}})
 

@@ -47,6 +47,8 @@ def _from_file(path: Path, datasets: Collection[str]) -> Suite:
         raise UserError(f"suite {path} cannot be read ({error.strerror}); check the path") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"suite {path} is not TOML ({one_line(error)}); mend it") from error
+    if "tables" not in content and "columns" in content:
+        raise UserError(f'suite {path} is a table; make a suite file beside it with tables = ["{path.name}"]')
     try:
         read = _SuiteFile.model_validate({"name": path.stem, **content})
     except ValidationError as error:

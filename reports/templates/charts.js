@@ -9,6 +9,10 @@
     };
     choice.parentElement.hidden = false;
     choice.addEventListener("change", show);
+    /* all of them on paper */
+    let chosen = choice.value;
+    addEventListener("beforeprint", () => { chosen = choice.value; choice.value = ""; show(); });
+    addEventListener("afterprint", () => { choice.value = chosen; show(); });
     show();
   }
 }

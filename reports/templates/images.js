@@ -66,14 +66,15 @@ function startTable(section) {
   function show() {
     const columns = {};
     for (const metric of METRICS) columns[metric] = data.lines.map((_, line) => column(line, metric));
-    const made = images.slice(0, rows);
+    const made = lines.length ? images.slice(0, rows) : [];
     body.innerHTML = made.map((image) => cells(image, columns)).join("");
     made.forEach((image, number) => {
       const name = body.rows[number].cells[0];
       (name.firstChild ?? name).textContent = data.images[image];
     });
+    if (!made.length) body.append(noMatch(table, lines.length ? "No image matches." : "No method matches."));
     mark();
-    const left = images.length - made.length;
+    const left = lines.length ? images.length - made.length : 0;
     const all = data.images.length;
     const found = input.value.trim() ? `${thousands(images.length)} of ${thousands(all)} images` : `${thousands(all)} image${all === 1 ? "" : "s"}`;
     select(filters, ".count").textContent = left ? `${found}, ${thousands(made.length)} shown` : found;
@@ -106,6 +107,7 @@ function startTable(section) {
   }
 
   onSort(table, (header, order) => {
+    markSorted(table, (other) => other === header, order);
     sort = order && { line: Number(header.dataset.line), metric: header.dataset.metric, order };
     rows = first;
     choose();

@@ -53,6 +53,16 @@ const matches = (name, wanted) => {
   const text = name.toLowerCase();
   return !ways.length || ways.some((way) => way.every((word) => text.includes(word)));
 };
+/* One row that says so, as wide as what is shown of the table. */
+const noMatch = (table, words) => {
+  const row = document.createElement("tr");
+  const cell = row.insertCell();
+  row.className = "no-match";
+  const heads = Array.from(table.tHead.rows[0].cells).filter((head) => !head.hidden);
+  cell.colSpan = heads.reduce((sum, head) => sum + head.colSpan, 0);
+  cell.textContent = words;
+  return row;
+};
 const methodFilter = {
   wanted: "",
   listeners: [],
@@ -69,7 +79,12 @@ const methodFilter = {
     const rows = selectAll(document, "tr[data-method]");
     methodFilter.listeners.push(() => {
       for (const row of rows) row.hidden = !matches(row.dataset.method, methodFilter.wanted);
-      const table = rows[0] ? selectAll(rows[0].parentElement, "tr") : [];
+      for (const each of selectAll(document, "table.comparison")) {
+        const body = each.tBodies[0];
+        select(body, ".no-match")?.remove();
+        if (Array.from(body.rows).every((row) => row.hidden)) body.append(noMatch(each, "No method matches."));
+      }
+      const table = rows[0] ? selectAll(rows[0].parentElement, "tr[data-method]") : [];
       const left = table.filter((row) => !row.hidden).length;
       count.textContent = methodFilter.wanted.trim() ? `${left} of ${table.length} methods, here and in the tables of images` : "";
     });
@@ -98,30 +113,52 @@ const inOrder = (order) => {
     return x === y ? 0 : sign * (x < y ? -1 : 1);
   };
 };
+const markSorted = (table, isSorted, order) => {
+  for (const header of selectAll(table, ".sort")) {
+    if (order && isSorted(header)) header.setAttribute("aria-sort", order);
+    else header.removeAttribute("aria-sort");
+  }
+};
 function onSort(table, listener) {
-  const headers = selectAll(table, ".sort");
-  for (const header of headers) {
+  for (const header of selectAll(table, ".sort")) {
     header.addEventListener("click", (event) => {
       if (!event.target.closest("button")) return;
       const before = header.getAttribute("aria-sort");
-      const order = before === null ? "descending" : before === "descending" ? "ascending" : null;
-      for (const other of headers) other.removeAttribute("aria-sort");
-      if (order) header.setAttribute("aria-sort", order);
-      listener(header, order);
+      listener(header, before === null ? "descending" : before === "descending" ? "ascending" : null);
     });
   }
 }
-for (const table of selectAll(document, ".sortable")) {
+/* The comparison has a table a protocol, which sort together: who switches looks at the same order of the same column. */
+const sortable = selectAll(document, ".sortable").map((table) => {
   const body = table.tBodies[0];
   const original = Array.from(body.rows);
   const key = (row, column) => {
     const text = row.cells[column].dataset.value;
     return text === undefined ? null : text === "inf" ? Infinity : Number(text);
   };
-  onSort(table, (header, order) => {
-    const column = Number(header.dataset.column);
+  const sort = (column, order) => {
+    markSorted(table, (header) => Number(header.dataset.column) === column, order);
     const compare = inOrder(order);
     body.append(...(order ? original.slice().sort((a, b) => compare(key(a, column), key(b, column))) : original));
+  };
+  return { table, sort, together: table.matches(".comparison") };
+});
+for (const one of sortable) {
+  const others = one.together ? sortable.filter((other) => other.together) : [one];
+  onSort(one.table, (header, order) => {
+    for (const other of others) other.sort(Number(header.dataset.column), order);
+  });
+}
+
+/* Paper has no folds: what is closed on the screen is printed open, and closed again. */
+{
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = selectAll(document, "details.fold:not([open])");
+    for (const fold of opened) fold.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of opened) fold.open = false;
   });
 }
 

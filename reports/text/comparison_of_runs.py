@@ -18,6 +18,8 @@ from .terminal import plain_text
 
 #: Of ``derainbench compare --json``. The name stays while what is there keeps its meaning; additions do not change it.
 SCHEMA = "derainbench-comparison/1"
+#: Evaluations of one run only that are listed; more of them are counted.
+FEW = 3
 
 
 def comparison_text(comparison: RunComparison) -> str:
@@ -53,7 +55,7 @@ def comparison_text(comparison: RunComparison) -> str:
         lines += [f"{where(cell)}: {note}" for cell in both for note in _notes(cell, comparison)]
     else:
         lines.append("No cell has scores in both runs.")
-    lines += [f"{where(cell)}: {_state(cell, comparison)}" for cell in comparison.cells if cell.psnr is None]
+    lines += _of_one_run(comparison)
     lines += ["", *_changes(comparison, both)]
     return "\n".join(plain_text(line) for text in lines for line in text.split("\n")) + "\n"
 
@@ -120,6 +122,18 @@ def _notes(cell: CellChange, comparison: RunComparison) -> list[str]:
     return notes
 
 
+def _of_one_run(comparison: RunComparison) -> list[str]:
+    """The cells that only one run has scores of: each, or how many where they are many and nothing went wrong."""
+    alone = [cell for cell in comparison.cells if cell.psnr is None]
+    lines = []
+    for run, number in zip(comparison.runs, (0, 1), strict=True):
+        only = [cell for cell in alone if cell.states[number] == "scored" and not any(cell.errors)]
+        if len(only) > FEW:
+            lines.append(f"{counted(len(only), 'evaluation')} only in {run} (--json lists them)")
+            alone = [cell for cell in alone if cell not in only]
+    return lines + [f"{where(cell)}: {_state(cell, comparison)}" for cell in alone]
+
+
 def _state(cell: CellChange, comparison: RunComparison) -> str:
     words = [f"only in {run}" for run, state in zip(comparison.runs, cell.states, strict=True) if state == "scored"]
     return "; ".join([*words, *_errors(cell, comparison)])
@@ -140,7 +154,11 @@ def _changes(comparison: RunComparison, both: list[CellChange]) -> list[str]:
         for cause, cells in cells_of.items()
     ]
     lines += [f"  {words}" for words in comparison.circumstances if words not in cells_of]
-    return ["What changed from A to B:", *lines] if lines else ["Nothing that results depend on changed from A to B."]
+    if lines:
+        return ["What changed from A to B:", *lines]
+    if all(cell.trained_on == UNTRAINED for cell in both):
+        return ["No method that was trained is in both runs."]
+    return ["Nothing that results depend on changed from A to B."]
 
 
 def _signed(value: float, digits: int) -> str:

@@ -8,6 +8,7 @@ from tabulate import tabulate
 
 from ..comparison.panels import cell_text
 from ..comparison.reproduction import ALIGNMENT, HEADERS, Reproduction, sources
+from ..comparison.seen import SEEN_MARK
 from ..comparison.significance import MARK, marked_tables
 from ..comparison.statistics_layout import WHERE_OTHERS, SetDataset, SetStatistics, set_statistics
 from ..comparison.table import Cell, ComparisonTable
@@ -68,7 +69,7 @@ def _table(table: ComparisonTable) -> str:
 def _marked(cell: Cell) -> str:
     text = cell_text(cell)
     emphasised = {"best": f"**{text}**", "second": f"<ins>{text}</ins>", None: text}[cell.rank]
-    return emphasised + (MARK if cell.tied else "")
+    return emphasised + (MARK if cell.tied else "") + (SEEN_MARK if cell.seen else "")
 
 
 def _statistics(part: SetStatistics) -> list[str]:

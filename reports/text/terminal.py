@@ -5,9 +5,11 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.stats import Paired
 
 from ..comparison.panels import Frame, cell_text, panels
 from ..comparison.reproduction import ALIGNMENT, HEADERS, sources
+from ..comparison.seen import SEEN_MARK
 from ..comparison.statistics_layout import leader_words
 from ..comparison.table import Cell, ComparisonTable
 from ..content import Content
@@ -22,7 +24,8 @@ SENTENCES = 5
 def terminal(content: Content, protocol: str | None = None, width: int = 100) -> str:
     """The table under ``protocol`` (default: the run's first) in lines of about ``width`` characters.
 
-    ``*`` marks the best of a column, ``+`` the second. UserError for a protocol that the run has no scores of.
+    ``*`` marks the best of a column, ``+`` the second, ``‡`` what was seen in training.
+    UserError for a protocol that the run has no scores of.
     """
     source, tables = content.source, {table.protocol: table for table in content.tables}
     if protocol is not None and protocol not in tables:
@@ -70,7 +73,11 @@ def _statistics(content: Content, table: ComparisonTable) -> list[str]:
     words = [(column.dataset.title, leader_words(content, table, column)) for column in table.columns[::2]]
     said = [plain_text(f"{title}: {sentence}") for title, sentence in words if sentence]
     more = len(said) - SENTENCES
-    return said[:SENTENCES] + ([f"(statistics of {more} more datasets: in the report)"] if more > 0 else [])
+    places = [(column.dataset.name, table.protocol, column.metric) for column in table.columns[::2]]
+    found = [content.statistics[place] for place in places if place in content.statistics]
+    tested = any(isinstance(pair, Paired) for each in found for pair in each.pairs.values())
+    lead = ["Best PSNR against the next, paired Wilcoxon tests by scene, Holm-adjusted:"] if tested and said else []
+    return lead + said[:SENTENCES] + ([f"(statistics of {more} more datasets: in the report)"] if more > 0 else [])
 
 
 def _reproductions(content: Content) -> list[str]:
@@ -82,4 +89,5 @@ def _reproductions(content: Content) -> list[str]:
 
 def _mark(cell: Cell) -> str:
     # tabulate strips plain blanks at the end, not no-break ones
-    return cell_text(cell) + MARKS[cell.rank].replace(" ", "\N{NO-BREAK SPACE}")
+    mark = SEEN_MARK if cell.seen else MARKS[cell.rank]
+    return cell_text(cell) + mark.replace(" ", "\N{NO-BREAK SPACE}")

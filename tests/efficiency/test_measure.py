@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -41,6 +42,16 @@ def test_times() -> None:
     assert 5 < len(calls) <= 15  # some to warm up
     assert 0 < timing.low <= timing.median <= timing.high
     assert time_runs(lambda: None, torch.device("cpu")).repeats == MOST  # as many as fit, bounded
+
+
+def test_for_how_much_of_the_time_the_thread_had_a_processor() -> None:
+    """Sleep stands for a processor that does other work; short times tell nothing, nor do other devices."""
+    cpu = torch.device("cpu")
+    share = time_runs(lambda: time.sleep(0.15), cpu, 2).cpu_share
+    assert share is not None
+    assert share < 0.5
+    assert time_runs(lambda: None, cpu, 2).cpu_share is None
+    assert time_runs(lambda: time.sleep(0.15), torch.device("meta"), 2).cpu_share is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads how much memory the process has now as Linux tells it")

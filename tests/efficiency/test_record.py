@@ -22,7 +22,7 @@ from derainbench.efficiency.record import (
     place,
     read_efficiency,
 )
-from derainbench.efficiency.text import HEADERS, cells, table
+from derainbench.efficiency.text import HEADERS, cells, notes, table
 
 Refused = Callable[..., AbstractContextManager[None]]
 CPU = Setting(device="cpu", name="A processor", threads=2, system="Linux", torch="2.13.0", precision="fp32")
@@ -62,6 +62,29 @@ def test_what_failed_and_what_is_not_known() -> None:
     assert "cpu (A processor, 2 threads), fp32, torch 2.13.0" in text
 
 
+def test_a_busy_machine_is_named() -> None:
+    """By the share of the time that the thread had a processor, or by times that come apart; idle ones are not."""
+    idle = row(seconds=Seconds(repeats=5, median=0.5, low=0.48, high=0.625, cpu_share=0.97))
+    shared = row("rescan", seconds=Seconds(repeats=5, median=0.5, low=0.48, high=0.5, cpu_share=0.55))
+    uneven = row("nasnet", seconds=Seconds(repeats=5, median=0.5, low=0.4, high=0.6))
+    busy = [note for note in notes(session(idle, shared, uneven, row())) if "busy" in note]
+    assert [note.partition(")")[0] for note in busy] == [
+        "The machine was busy when rescan at 256×128 was timed (its thread had a processor for 55 % of the time",
+        "The machine was busy when nasnet at 256×128 was timed (its quartiles are 40 % of the median apart",
+    ]
+
+
+def test_a_record_of_schema_1_is_read_and_becomes_one_of_today(tmp_path: Path) -> None:
+    old = json.loads(json.dumps(Record(sessions=(session(row()),)).data()))
+    old["schema"] = 1
+    del old["sessions"][0]["rows"][0]["seconds"]["cpu_share"]
+    (tmp_path / FILE).write_text(json.dumps(old))
+    found = read_efficiency(tmp_path)
+    assert found is not None
+    assert found["schema"] == 2
+    assert found["sessions"][0]["rows"][0]["seconds"]["cpu_share"] is None
+
+
 def test_sessions_are_added(tmp_path: Path) -> None:
     """The same network and size in the same setting is replaced; another setting stands beside it."""
     path = tmp_path / FILE
@@ -71,7 +94,7 @@ def test_sessions_are_added(tmp_path: Path) -> None:
         keep(path, added)
     found = read_efficiency(tmp_path)
     assert found is not None
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     first, second = parse_record(found, "here").sessions
     assert [each.key for each in first.rows] == [("prenet", 256, 128), ("nasnet", 256, 128), ("prenet", 64, 128)]
     assert first.rows[0] == slower
@@ -87,7 +110,7 @@ def test_nobody_measured(tmp_path: Path) -> None:
     [
         ("[]", ["the file"]),
         ("{", ["not readable as JSON"]),
-        ('{"schema": 2, "sessions": []}', ["later derainbench", "schema 2"]),
+        ('{"schema": 3, "sessions": []}', ["later derainbench", "schema 3"]),
         ('{"sessions": [{"rows": 3}]}', ["damaged", "sessions.0", "more mistakes"]),
         ('{"schema": 1, "surprise": 1}', ["damaged", "surprise"]),
     ],

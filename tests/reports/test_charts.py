@@ -18,14 +18,14 @@ from derainbench.reports.charts.boxes import FEW, Spread, box, distribution
 from derainbench.reports.charts.drawing import Drawing, Line, Mark, Rect, Text, extent, fitted, text_width
 from derainbench.reports.charts.drawing import Path as Lines
 from derainbench.reports.charts.lines import line_chart
-from derainbench.reports.charts.names import short_names
+from derainbench.reports.charts.names import fitted_apart, short_names
 from derainbench.reports.charts.placement import overlap, placed, spread
 from derainbench.reports.charts.ranks import critical_difference_diagram
 from derainbench.reports.charts.scatter import Point, cost_scatter, front
 from derainbench.reports.charts.sparklines import sparklines
 from derainbench.reports.latex.tikz import tikz
 from derainbench.reports.page.svg import svg
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
@@ -219,6 +219,23 @@ def test_names_lose_their_parentheses_only_where_they_stay_different() -> None:
     both = ["PReNet (trained on a)", "PReNet (trained on b)", "PRN"]
     assert short_names(both) == tuple(both)
     assert short_names(["PReNet", "PReNet (tag)"]) == ("PReNet", "PReNet (tag)")
+
+
+def test_names_too_long_are_cut_where_they_do_not_differ() -> None:
+    long = ["NASNet, 1 stage (trained on demo-drop)", "NASNet, 1 stage (trained on demo-mist)", "PReNet"]
+    drop, mist, other = fitted_apart(long, 130, 13)
+    assert (drop.endswith("…demo-drop)"), mist.endswith("…demo-mist)"), other) == (True, True, "PReNet")
+    assert fitted_apart(["PReNet", "PReNet"], 130, 13) == ("PReNet", "PReNet"), "one name is one text"
+
+
+@given(st.lists(st.one_of(NAMES, st.sampled_from("ab").map("a long name that has no end ".__add__)), unique=True))
+@example(["a b", "a  b"])
+@example(["x" * 40, "x" * 41, "x" * 42, "x" * 30 + "…"])
+def test_different_names_look_different_however_short(names: list[str]) -> None:
+    for width in (40.0, 88.0, 130.0):
+        texts = fitted_apart(names, width, 13)
+        assert len({*texts}) == len(names)
+        assert all(text_width(text, 13) <= width + 1e-6 for text in texts)
 
 
 @given(NAMES, st.floats(5, 300))

@@ -57,6 +57,7 @@ def test_many_datasets_are_chosen_by_keyboard_under_each_protocol(browser: Brows
 def test_on_a_telephone_charts_fit_and_their_text_is_legible(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
     with opened(browser, write_page(run_of(2), tmp_path)) as page:
         page.set_viewport_size({"width": 375, "height": 800})
+        page.locator(CHOICE).select_option("")
         assert page.locator("#figures svg:visible").count() == 6
         sizes = page.evaluate(
             """() => [...document.querySelectorAll("#figures svg")].filter((svg) => svg.getBoundingClientRect().width)

@@ -54,6 +54,11 @@ def test_tables(efficiency: dict[str, Any]) -> None:
     assert any("fresh process" in note for note in cpu.notes)
 
 
+def test_a_busy_machine_is_named_in_every_format(efficiency: dict[str, Any]) -> None:
+    efficiency["sessions"][1]["rows"][0]["seconds"]["cpu_share"] = 0.4
+    assert costs_markdown(cost_tables(efficiency)).count("The machine was busy when") == 1
+
+
 def test_a_damaged_record(efficiency: dict[str, Any], refused: Callable[..., AbstractContextManager[None]]) -> None:
     efficiency["sessions"][0]["rows"][0]["macs"] = "many"
     with refused("efficiency.json", "macs"):

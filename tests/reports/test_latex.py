@@ -9,9 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from derainbench.reports.comparison.panels import panels
+from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
-from derainbench.reports.latex.documents import report_tex, tables_tex
+from derainbench.reports.latex.documents import FRAME, report_tex, tables_tex
 from derainbench.reports.latex.escape import breakable, escape, printable
+from derainbench.reports.latex.floats import floats
 from derainbench.reports.latex.numbers import SIUNITX
 from derainbench.reports.latex.pdf import compile_pdf
 from derainbench.reports.latex.references import references_bib
@@ -80,7 +83,7 @@ def test_what_is_not_worse_than_the_best_has_a_mark_that_the_note_explains() -> 
 def test_where_the_test_is_refused_there_is_no_mark_and_the_reason_stands_in_the_note() -> None:
     text = tables_tex(content(many(methods=2, datasets=1, images=4)))
     assert not re.search(r"&[^&]*\\dbtied\{\}", text)
-    assert "only 4 scenes differ, a test needs 6: A dataset whose title is rather long, number 0 (PSNR and" in text
+    assert "only 4 scenes, a test needs 6: A dataset whose title is rather long, number 0 (PSNR and" in text
 
 
 def test_deviations_over_seeds_stand_beside_the_means() -> None:
@@ -88,6 +91,21 @@ def test_deviations_over_seeds_stand_beside_the_means() -> None:
     text = tables_tex(content(results(scores, [method("a")], [dataset("d", "i")], seeds=[0, 1], protocols=["y"])))
     assert r"31.00{\scriptsize\,$\pm$\,1.41}" in text
     assert r"$\pm$ is the sample standard deviation over seeds." in text
+
+
+def test_notes_that_do_not_fit_stand_in_the_text_and_no_float_is_without_a_table() -> None:
+    (whole,) = (panel for table in comparison_tables(many(methods=4, datasets=1))[:1] for panel in panels(table, FRAME))
+    long = ("a" * 1000, "b" * 1000, "c" * 3000, "d")
+    laid = floats((whole, whole), long, 40, FRAME)
+    assert [(len(part.panels), part.notes) for part in laid.parts] == [(2, long[:1])]
+    assert laid.after == long[1:]
+    shown = content(many(methods=4, datasets=1))
+    shown = dataclasses.replace(shown, tables=(dataclasses.replace(shown.tables[0], notes=("A note. " * 900,)),))
+    text = tables_tex(shown)
+    outside = re.sub(r"\\begin\{\\dbfloat\}.*?\\end\{\\dbfloat\}", "", text, flags=re.DOTALL)
+    assert r"Further notes on Table~\ref{tab:derainbench-y}:" in outside
+    assert "A note. A note." in outside
+    assert text.count(r"\begin{\dbfloat}") == text.count(r"\begin{tabular}{@{}lr") == 1
 
 
 def test_digits_are_in_line_whether_or_not_a_deviation_follows_them() -> None:
@@ -224,6 +242,7 @@ def test_the_pdf_is_all_that_is_left_beside_its_sources(tmp_path: Path, run_with
         "report.pdf",
         "report.tex",
         "tables.tex",
+        "weights.tex",
         "published.tex",
         "references.bib",
     }

@@ -114,6 +114,36 @@ def test_the_comparison_sorts(page: Page) -> None:
     assert table.locator("tbody .name > span").all_inner_texts() == ["PReNet", "identity"]
 
 
+def test_a_sort_outlives_another_protocol(page: Page) -> None:
+    page.locator("#comparison table:visible").get_by_role("button", name="PSNR dB on Streaks").click()
+    images = page.locator("#dataset-1 table.images")
+    images.get_by_role("button", name="PSNR of PReNet").click()
+    page.get_by_role("radio", name="rgb").check()
+    table = page.locator("#comparison table:visible")
+    assert "Protocol rgb" in table.locator("caption").inner_text()
+    sorted_by = table.locator("[aria-sort]")
+    assert (sorted_by.get_attribute("aria-sort"), sorted_by.get_attribute("data-column")) == ("descending", "2")
+    assert table.locator("tbody .name > span").all_inner_texts() == ["PReNet", "identity"]
+    assert images.locator("[aria-sort]").get_attribute("aria-sort") == "descending"
+    assert images.locator("tbody .name").all_inner_texts() == ["photo-1", "photo-0"]
+    for order in (["identity", "PReNet"], ["identity", "PReNet"]):  # reversed, then as it was
+        table.get_by_role("button", name="PSNR dB on Streaks").click()
+        assert table.locator("tbody .name > span").all_inner_texts() == order
+    page.get_by_role("radio", name="y", exact=True).check()
+    assert page.locator("#comparison table:visible [aria-sort]").count() == 0
+
+
+def test_a_filter_without_a_match_says_so(page: Page) -> None:
+    field = page.get_by_label("Methods")
+    field.fill("nothing like it")
+    for where in ("#comparison table:visible", "#dataset-1 table.images"):
+        assert page.locator(f"{where} tbody tr:visible").all_inner_texts() == ["No method matches."]
+    assert page.locator("#method-count").inner_text().startswith("0 of 2 methods")
+    field.fill("")
+    assert page.locator("#comparison table:visible tbody tr").count() == 2
+    assert page.locator("#dataset-1 table.images tbody tr").count() == 2
+
+
 def test_methods_and_datasets_can_be_filtered(page: Page) -> None:
     field = page.get_by_label("Methods")
     field.fill("PRE")
@@ -139,7 +169,7 @@ def test_images_can_be_filtered_and_what_is_left_is_said(page: Page) -> None:
     count = section.locator(".filters .count")
     assert (count.inner_text(), count.get_attribute("aria-live")) == ("1 of 2 images", "polite")
     section.get_by_label("Images").fill("none such")
-    assert section.locator("tbody tr").count() == 0
+    assert section.locator("tbody tr").all_inner_texts() == ["No image matches."]
     assert count.inner_text() == "0 of 2 images"
 
 
@@ -186,6 +216,17 @@ def test_paper_has_the_tables_and_no_controls(page: Page) -> None:
     assert page.locator("#dataset-1 table.images tbody tr:visible").count() == 2
     for control in ("nav", ".field", ".checks", ".film-side", ".errors", ".more", "#theme"):
         assert page.locator(control).filter(visible=True).count() == 0, control
+    alone = "what => getComputedStyle(document.querySelector(what)).breakAfter"
+    for head in ("h2", "h3", "#comparison .filters", "caption", "thead", "figcaption", ".matrix-words", ".findings"):
+        assert page.evaluate(alone, head) == "avoid", f"{head} may end a page"
+    folds = "Array.from(document.querySelectorAll('details.fold'), (fold) => fold.open)"
+    before = page.evaluate(folds)
+    assert False in before
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert all(page.evaluate(folds)), "paper has no folds"
+    assert page.locator("#figures .of-protocol:visible .of-dataset:visible").count() == 2
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(folds) == before
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
@@ -200,8 +241,7 @@ def test_controls_have_names_and_text_has_contrast(
     address = write_page(run_with_pictures, tmp_path, published=paper_tables(["nasnet"]), efficiency=efficiency)
     with opened(browser, address, reduced_motion="reduce") as page:
         page.locator("#dataset-1 .show-errors").click()
-        for folded in page.locator("summary").all():
-            folded.click()
+        page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
         assert page.locator("#published table:visible").count() == 9
         assert page.locator("#efficiency table:visible").count() == 2
         for scheme in schemes:

@@ -8,6 +8,8 @@ from pathlib import Path
 from derainbench.reports.content import content
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures
+from derainbench.reports.published.shipped import paper_tables
+from derainbench.reports.write import write_report
 from playwright.sync_api import Browser
 
 from derainbench.results import Failure
@@ -49,11 +51,12 @@ def test_a_quick_run_and_leaks_are_said_at_the_top(browser: Browser, tmp_path: P
     with opened(browser, write_page(run, tmp_path / "leak", NoPictures())) as page:
         words = page.get_by_role("complementary", name="Warnings").inner_text()
         assert "Recipe quick: not comparable with published numbers." in words
-        assert "Seen in training. 3 of 9 test images are in a" in words
-    leaky = replace(run, info=run.info | {"seen_in_training": [leak, leak | {"test": "e", "notice": "2 of 9 in e"}]})
-    with opened(browser, write_page(leaky, tmp_path / "leaks", NoPictures())) as page:
-        page.get_by_text("1 more of the kind").click()
-        assert page.locator(".banner").get_by_text("2 of 9 in e").is_visible()
+        page.set_viewport_size({"width": 375, "height": 800})
+        assert page.locator(".banner").evaluate("banner => banner.offsetHeight") < 120, (
+            "one line each, or two on a phone"
+        )
+        page.locator(".banner summary").click()
+        assert page.locator(".banner").get_by_text("3 (exact) of 9 of d in a. Such scores are too good").is_visible()
     honest = replace(run, info=run.info | {"recipe": {"name": "paper", "comparable": True}, "seen_in_training": []})
     with opened(browser, write_page(honest, tmp_path / "honest", NoPictures())) as page:
         assert page.get_by_role("complementary", name="Warnings").count() == 0
@@ -86,3 +89,40 @@ def test_datasets_of_one_title_are_told_apart() -> None:
     assert ">Heavy rain (mine-1)</a>" in page
     assert ">Heavy rain (mine-2)</a>" in page
     assert ">Heavy rain</a>" not in page
+
+
+def test_a_run_of_which_nothing_finished_has_every_format(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    """Its datasets' pictures are there, which the slider compares."""
+    run = with_pictures(tmp_path)
+    failed = tuple(Failure(f"eval/prenet/{each.name}/seed0/{each.name}", "broken file") for each in run.datasets)
+    run = replace(run, scores=run.scores.iloc[:0], failures=failed)
+    folder = tmp_path / "report"
+    write_report(content(run), folder, ("html", "latex", "markdown", "csv", "json"))
+    assert {"index.html", "report.tex", "report.md", "results.json"} <= {path.name for path in folder.iterdir()}
+    with opened(browser, (folder / "index.html").as_uri()) as page:
+        assert page.locator("#failures dt").count() == 2
+        versions = page.locator("#dataset-1 .choose-right option").all_inner_texts()
+        assert versions == ["Rainy input", "Ground truth"]
+
+
+def test_a_higher_mean_of_seen_images_is_on_the_card_with_its_mark() -> None:
+    seen = {"train": "a", "test": "d", "shared": 1, "exact": 1, "total": 1, "notice": "seen"}
+    scores = [("m", "a", 0, "d", "i", "y", 30.0, 0.9)]
+    honest = ("m", "d", 0, "d", "i", "y", 20.0, 0.8)
+    for every, words in ((scores, "None that counts: 30.00‡ dB"), ([*scores, honest], "Not counted: 30.00‡ dB")):
+        run = results(every, [method("m", "M")], [dataset("d", "i")], seen_in_training=[seen], protocols=["y"])
+        page = html(content(run), NoPictures())
+        assert f"{words} of M (trained on a): test images seen in training." in page
+        assert "No scores yet" not in page
+
+
+def test_tables_that_nothing_measures_are_folded_with_their_words(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    run = results([("m", "d", 0, "d", "i", "y", 30.0, 0.9)], [method("m")], [dataset("d", "i")])
+    with opened(browser, write_page(run, tmp_path, NoPictures(), published=paper_tables(["nasnet"]))) as page:
+        words = page.get_by_text("Numbers as printed, each with the protocol")
+        assert not words.is_visible()
+        page.locator("#published summary").click()
+        assert words.is_visible()
+        page.locator("#published summary").click()
+        page.emulate_media(media="print")
+        assert not page.locator("#published").is_visible()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from derainbench.reports.comparison.reproduction import reproductions, sources
 from derainbench.reports.content import content
-from derainbench.reports.latex.documents import tables_tex
+from derainbench.reports.latex.documents import report_tex, tables_tex, weights_tex
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures
 from derainbench.reports.text.markdown import markdown
@@ -56,7 +58,7 @@ def test_a_part_of_the_images_is_not_compared_with_the_mean_of_all(run: Results)
 
 def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
     shown = content(run)
-    for text in (terminal(shown), markdown(shown), tables_tex(shown), html(shown, NoPictures())):
+    for text in (terminal(shown), markdown(shown), weights_tex(shown), html(shown, NoPictures())):
         assert "37.125" in text
         assert "+0.025" in text
         assert "README" in text
@@ -69,4 +71,29 @@ def test_a_run_without_published_scores_has_no_such_table(run_with_pictures: Res
     shown = content(run_with_pictures)
     assert "Printed:" not in terminal(shown)
     assert "Published weights" not in html(shown, NoPictures())
+    assert "tab:derainbench-published" not in weights_tex(shown)
+    assert r"\input{weights}" not in report_tex(shown)
+
+
+def test_tables_for_a_paper_are_without_it_and_the_document_has_it(run: Results) -> None:
+    shown = content(run)
     assert "tab:derainbench-published" not in tables_tex(shown)
+    assert r"\input{weights}" in report_tex(shown)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_it_fits_the_line_of_a_plain_article(run: Results, tmp_path: Path) -> None:
+    shown = content(run)
+    label = "PReNet, recurrent (published weights rain100l)"
+    rows = tuple(
+        dataclasses.replace(row, label=label, dataset="Rain100L", protocol="y-u8", psnr=(37.0, 37.1))
+        for row in shown.reproductions
+    )
+    table = weights_tex(dataclasses.replace(shown, reproductions=rows))
+    assert "$-$0.100" in table
+    document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + table + r"\end{document}"
+    (tmp_path / "paper.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0
+    assert b"Overfull" not in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,8 @@ def test_every_grid_and_metric() -> None:
     found = statistics({("set", p): grid(scores, protocol=p) for p in ("y", "rgb")})
     assert set(found) == {("set", p, metric) for p in ("y", "rgb") for metric in METRICS}
     psnr, ssim = found["set", "y", "psnr"], found["set", "y", "ssim"]
-    assert "dB" in psnr.sentences[0]
-    assert "dB" not in ssim.sentences[0]
+    assert "dB" in psnr.sentences[1]
+    assert "dB" not in ssim.sentences[1]
     assert isinstance(psnr.seeds[0], OverSeeds)
     assert psnr.seeds[0].deviation == pytest.approx(np.sqrt(0.5))
     assert psnr.seeds[0].mean == pytest.approx(scores[:, 0].mean())
@@ -90,10 +91,11 @@ def test_sentences() -> None:
     scores[:, 2] -= 1 + np.linspace(0, 1, 100)
     found = of(scores)
     assert found.sentences == (
+        "Paired Wilcoxon tests over 100 scenes, Holm-adjusted:",
         "B is better than A on 93 of 100 images (mean +0.43 dB), p < 0.001.",
         "B is better than C on 100 of 100 images (mean +1.93 dB), p < 0.001.",
-        "Over 100 scenes the ranks of the 3 methods differ: Friedman chi-square(2) = 187.0, p < 0.001. "
-        "Nemenyi's test tells all of them apart (critical difference 0.33).",
+        "Over 100 scenes the ranks of the 3 methods differ: Friedman chi-square(2) = 187.0, p < 0.001; "
+        "mean ranks: B 1.07, A 1.93 and C 3.00. Nemenyi's test tells all of them apart (critical difference 0.33).",
     )
     assert found.not_worse == {1}
 
@@ -101,7 +103,7 @@ def test_sentences() -> None:
 def test_two_scenes_are_refused_in_one_sentence() -> None:
     found = of(close(10, 0.0, 1.0, 2.0), ["one"] * 5 + ["two"] * 5)
     assert found.sentences == (
-        "C is not tested against A and B: only 2 scenes differ, a test needs 6.",
+        "C is not tested against A and B: only 2 scenes, a test needs 6.",
         "Ranks are not tested: only 2 scenes, ranks need 6.",
     )
     assert found.not_worse == {2}, "no test says that others are as good"
@@ -117,7 +119,8 @@ def test_a_line_with_gaps_is_compared_where_it_has_scores() -> None:
     pair = found.pairs[0, 1]
     assert isinstance(pair, Paired)
     assert (pair.images, pair.missing) == (35, 5)
-    assert "35 images that both have scores for" in found.sentences[0]
+    assert "35 images that both have scores for" in found.sentences[1]
+    assert found.sentences[0] == "Paired Wilcoxon tests over 35 to 40 scenes, Holm-adjusted:"
     assert isinstance(found.ranks, Ranks)
     assert found.ranks.units == 35
     assert isinstance(found.seeds[0], Refusal)
@@ -139,7 +142,7 @@ def test_a_better_mean_that_few_images_make_is_not_better() -> None:
     assert isinstance(pair, Paired)
     assert pair.p < 0.05
     assert (found.best, found.not_worse) == (0, {0, 1})
-    assert found.sentences[0].startswith("B is better than A on 37 of 60 images (mean -1.60 dB)")
+    assert found.sentences[1].startswith("B is better than A on 37 of 60 images (mean -1.60 dB)")
 
 
 def test_the_best_is_that_of_the_table() -> None:
@@ -152,12 +155,31 @@ def test_the_best_is_that_of_the_table() -> None:
     assert of(scores[:, [0]]).best == 0
 
 
+def test_a_line_that_has_seen_the_test_images_is_never_the_best() -> None:
+    shown = replace(grid(close(40, 0.0, 1.0, 5.0)), seen=frozenset({2}))
+    found = dataset_statistics(shown, "psnr")
+    assert (found.best, found.not_worse) == (1, {1})
+    assert not any("C" in sentence for sentence in found.sentences[:-1])
+    nothing = dataset_statistics(replace(shown, seen=frozenset({0, 1, 2})), "psnr")
+    assert (nothing.best, nothing.not_worse, nothing.sentences) == (None, set(), ())
+
+
+def test_sentences_leave_out_what_does_not_tell_methods_apart() -> None:
+    shown = grid(close(40, 0.0, 1.0))
+    lines = tuple(replace(line, label=f"{line.label} (published weights rain100l)") for line in shown.lines)
+    found = dataset_statistics(replace(shown, lines=lines), "psnr")
+    assert found.sentences[1].startswith("B is better than A on ")
+    elsewhere = (lines[0], replace(lines[0], trained_on="fog"))
+    found = dataset_statistics(replace(shown, lines=elsewhere), "psnr")
+    assert found.sentences[1].startswith("A (trained on fog) is better than A on ")
+
+
 def test_infinite_scores_and_lonely_lines() -> None:
     scores = close(40, 0.0, 2.0)
     scores[:, 1] = np.inf
     found = of(scores)
     assert (found.best, found.not_worse) == (1, {1})
-    assert found.sentences == ("B is better than A on 40 of 40 images, p < 0.001.",)
+    assert found.sentences[1:] == ("B is better than A on 40 of 40 images, p < 0.001.",)
     alone = of(scores[:, :1])
     assert (alone.best, alone.pairs, alone.sentences, alone.not_worse) == (0, {}, (), {0})
     nobody = of(np.empty((40, 0)))

@@ -104,6 +104,7 @@ def test_a_table_may_be_of_a_dataset_that_only_the_command_knows(tmp_path: Path,
         ('tables = ["nasnet/7"]\nname = "a/b"', ["name"]),
         ('tables = ["nasnet/7"]\ntabels = 1', ["tabels", "did you mean 'tables'?"]),
         ('tables = ["gone.toml"]', ["gone.toml cannot be read", "check the path"]),
+        (TABLE, ["suite.toml is a table; make a suite file", 'tables = ["suite.toml"]']),
     ],
 )
 def test_mistakes_in_a_file(tmp_path: Path, text: str, words: list[str], refused: Refused) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from derainbench.reports.asked import formats_of
 from derainbench.reports.content import Content, content
 from derainbench.reports.provenance import provenance
 from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.markdown_escape import escape
 from derainbench.reports.text.scores import scores_csv, scores_notes
 from derainbench.reports.text.terminal import terminal
-from derainbench.reports.write import write_report
+from derainbench.reports.write import _WRITERS, write_report
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -155,7 +156,7 @@ def test_a_setting_that_is_empty_is_called_none() -> None:
 @pytest.mark.parametrize(("kind", "recipe"), [("eval", "none, nothing was trained"), ("train", "quick")])
 def test_the_recipe_is_that_of_trainings(kind: str, recipe: str) -> None:
     """Runs that were made before ``run.json`` had recipes have their cells."""
-    run = results([], [], [], cells=[{"kind": kind}])
+    run = results([], [], [], cells=[{"kind": kind, "seed": 0}])
     assert dict(provenance(run).facts)["Recipe"] == recipe
 
 
@@ -166,9 +167,44 @@ def test_a_report_holds_the_asked_formats_and_names_the_file_to_open(
     assert write_report(shown, tmp_path / "some", ["csv", "html"]) == tmp_path / "some" / "index.html"
     assert {file.name for file in (tmp_path / "some").iterdir()} == {"index.html", "scores.csv", "scores-notes.txt"}
     assert write_report(shown, tmp_path / "one", ["markdown"]).name == "report.md"
+    assert write_report(shown, tmp_path / "two", ["csv", "latex", "markdown"]).name == "report.md"
+
+
+def test_all_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``all`` needs LaTeX, which is missed before anything is read."""
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    assert formats_of("csv,all") == ["csv", "html", "pdf", "markdown", "latex", "json"]
+    assert {*formats_of("all")} == {*_WRITERS}
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert formats_of("csv") == ["csv"]
+    with pytest.raises(UserError, match="needs pdflatex and bibtex"):
+        formats_of("latex,pdf")
 
 
 def test_an_unknown_format_writes_nothing(tmp_path: Path, run_with_pictures: Results) -> None:
-    with pytest.raises(UserError, match=r"unknown report format 'htm'.*html, latex, markdown.*did you mean 'html'"):
+    with pytest.raises(UserError, match=r"unknown report format 'htm'; did you mean 'html'\? \(known: html, pdf"):
         write_report(content(run_with_pictures), tmp_path / "out", ["csv", "htm"])
     assert not (tmp_path / "out").exists()
+
+
+def test_stand_ins_of_a_suite_come_before_all_other_changes() -> None:
+    recipe = [{"method": "m", "field": field, "paper": 1, "here": 2} for field in ("lr", "batch", "patch", "loss")]
+    suite = [
+        {"method": "m", "field": "width", "paper": 64, "here": 8, "suite": "s"},
+        {"method": "m", "field": "dataset", "paper": "spa-real", "here": "demo", "suite": "s"},
+        {"method": "m", "field": "dataset", "paper": "rain100h", "here": "demo", "suite": "s"},
+    ]
+    run = results([], [], [], recipe={"name": "quick", "comparable": False, "changes": [*recipe, *suite]})
+    source = provenance(run)
+    assert source.stand_ins == "dataset demo instead of spa-real and rain100h; width 8 instead of 64"
+    assert source.summary_of_changes == (
+        f"{source.stand_ins}; m: lr 2 instead of 1; m: batch 2 instead of 1; m: patch 2 instead of 1; and 1 more"
+    )
+    assert [change.field for change in source.changes[:3]] == ["dataset", "dataset", "width"]
+
+
+def test_seeds_are_those_of_trainings() -> None:
+    """The unprocessed input stands under seed 0, which nobody asked for."""
+    cells = [{"kind": "eval", "seed": 0}, {"kind": "train", "seed": 2}, {"kind": "train", "seed": 3}]
+    run = results([("identity", "untrained", 0, "d", "i", "y", 30.0, 0.9)], [], [], seeds=[2, 3], cells=cells)
+    assert dict(provenance(run).facts)["Seeds"] == "2, 3"

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from derainbench.reports.latex.bibtex import bibliography
 from derainbench.reports.published.filled import fill
 from derainbench.reports.published.layout import set_tables
 from derainbench.reports.published.markdown import published_markdown
@@ -62,8 +63,7 @@ def test_a_table_of_ones_own_is_filled_like_any_other(write: Callable[[str], str
     ]
     scores = [("mine", "rain100l", 0, "rain100l", "1", "y", 38.125, 0.98765)]
     filled = fill(table, results(scores, [method("mine")], [dataset("rain100l", "1")], protocols=["y"]))
-    # nothing is printed for the row, so it has the digits of the field
-    assert [cell.text for cell in filled.rows[1].measured["y"]] == ["38.12", "0.9876"]
+    assert [cell.text for cell in filled.rows[1].measured["y"]] == ["38.12", "0.988"], "to the digits of the column"
     assert rows_of_page(page((filled,))) == {"own": [["PReNet", "37.48", ".979"], ["Ours", "–", "–"]]}
     assert rows_of_latex(latex((filled,))) == [[["PReNet", "37.48", ".979"], ["Ours", "-", "-"]]]
     text = "\n".join(published_markdown(set_tables((filled,))))
@@ -88,6 +88,12 @@ def test_a_table_of_ones_own_is_filled_like_any_other(write: Callable[[str], str
         ('title = "Ours"\n', "", ["row 2", "title"]),
         ('caption = "', 'captoin = "', ["captoin", "did you mean 'caption'?"]),
         ("paper =", "kind = 'score'\npaper =", ["kind", "'scores' or 'parameters'"]),
+        ("paper =", "number = 2\npaper =", ["number", 'write number = "2"']),
+        (
+            "[sources.ours]",
+            "[sources.ours]\nbibtex = '@misc{a, title = {...}, ...}'",
+            ["sources.ours.bibtex", "leave it"],
+        ),
         ("paper =", "paper", ["is not TOML", "mend it"]),
         ("[sources.ours]", "[[sources]]", ["sources", "[sources.KEY]"]),
     ],
@@ -109,6 +115,24 @@ def test_the_documented_example_is_a_table(project: Path, write: Callable[[str],
     table = own(write(example))
     assert [row.title for row in table.rows] == ["PReNet", "JORDER", "Ours"]
     assert sorted(table.sources) == ["ours", "prenet"]
+    assert bibliography([table.sources["prenet"].bibtex]).entries, "its citation can be read"
+    tex = latex((fill(table, results([], [], [])),))
+    # a note that begins with a small letter ends the source's sentence
+    assert "Networks (CVPR 2019); from released outputs." in tex
+
+
+def test_a_method_that_nobody_knows_is_told(write: Callable[[str], str]) -> None:
+    def notes(name: str, *methods: str) -> list[str]:
+        text = OWN.replace('"prenet@rain100l"', f'"{name}"')
+        filled = fill(own(write(text)), results([], [method(each) for each in ("mine", *methods)], []))
+        return [note for note in filled.notes if "known method" in note]
+
+    assert notes("prenett") == ["PReNet: prenett is neither in this run nor a known method; did you mean 'prenet'?"]
+    assert notes("qqqq") == ["PReNet: qqqq is neither in this run nor a known method."]
+    assert notes("qqqq", "qqqq") == []
+    assert notes("min")[0].endswith("did you mean 'mine'?")
+    assert notes("jorder") == [], "the tables that come with derainbench name it"
+    assert notes("rescan") == [], "it is installed"
 
 
 def test_a_dataset_that_only_a_run_knows_may_be_a_column(

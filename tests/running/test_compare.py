@@ -224,6 +224,16 @@ def test_json_is_strict_and_says_the_same(tmp_path: Path) -> None:
     assert untouched["identical"] is True
 
 
+def test_runs_with_little_in_common_are_summed_up(tmp_path: Path) -> None:
+    shared = Score("identity", "rain", BEFORE)
+    own = [Score("tiny", name, BEFORE) for name in ("rain", "fog", "mist", "hail")]
+    text = comparison_text(compared(tmp_path, Run([shared, *own], images=24), Run([shared], images=24)))
+    assert "4 evaluations only in a (--json lists them)" in text
+    assert "tiny on" not in text
+    assert "Nothing that results depend on changed" not in text
+    assert "No method that was trained is in both runs." in text
+
+
 @pytest.mark.slow
 def test_the_command_on_real_runs(workshop: Any) -> None:
     assert workshop(workshop.arguments()).returncode == 0
@@ -233,7 +243,7 @@ def test_the_command_on_real_runs(workshop: Any) -> None:
     assert done.returncode == 0
     assert "A = run, B = other · RGB in 8 bit" in done.stdout
     assert "recipe lr 0.005 -> 0.002 (tinycnn[dropout=0.1] on tiny)" in done.stdout
-    assert "no test of PSNR: only 2 scenes differ, a test needs 6." in done.stdout
+    assert "no test of PSNR: only 2 scenes, a test needs 6." in done.stdout
     assert strict(workshop(["compare", "run", "other", "--json"]).stdout)["protocol"] == "rgb"
     missing = workshop(["compare", "run", "nowhere"])
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)

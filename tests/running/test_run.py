@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +54,8 @@ def test_the_whole_way(workshop) -> None:
     report = workshop(["report", "run"])
     assert report.returncode == 0, report.stderr
     assert report.stdout.splitlines()[-1] == "run/report/index.html"
+    one_line(workshop(["report", "run", "--protocol", "rbg"]), "'rbg' in run; did you mean 'rgb'?")
+    one_line(workshop(["report", "run", "--protocol", "psnr"]), "known: rgb, rgb-float-u7, y")
     assert (workshop.folder / "run/report/index.html").is_file()
 
     before = scores(run)
@@ -235,8 +238,45 @@ def test_crash_in_a_method_is_a_row(workshop) -> None:
     assert "Traceback" in debug.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--table", "nasnett"], ("no table is called 'nasnett'; did you mean 'nasnet'?",)),
+        (["--format", "word"], ("unknown report format 'word'; known: html, pdf, markdown, latex, csv, json, or all",)),
+        (["--protocol", "rbg"], ("no scores under protocol 'rbg' in run; did you mean 'rgb'?",)),
+    ],
+    ids=lambda value: value[0],
+)
+def test_what_a_report_is_asked_for_is_checked_before_torch_is_imported(
+    workshop, arguments: list[str], words: tuple[str, ...]
+) -> None:
+    (workshop.folder / "run").mkdir()
+    (workshop.folder / "run/run.json").write_text('{"schema": 1, "protocols": ["y", "rgb"]}')
+    code = (
+        "import sys, derainbench.cli as cli; sys.argv[0] = 'derainbench'\n"
+        "try: cli.main()\nfinally: print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "report", "run", *arguments]
+    result = subprocess.run(command, cwd=workshop.folder, capture_output=True, text=True, check=False)
+    assert one_line(result, *words).count("html") <= 1
+    assert result.stdout == "False\n"
+
+
+@pytest.mark.parametrize("group", [[], ["datasets", "show"], ["weights"]], ids=" ".join)
+def test_a_command_alone_ends_in_no_empty_error(workshop, group: list[str]) -> None:
+    result = workshop(group)
+    assert "error: \n" not in result.stderr
+    assert result.stdout or result.stderr
+
+
+def test_the_recipe_is_named_once_it_is_read(workshop) -> None:
+    (workshop.folder / "few.tom").write_text("steps = 3")
+    result = workshop(workshop.arguments(recipe="few.tom"))
+    one_line(result, "few.tom")
+    assert result.stdout == ""
+
+
 def test_help_is_fast_and_imports_no_torch(workshop) -> None:
-    import sys
     import time
 
     code = (
@@ -351,3 +391,9 @@ def test_a_plugin_with_a_mistake_in_its_recipe(workshop) -> None:
 
 def test_a_data_root_that_is_no_folder(workshop) -> None:
     one_line(workshop(["datasets", "--data-root", "nowhere"]), "nowhere", "no folder")
+
+
+def test_the_first_line_says_the_seeds_and_whether_anything_is_trained(workshop) -> None:
+    first = workshop([*workshop.arguments(), "--seeds", "2,0", "--dry-run"]).stdout.splitlines()[0]
+    assert first == "recipe tiny.toml; seeds 2, 0"
+    assert workshop([*workshop.arguments("identity"), "--dry-run"]).stdout.splitlines()[0] == "nothing is trained"

@@ -64,7 +64,7 @@ def test_the_plan_is_shown_where_no_dataset_is(workshop) -> None:
     result = workshop([*ABLATIONS, "--recipe", "quick", "--dry-run"])
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[:2] == ["recipe quick", "suite nasnet-ablations"]
+    assert lines[:2] == ["recipe quick; seed 0", "suite nasnet-ablations"]
     cells = [line for line in lines if line.startswith("  no data")]
     assert len(cells) == 16
     assert sum("train/" in line for line in cells) == 8, "NASNet on SPA-REAL serves Tables 7 and 9"

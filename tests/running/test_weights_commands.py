@@ -92,14 +92,18 @@ def test_published_weights_are_added_once_and_then_work(workshop, shared: Path) 
     assert workshop(command).returncode == 0
     assert (workshop.folder / f"photo-{name}.png").is_file()
     error(add(workshop, "prenet@rain100l", str(official)), f"this file is {name}")
-    error(add(workshop, "prenet@mine", str(official), "--trust-unknown"), f"this file is {name}: add it as that")
+    error(
+        add(workshop, "prenet@mine", str(official), "--trust-unknown"),
+        f"cannot be vouched for as prenet@mine; this file is {name}: add it as that (sha256 ",
+    )
     error(add(workshop, name, str(official), "--trained-on", "rain100h"), "was trained on rain100l, not rain100h")
 
 
 def test_a_file_with_another_hash_is_refused_and_nothing_is_written(workshop) -> None:
     file_of_weights(workshop.folder / "other.safetensors", name="prenet")
     expected = "cb9b743bb33cf6e5c56ba45f8ade93add46266dea9fa582e1934dc5eed942333"
-    error(add(workshop, "prenet@rain100l", "other.safetensors"), "other.safetensors", expected, "--trust-unknown")
+    said = error(add(workshop, "prenet@rain100l", "other.safetensors"), "other.safetensors", expected)
+    assert said.index("--trust-unknown") < said.index("(sha256 ")
     error(add(workshop, "prenet@new", "other.safetensors"), "nothing is published under that name", "--trust-unknown")
     assert cached(workshop) == []
 

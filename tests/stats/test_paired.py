@@ -93,9 +93,9 @@ def test_only_common_images_are_compared() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "scenes", "reason"),
     [
-        ([1, 2, 3, 4, 5], [0] * 5, range(5), "only 5 scenes differ, a test needs 6"),
-        ([1, 2, 3, 4, 5, 0, 0], [0] * 7, range(7), "only 5 scenes differ"),
-        ([1] * 10, [0] * 10, [0] * 10, "only 1 scene differs"),
+        ([1, 2, 3, 4, 5], [0] * 5, range(5), "only 5 scenes, a test needs 6"),
+        ([1, 2, 3, 4, 5, 0, 0], [0] * 7, range(7), "only 5 scenes differ, a test needs 6"),
+        ([1] * 10, [0] * 10, [0] * 10, "only 1 scene, a test needs 6"),
         ([30] * 10, [30] * 10, range(10), "all differences are zero"),
         ([np.inf] * 10, [np.inf] * 10, range(10), "all differences are zero"),
         ([1, np.nan], [np.nan, 1], range(2), "no image that both have a score for"),

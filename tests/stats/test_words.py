@@ -64,11 +64,17 @@ def test_p(p: float, text: str) -> None:
     assert p_words(p) == text
 
 
+def test_thousands_are_set_apart() -> None:
+    text = comparison_words("A", "B", replace(PAIR, wins=1500, losses=7, ties=0))
+    assert "on 1,500 of 1,507 images" in text
+
+
 def test_ranks() -> None:
     ranks = Ranks((1.2, 2.0, 2.8, 4.0), 42.31, 1e-8, 0.9, ((0, 1), (1, 2)), 91)
     assert rank_words("ABCD", ranks) == (
-        "Over 91 scenes the ranks of the 4 methods differ: Friedman chi-square(3) = 42.3, p < 0.001. Nemenyi's test "
-        "does not tell apart: A and B; nor B and C (critical difference 0.90)."
+        "Over 91 scenes the ranks of the 4 methods differ: Friedman chi-square(3) = 42.3, p < 0.001; mean ranks: "
+        "A 1.20, B 2.00, C 2.80 and D 4.00. Nemenyi's test does not tell apart: A and B; nor B and C "
+        "(critical difference 0.90)."
     )
     assert "tells all of them apart" in rank_words("ABCD", replace(ranks, cliques=()))
     assert "A, B, C and D" in rank_words("ABCD", replace(ranks, cliques=((0, 1, 2, 3),)))
