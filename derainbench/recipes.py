@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from derainbench.errors import UserError, did_you_mean
 from derainbench.losses import get_loss
 from derainbench.method import Method
 from derainbench.recipe import Recipe
+from derainbench.toml_file import read_toml
 
 #: What ``quick`` does to a recipe whose method does not say better.
 QUICK: Mapping[str, Any] = {
@@ -102,12 +102,7 @@ def recipe_book(name: str) -> RecipeBook:
     path = Path(name)
     if path.suffix != ".toml":
         raise UserError(f"no recipe is called {name!r}; give paper, quick or the path of a TOML file")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"recipe {path} cannot be read ({error.strerror}); check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"recipe {path} is not TOML ({error}); mend it") from error
+    content = read_toml(path, "recipe")
     base, by_method = content.pop("base", "paper"), content.pop("methods", {})
     if not isinstance(base, str) or base not in built_in:
         raise UserError(f"recipe {path}: base is {base!r}; it must be 'paper' or 'quick'")

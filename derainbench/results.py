@@ -30,6 +30,8 @@ SCORE_COLUMNS: dict[str, str] = {
 
 #: Stands in ``trained_on`` for a method that has nothing to train.
 UNTRAINED = "untrained"
+#: The method whose scores are those of the unprocessed input.
+UNPROCESSED = "identity"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -19,9 +18,10 @@ from derainbench.catalogue.card_paths import Folder, PatternText, checked_path, 
 from derainbench.catalogue.patterns import Pattern
 from derainbench.complaints import complaints
 from derainbench.embedded import Generation
-from derainbench.errors import UserError, one_line
+from derainbench.errors import UserError
 from derainbench.protocols import PROTOCOLS
 from derainbench.rain import RainModel
+from derainbench.toml_file import read_toml
 
 SplitName = Literal["train", "test"]
 
@@ -224,12 +224,7 @@ class Card(_Data):
 
 def read_card(path: Path) -> Card:
     """The card in a TOML file. :class:`UserError` says all that is wrong with it, in the file's own words."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"card {path} cannot be read ({error.strerror}); check the path") from error
-    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits and "[" by the thousand, too
-        raise UserError(f"card {path} is not TOML ({one_line(error)}); mend it") from error
+    table = read_toml(path, "card")
     try:
         card = Card.model_validate(table)
     except ValidationError as error:

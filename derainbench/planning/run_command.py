@@ -15,11 +15,11 @@ from derainbench.errors import UserError
 from derainbench.input_check import with_input_checks
 from derainbench.planning.choices import dataset_finder
 from derainbench.planning.plan_cost import costs_of
-from derainbench.planning.run_plan import UNPROCESSED, Planned
+from derainbench.planning.run_plan import Planned
 from derainbench.planning.suite import Measurement
 from derainbench.planning.suite_plan import SuiteGrid
 from derainbench.provenance import describe_run, merge, restated, splits_of
-from derainbench.results import Results
+from derainbench.results import UNPROCESSED, Results
 from derainbench.runner import Outcome, execute
 from derainbench.store import load_results
 from derainbench.watch import ConsoleWatcher, look_at_training_sets, print_plan

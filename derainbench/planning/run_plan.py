@@ -28,13 +28,11 @@ from derainbench.provenance import splits_of
 from derainbench.recipes import RecipeBook, recipe_book
 from derainbench.registry import Registry, discover
 from derainbench.restore import parse_tile
+from derainbench.results import UNPROCESSED
 from derainbench.store import Status, Store
 from derainbench.variant import Variant
 from derainbench.watch import read_manifests
 from derainbench.weights_cache import weights_file
-
-#: The method that returns its input; what a run adds to the methods named, unless it is told not to.
-UNPROCESSED = "identity"
 
 
 @dataclass(frozen=True)

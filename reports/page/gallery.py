@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from derainbench.images import Source
-from derainbench.results import DatasetInRun, Results
+from derainbench.results import UNPROCESSED, DatasetInRun, Results
 
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid, SeedScores
 from ..comparison.table import METRICS
 from .compact import compact
 from .pictures import Pictures
-from .qualitative import UNPROCESSED, choose
+from .qualitative import choose
 
 
 @dataclass(frozen=True)

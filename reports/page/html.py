@@ -28,6 +28,11 @@ def html(content: Content, pictures: Pictures) -> str:
     single images are data that the script makes rows of as they are asked for, so that the page opens at once with
     thousands of images.
     """
+    return page_environment().get_template("index.html.j2").render(_context(content, pictures))
+
+
+def page_environment() -> jinja2.Environment:
+    """The templates of the page and its sections: every value is escaped, a name that is missing is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("derainbench.reports"),
         autoescape=True,
@@ -36,7 +41,7 @@ def html(content: Content, pictures: Pictures) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    return environment.get_template("index.html.j2").render(_context(content, pictures))
+    return environment
 
 
 def _context(content: Content, pictures: Pictures) -> dict[str, Any]:

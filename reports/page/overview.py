@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from derainbench.results import DatasetInRun, Results
+from derainbench.results import UNPROCESSED, DatasetInRun, Results
 from derainbench.stats import Refusal, comparison_words
 
 from ..charts.names import short_names
@@ -14,7 +14,6 @@ from ..comparison.entries import method_labels
 from ..comparison.seen import SEEN_MARK, seen_notes
 from ..comparison.table import DIGITS, METRICS, ComparisonTable, Row, printed
 from ..content import Content
-from .qualitative import UNPROCESSED
 
 #: Winners that a card names; more of them are counted.
 SHOWN_WINNERS = 3

@@ -11,12 +11,12 @@ from PIL import Image as Pillow
 
 from derainbench.errors import UserError
 from derainbench.images import Source, read_rgb
-from derainbench.results import DatasetInRun, Results
+from derainbench.results import UNPROCESSED, DatasetInRun, Results
 
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid
 from ..comparison.table import printed
-from .qualitative import UNPROCESSED, Choice, Image, Window, choose, error_map, window
+from .qualitative import Choice, Image, Window, choose, error_map, window
 
 #: Longest side in pixels, and WebP quality, of the whole image beside its windows.
 WHOLE_SIDE, WHOLE_QUALITY = 480, 85

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from derainbench.results import UNPROCESSED
+
 from ..comparison.grids import ScoreGrid
 
-#: The method whose scores are those of the unprocessed input.
-UNPROCESSED = "identity"
 #: Stands for an infinite PSNR (an identical image) where images are put in order.
 IDENTICAL_DB = 100.0
 #: The window's side is this share of the image's shorter side, within the limits below, in pixels.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import tomllib
 from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import nn
 
 from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean, one_line
+from derainbench.toml_file import read_toml
 
 
 class _Data(BaseModel):
@@ -109,12 +109,7 @@ def _shipped() -> dict[str, Path]:
 
 
 def _counted(path: Path, name: str) -> CountedFigure:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"figure {path} cannot be read ({error.strerror}); check the path") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"figure {path} is not TOML ({one_line(error)}); mend it") from error
+    content = read_toml(path, "figure")
     try:
         data = FigureData.model_validate({"name": name, **content})
     except ValidationError as error:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from derainbench.catalogue.cards import all_cards
 from derainbench.complaints import complaints
-from derainbench.errors import UserError, did_you_mean, one_line
+from derainbench.errors import UserError, did_you_mean
+from derainbench.toml_file import read_toml
 
 from ..latex.bibtex import unreadable
 from .paper_table import Measure, PaperTable, Published, Source, TableColumn, TableRow
@@ -71,12 +70,12 @@ def _named(asked: str) -> list[tuple[str, Path]]:
 
 def _read(path: Path, name: str, datasets: Sequence[str]) -> PaperTable:
     """The table in a file, with those of its own sources and of the folder's that it uses."""
-    content = _toml(path)
+    content = read_toml(path, "table")
     beside = path.parent / SOURCES
     own = content.pop("sources", {})
     if not isinstance(own, dict):
         raise UserError(f"table {path}: sources must be tables, one [sources.KEY] each")
-    sources = {**(_toml(beside) if beside.is_file() else {}), **own}
+    sources = {**(read_toml(beside, "table") if beside.is_file() else {}), **own}
     try:
         table = PaperTable.model_validate({"name": name, **content, "sources": sources})
     except ValidationError as error:
@@ -119,12 +118,3 @@ def _references(table: PaperTable, datasets: Sequence[str]) -> Iterator[tuple[st
         for dataset, published in row.published.items():
             yield f"{where}, published", dataset, columns
             yield f"{where}, published.{dataset}.source", published.source, table.sources
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"table {path} cannot be read ({error.strerror}); check the path") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"table {path} is not TOML ({one_line(error)}); mend it") from error

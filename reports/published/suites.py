@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from derainbench.complaints import complaints
-from derainbench.errors import UserError, did_you_mean, one_line
+from derainbench.errors import UserError, did_you_mean
 from derainbench.planning.suite import Suite, Wanted
+from derainbench.toml_file import read_toml
 
 from .shipped import PaperTable, paper_tables, shipped_tables
 
@@ -41,12 +41,7 @@ def read_suite(word: str, datasets: Collection[str] = ()) -> Suite:
 
 
 def _from_file(path: Path, datasets: Collection[str]) -> Suite:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"suite {path} cannot be read ({error.strerror}); check the path") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"suite {path} is not TOML ({one_line(error)}); mend it") from error
+    content = read_toml(path, "suite")
     if "tables" not in content and "columns" in content:
         raise UserError(f'suite {path} is a table; make a suite file beside it with tables = ["{path.name}"]')
     try:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-import jinja2
 from derainbench.reports.latex.bibtex import bibliography
 from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.page.html import page_environment
 from derainbench.reports.published.filled import FilledTable
 from derainbench.reports.published.layout import set_tables
 
@@ -23,14 +23,7 @@ def latex(paper: Sequence[FilledTable]) -> str:
 
 
 def page(paper: Sequence[FilledTable]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("derainbench.reports"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("published.html.j2").render(paper=set_tables(paper))
+    return page_environment().get_template("published.html.j2").render(paper=set_tables(paper))
 
 
 def rows_of_paper(text: Path) -> dict[str, Rows]:

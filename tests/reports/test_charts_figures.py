@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-import jinja2
 import numpy as np
 import pytest
 from derainbench.reports.charts.drawing import SERIES
@@ -21,6 +20,7 @@ from derainbench.reports.content import Content, content
 from derainbench.reports.latex.bibtex import bibliography
 from derainbench.reports.latex.environment import latex_environment
 from derainbench.reports.latex.figure_floats import dataset_floats, training_floats
+from derainbench.reports.page.html import page_environment
 from derainbench.reports.page.svg import svg
 
 from derainbench.results import Results
@@ -32,10 +32,7 @@ TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"
 
 def page(of: Content) -> str:
     """The section of the page."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("derainbench.reports"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("charts.html.j2").render(figures=figures(of), svg=svg)
+    return page_environment().get_template("charts.html.j2").render(figures=figures(of), svg=svg)
 
 
 def with_statistics(run: Results) -> Content:

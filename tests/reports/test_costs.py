@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
 
-import jinja2
 import pytest
 from derainbench.reports.costs import HEADERS, cost_tables, costs_markdown, figure_charts
 from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.page.html import page_environment
 from derainbench.reports.page.svg import svg
 from derainbench.reports.published.counted_figures import figures_of
 from derainbench.reports.text.markdown_escape import escape
@@ -66,14 +66,7 @@ def test_a_damaged_record(efficiency: dict[str, Any], refused: Callable[..., Abs
 
 
 def test_html(efficiency: dict[str, Any]) -> None:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("derainbench.reports"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    template = environment.get_template("efficiency.html.j2")
+    template = page_environment().get_template("efficiency.html.j2")
     page = template.render(context(efficiency))
     assert "<script" not in page
     assert "a_b&amp;c&lt;script&gt;" in page
