@@ -7,22 +7,31 @@ import errno
 import hashlib
 import json
 import os
-import uuid
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from derainbench.errors import StorageError, UserError
+from derainbench.leftovers import remove_leftovers, unfinished_beside
+
+#: How the name of a file ends that is being written.
+PART = ".part"
+
+#: What the system says of this one name, not of the disk: another file may well be written.
+_OF_THE_NAME = (errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ, errno.EINVAL)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` so that a kill at any moment leaves the old file or the new one, never a part.
 
-    Folders are made as needed. Raises :class:`StorageError` with the path and the remedy when the disk refuses.
+    Folders are made as needed. What killed processes left unfinished in the folder goes, the first time that this one
+    writes into it. Raises :class:`StorageError` with the path and the remedy when the disk refuses.
     """
     # Not tempfile's: its files are for their owner alone, and a run folder is there to be shared.
-    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex}.part")
+    temporary = unfinished_beside(path, PART)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers_once(str(path.parent.absolute()), os.getpid())
         try:
             with temporary.open("xb") as file:
                 file.write(data)
@@ -38,9 +47,23 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise storage_error(path, error) from error
 
 
+@lru_cache(maxsize=4096)
+def _remove_leftovers_once(folder: str, process: int) -> None:
+    remove_leftovers(Path(folder), PART)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there; :class:`StorageError` when the disk refuses."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """``value`` as indented JSON, atomically. Keys keep their order, floats their full precision."""
-    write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    # Half of a surrogate pair, as names that are no UTF-8 have it, becomes the escape that JSON has for it.
+    write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: Path) -> Any:
@@ -64,8 +87,8 @@ def file_hash(path: Path) -> str:
         raise storage_error(path, error) from error
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
-    """The operating system's refusal as one line with a remedy."""
+def storage_error(path: Path, error: OSError) -> UserError:
+    """The operating system's refusal as one line with a remedy: a :class:`StorageError` unless it is of the name."""
     remedy = {
         errno.ENOSPC: "the disk is full: free some space and run the same command again, what is finished is kept",
         errno.EDQUOT: "your quota is used up: free some space and run the same command again, what is finished is kept",
@@ -78,7 +101,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         errno.EISDIR: "this is a folder, not a file: check the path",
         errno.ENAMETOOLONG: "the name is too long for this file system: choose a shorter one",
     }.get(error.errno or 0, f"{error.strerror or error}: check the disk and run the same command again")
-    return StorageError(f"{path}: {remedy}")
+    return (UserError if error.errno in _OF_THE_NAME else StorageError)(f"{path}: {remedy}")
 
 
 def _sync_folder(folder: Path) -> None:

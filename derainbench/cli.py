@@ -6,8 +6,10 @@ Everything heavy is imported inside the commands, so that ``derainbench --help``
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -27,7 +29,8 @@ from derainbench.cli_options import (
     PrecisionOption,
     TileOption,
 )
-from derainbench.errors import UserError
+from derainbench.errors import UserError, one_line
+from derainbench.stopping import Stopped, obeyed
 from derainbench.weights_cli import weights_app
 
 if TYPE_CHECKING:
@@ -43,9 +46,6 @@ app = typer.Typer(
 )
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(weights_app, name="weights")
-
-#: The exit status of a program that was stopped by Ctrl-C.
-INTERRUPTED = 130
 
 
 class Baseline(StrEnum):
@@ -353,28 +353,38 @@ def main() -> NoReturn:
     """Run a command; a mistake that the user can mend is one line on standard error and exit status 2."""
     # At its end Python looks for garbage among all that torch has made, which takes half a second and frees nothing.
     atexit.register(gc.freeze)
+    with obeyed():
+        status = _status()
+    sys.exit(status)
+
+
+def _status() -> int:
+    """Run the command that the arguments name; the exit status."""
     try:
         status = app(standalone_mode=False)
-    except UserError as error:
+    except (UserError, SystemExit, GeneratorExit) as error:  # the latter two a method's code raised; ours end above
         if _debugging():
             raise
-        _fail(f"error: {error}", 2)
-    except (typer.Abort, KeyboardInterrupt):
-        status = INTERRUPTED
+        mistake = isinstance(error, UserError)
+        ended = f"a method's code ended the program ({type(error).__name__}: {one_line(error)}); mend it"
+        return _said(f"error: {error if mistake else ended}", 2 if mistake else 1)
+    except (Stopped, typer.Abort, KeyboardInterrupt) as stop:
+        why, status = "interrupted", 128 + signal.SIGINT
+        if isinstance(stop, Stopped) and stop.signal != signal.SIGINT:
+            why, status = str(stop), stop.status
+        return _said(f"{why}; what is finished is kept: run the same command again", status)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own usage errors
-            if not error.format_message():  # no arguments: the help is printed
-                sys.exit(2)
-            _fail(f"error: {error.format_message()}", 2)
+            message = error.format_message()  # empty without arguments: the help is printed
+            return _said(f"error: {message}", 2) if message else 2
         raise
-    if status == INTERRUPTED:  # typer turns Ctrl-C into this status
-        _fail("interrupted; what is finished is kept: run the same command again", INTERRUPTED)
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0
 
 
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(message, err=True)
-    sys.exit(status)
+def _said(message: str, status: int) -> int:
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        typer.echo(message, err=True)
+    return status
 
 
 def _debugging() -> bool:

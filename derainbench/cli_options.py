@@ -19,7 +19,9 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto (the GPU if th
 TileOption = Annotated[
     str, typer.Option("--tile", metavar="auto|off|N", help="Restore large images in tiles of N pixels a side.")
 ]
-PrecisionOption = Annotated[str, typer.Option("--precision", help="auto (bf16 mixed on a GPU), fp32, bf16.")]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="auto (bf16 on a GPU that has it), fp32, tf32, bf16, fp16.")
+]
 
 
 def same_files(cards: Iterable[Path], data_root: Path | None) -> list[str]:

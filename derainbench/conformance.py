@@ -15,7 +15,7 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from derainbench.engine import choose_engine
-from derainbench.errors import one_line
+from derainbench.errors import FOREIGN, one_line
 from derainbench.losses import get_loss
 from derainbench.memory_layout import channels_last, lay_out
 from derainbench.method import Batch, Derainer
@@ -57,7 +57,7 @@ def run_check(description: str, variant: Variant) -> Outcome:
     torch.manual_seed(0)
     try:
         return Outcome(remark=CHECKS[description](variant) or "")
-    except Exception as error:  # a network under test may raise anything
+    except FOREIGN as error:  # a network under test may raise anything
         return Outcome(problem=f"{type(error).__name__}: {one_line(error)}")
 
 

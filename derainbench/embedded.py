@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Self
@@ -15,11 +14,13 @@ from PIL import Image as Pillow
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from derainbench.errors import StorageError, UserError
+from derainbench.leftovers import remove_leftovers, unfinished_beside
 from derainbench.photographs import PHOTOGRAPHS, measured_depth, photograph
 from derainbench.rain import MIN_SIDE, PRESETS, Preset, RainModel, plane_depth, preset
 
 _STRIDE = 8  # px between the positions that a crop may take
 _DETAIL = 0.06  # standard deviation of luma, of 1, below which a crop counts as near-constant
+_UNFINISHED = ".unfinished"
 _DEPTH_LEVELS = 65535  # of a 16-bit PNG: depth 1, the farthest point of the photograph
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=4096)]
@@ -82,13 +83,15 @@ def generate(spec: Generation, folder: Path) -> None:
     `test/clean/{scene}-{crop}.png`, `test/rainy/{scene}-{crop}.png`, 8-bit RGB; for mist also
     `{split}/depth/{scene}-{crop}.png`, 16-bit grey, 65535 being the farthest point of the photograph. Numbers count
     from 0. The folder is made under another name beside and renamed at the end; if a second process was faster, its
-    folder stays and this one's goes. A folder that is there already, and not empty, is left alone.
+    folder stays and this one's goes. A folder that is there already, and not empty, is left alone; what killed
+    processes left unfinished beside it goes.
 
     Raises UserError if a photograph is too small for the crops asked of it, StorageError if the disk refuses.
     """
+    remove_leftovers(folder.parent, _UNFINISHED)
     if folder.is_dir() and any(folder.iterdir()):
         return
-    unfinished = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}.unfinished")
+    unfinished = unfinished_beside(folder, _UNFINISHED)
     try:
         unfinished.mkdir(parents=True)
         _write(spec, unfinished)

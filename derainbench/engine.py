@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
 import platform
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
@@ -18,8 +21,11 @@ from derainbench.errors import UserError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Precision = Literal["fp32", "bf16"]
-_FABRIC_PRECISION: dict[Precision, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
+#: ``fp32``: all in float32. ``tf32``: the same, but convolutions and matrix products of an Ampere GPU or later keep 10
+#: of 23 bits. ``bf16`` and ``fp16``: these, and most that lies between them, in 16 bits; weights and losses in float32.
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+
+_SIXTEEN_BITS: Mapping[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -36,23 +42,36 @@ class Engine:
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its precision each time
         _repeat_exactly()
+        # By themselves convolutions would be tf32 and matrix products not: fp32 means fp32 here.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.precision == "tf32"
         if self.device.type == "cpu":
             _keep_freed_memory()
         devices: Any = [self.device.index] if self.device.index is not None else 1
-        return Fabric(accelerator=self.device.type, devices=devices, precision=_FABRIC_PRECISION[self.precision])
+        if self.precision not in _SIXTEEN_BITS:
+            return Fabric(accelerator=self.device.type, devices=devices, precision="32-true")
+        from derainbench.mixed_precision import MixedPrecision
+
+        return Fabric(
+            accelerator=self.device.type, devices=devices, plugins=MixedPrecision(self.precision, self.device.type)
+        )
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """In this block operations run in the engine's precision, as in a network that Fabric has set up."""
+        dtype = _SIXTEEN_BITS.get(self.precision)
+        return contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
 
 
 def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     """The engine that a user's words ask for. :class:`UserError` for what is not there.
 
-    ``device`` is ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``precision`` is ``fp32``,
-    ``bf16`` (mixed) or ``auto``: bf16 on a CUDA device that has it, otherwise fp32.
+    ``device`` is ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``precision`` is one of
+    :data:`Precision`, or ``auto``: bf16 on a CUDA device that has it, otherwise fp32.
     """
     kind, _, index = device.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
         raise UserError(f"no device is called {device!r}; known: auto, cpu, cuda, cuda:N, mps")
-    if precision not in ("auto", *_FABRIC_PRECISION):
-        raise UserError(f"no precision is called {precision!r}; known: auto, fp32, bf16")
+    if precision not in ("auto", *get_args(Precision)):
+        raise UserError(f"no precision is called {precision!r}; known: auto, {', '.join(get_args(Precision))}")
     cuda_devices = torch.cuda.device_count()
     if kind == "cuda" and int(index or 0) >= cuda_devices:
         raise UserError(f"there is no device {device!r} here ({cuda_devices} CUDA devices); use --device cpu")
@@ -61,8 +80,11 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     if kind == "auto":
         kind = "cuda" if cuda_devices else "mps" if torch.backends.mps.is_available() else "cpu"
     chosen = torch.device(kind, int(index or 0)) if kind == "cuda" else torch.device(kind)
-    bf16 = precision == "bf16" or (precision == "auto" and kind == "cuda" and _computes_bf16(chosen))
-    return Engine(chosen, "bf16" if bf16 else "fp32")
+    ampere = kind == "cuda" and _is_ampere(chosen)
+    if precision == "tf32" and not ampere:  # it would compute in fp32, and be recorded as something else
+        raise UserError(f"{chosen} has no tf32, which needs a GPU of Ampere or later; use --precision fp32 or fp16")
+    named: dict[str, Precision] = {name: name for name in get_args(Precision)}
+    return Engine(chosen, named.get(precision, "bf16" if ampere else "fp32"))
 
 
 def describe_machine(engine: Engine) -> dict[str, Any]:
@@ -78,8 +100,8 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _computes_bf16(device: torch.device) -> bool:
-    """Whether the GPU itself does (Ampere and later); older ones only emulate it, slowly."""
+def _is_ampere(device: torch.device) -> bool:
+    """Whether the GPU itself computes bf16 and tf32 (Ampere and later); older ones only emulate the former, slowly."""
     return torch.cuda.get_device_capability(device)[0] >= 8
 
 
@@ -87,7 +109,6 @@ def _repeat_exactly() -> None:
     """The same numbers on every run of the same machine, where the device's kernels allow it."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: convolutions would otherwise keep 10 bits of 23
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 

@@ -12,9 +12,17 @@ class StorageError(UserError):
     """The disk refuses: full, read-only, gone. Nothing after it can be stored, so a run stops here."""
 
 
+#: Whatever code of others may raise: a method's ``sys.exit()`` ends its cell, not the run. An interrupt is none of it.
+FOREIGN = (Exception, SystemExit, GeneratorExit)
+
+
 def one_line(error: BaseException) -> str:
     """An exception's text without its line breaks: every error that is shown or stored is one line."""
-    return " ".join(str(error).split())
+    try:
+        text = str(error)
+    except FOREIGN:  # its own text may be its author's code, too
+        text = "an error that cannot say what it is"
+    return " ".join(text.split())
 
 
 def did_you_mean(wrong: str, known: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tabulate import tabulate
 
 from derainbench.cache import cache_folder
-from derainbench.errors import UserError, one_line
+from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.method import Method
 from derainbench.options import option_defaults, option_types, spell
 from derainbench.registry import Registry
@@ -31,7 +31,7 @@ def list_methods(registry: Registry, as_json: bool) -> str:
             entries.append(_method(registry.get(name), registry.origin(name)))
         except UserError as error:
             broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
-        except Exception as error:  # a network that cannot be built breaks its own line, not the list
+        except FOREIGN as error:  # a network that cannot be built breaks its own line, not the list
             reason = f"method {name!r} cannot be built ({type(error).__name__}: {one_line(error)})"
             broken.append({"name": name, "from": registry.origin(name), "error": reason})
     if as_json:

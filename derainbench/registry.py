@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from derainbench.errors import UserError, did_you_mean, one_line
+from derainbench.errors import FOREIGN, UserError, did_you_mean, one_line
 from derainbench.method import Method
 from derainbench.names import parse_name
 from derainbench.variant import Variant, resolve
@@ -45,7 +45,7 @@ class Registry:
         if name not in self._methods:
             try:
                 method = self._entries[name].load()
-            except (Exception, SystemExit) as error:  # whatever a third party's module does
+            except FOREIGN as error:  # whatever a third party's module does
                 raise UserError(
                     f"method {name!r} does not import ({type(error).__name__}: {_reason(error)}); "
                     f"it comes from {self.origin(name)}: mend or uninstall it"
@@ -121,7 +121,7 @@ def _methods_in_file(path: Path) -> list[Method]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # whatever the author's file does
+    except FOREIGN as error:  # whatever the author's file does
         raise UserError(f"plugin {path} does not import ({type(error).__name__}: {_reason(error)}); mend it") from error
     methods = {id(value): value for value in vars(module).values() if isinstance(value, Method)}
     if not methods:

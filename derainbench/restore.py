@@ -47,10 +47,14 @@ def restorer(fabric: Fabric, network: Derainer, tile: int | None = None) -> Call
 
 @torch.inference_mode()
 def restore(network: torch.nn.Module, rainy: Tensor, size_multiple: int = 1) -> Tensor:
-    """(B, 3, H, W) RGB in [0, 1], any size from 1x1, to the restored image: same shape, float32, clamped to [0, 1]."""
+    """(B, 3, H, W) RGB in [0, 1], any size from 1x1, to the restored image: same shape, float32, clamped to [0, 1].
+
+    :class:`UserError` where the network returns anything else than floats in the shape that it is given.
+    """
     height, width = rainy.shape[-2:]
     padded = _pad(rainy, -height % size_multiple, -width % size_multiple)
     restored: Tensor = network(channels_last(padded))
+    _check(restored, padded)
     return restored[..., :height, :width].float().clamp(0, 1)
 
 
@@ -108,6 +112,19 @@ def restore_tiled(
                 ..., first_row - top : end_row - top, first_column - left : end_column - left
             ]
     return whole
+
+
+def _check(restored: object, rainy: Tensor) -> None:
+    """:class:`UserError` where a network returned something that a score would make sense of, and should not."""
+    if not isinstance(restored, Tensor):
+        raise UserError(f"the network returned a {type(restored).__name__}; forward must return the restored images")
+    if restored.shape != rainy.shape:
+        raise UserError(
+            f"the network made {tuple(restored.shape)} of {tuple(rainy.shape)}; the images it returns must have the "
+            "size of those it is given"
+        )
+    if not restored.is_floating_point():
+        raise UserError(f"the network returned {restored.dtype}; the images it returns must be floats in [0, 1]")
 
 
 def _spans(length: int, tile: int, margin: int, multiple: int) -> list[tuple[int, int, int, int]]:

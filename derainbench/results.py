@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ SCORE_COLUMNS: dict[str, str] = {
     "psnr": "float64",
     "ssim": "float64",
 }
+
+#: Bytes of a file's name, as most disks have it.
+_LONGEST_NAME = 255
 
 #: Stands in ``trained_on`` for a method that has nothing to train.
 UNTRAINED = "untrained"
@@ -146,7 +150,7 @@ class Results:
         """Where the restored image lies; it may be gone, if somebody made room."""
         known = self.evaluations.get((method, trained_on, seed, dataset))
         folder = known or evaluation_folder(self.folder, method, trained_on, seed, dataset)
-        return folder / "images" / f"{image}.png"
+        return image_file(folder, image)
 
 
 def training_folder(run: Path, method: str, dataset: str, seed: int) -> Path:
@@ -157,3 +161,12 @@ def training_folder(run: Path, method: str, dataset: str, seed: int) -> Path:
 def evaluation_folder(run: Path, method: str, trained_on: str, seed: int, dataset: str) -> Path:
     """``RUN/eval/METHOD/TRAINED-ON/seedN/DATASET``."""
     return run / "eval" / method / trained_on / f"seed{seed}" / dataset
+
+
+def image_file(evaluation: Path, image: str) -> Path:
+    """Where an evaluation keeps a restored image: ``images/IMAGE.png``, a hash in place of an overlong name's rest."""
+    name = f"{image}.png"
+    if len(name.encode()) > _LONGEST_NAME:
+        start = image.encode()[: _LONGEST_NAME - 21].decode(errors="ignore")  # whole letters
+        name = f"{start}~{hashlib.sha256(image.encode()).hexdigest()[:16]}.png"
+    return evaluation / "images" / name

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from derainbench.cells import Cell, TrainCell, key_of
 from derainbench.engine import Engine, describe_machine
-from derainbench.errors import StorageError, UserError, one_line
+from derainbench.errors import FOREIGN, StorageError, UserError, one_line
 from derainbench.evaluate import evaluate
+from derainbench.partial_scores import PartialScores
 from derainbench.store import Status, Store
 from derainbench.train import train
 from derainbench.weights import load_into
@@ -32,7 +33,13 @@ class Watcher(Protocol):
     def finished(self, cell: Cell, seconds: float) -> None:
         """The current cell is done."""
 
-    def failed(self, cell: Cell, error: str, crash: Exception | None) -> None:
+    def resumed(self, done: int, total: int) -> None:
+        """The current cell goes on where an earlier process left it."""
+
+    def note(self, text: str) -> None:
+        """Something about the current cell that its user should know."""
+
+    def failed(self, cell: Cell, error: str, crash: BaseException | None) -> None:
         """The current cell cannot be done; ``crash`` is the exception where it was no mistake of the user's."""
 
 
@@ -69,18 +76,19 @@ def execute(
     for cell in plan:
         status = statuses[cell.name]
         if status.state == "done":
+            store.tidy(cell)
             outcome.skipped += 1
             continue
         watcher.started(cell, status)
         begun = time.monotonic()
-        crash: Exception | None = None
+        crash: BaseException | None = None
         try:
             _do(cell, store, engine, watcher, workers, outcome.failed)
         except StorageError:
             raise
         except UserError as mistake:
             error = str(mistake)
-        except Exception as exception:  # a method's own code may raise anything; the other cells still run
+        except FOREIGN as exception:  # a method's own code may raise anything; the other cells still run
             crash, error = exception, f"{type(exception).__name__}: {one_line(exception)}"
         else:
             outcome.done += 1
@@ -97,9 +105,18 @@ def execute(
 def _do(cell: Cell, store: Store, engine: Engine, watcher: Watcher, workers: int, failed: Mapping[str, str]) -> None:
     folder = store.begin(cell)
     if isinstance(cell, TrainCell):
-        pairs = cell.dataset.pairs("train")
         train(
-            cell.variant, cell.recipe, pairs, cell.seed, folder, key_of(cell), engine.fabric, watcher.progress, workers
+            cell.variant,
+            cell.recipe,
+            cell.dataset.pairs("train"),
+            cell.seed,
+            folder,
+            key_of(cell),
+            engine.fabric,
+            watcher.progress,
+            workers,
+            watcher.resumed,
+            watcher.note,
         )
         return
     network = cell.variant.build()
@@ -109,14 +126,15 @@ def _do(cell: Cell, store: Store, engine: Engine, watcher: Watcher, workers: int
         load_into(network, cell.variant, store.folder / cell.training.name / "weights.safetensors")
     elif cell.variant.weights is not None:
         load_into(network, cell.variant, weights_file(cell.variant))
-    pairs = cell.dataset.pairs("test")
     evaluate(
         network,
-        pairs,
+        cell.dataset.pairs("test"),
         cell.protocols,
-        folder,
+        PartialScores(folder, key_of(cell)),
         engine.fabric,
         lambda done, total: watcher.progress(done, total, None),
         cell.variant.quantisation,
         cell.tile,
+        cell.seed,
+        watcher.resumed,
     )

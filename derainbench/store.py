@@ -13,10 +13,11 @@ from typing import Any, Literal
 import pandas as pd
 from pyarrow import ArrowException
 
-from derainbench.atomic import file_hash, read_json, storage_error, write_json
+from derainbench.atomic import PART, file_hash, read_json, remove, storage_error, write_json
 from derainbench.catalogue.pairing import make_pair
 from derainbench.cells import HARNESS_REVISION, Cell, TrainCell, key_of
 from derainbench.errors import UserError
+from derainbench.leftovers import remove_leftovers
 from derainbench.lock import locked
 from derainbench.names import parse_name
 from derainbench.protocols import PROTOCOLS
@@ -101,7 +102,12 @@ class Store:
             "made_on": made_on,
         }
         write_json(folder / "done.json", record)
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
+        self.tidy(cell)
+
+    def tidy(self, cell: Cell) -> None:
+        """Take away what a finished cell had for going on; a kill may have come before."""
+        for name in ("checkpoint.pt", "scores.partial.jsonl"):
+            remove(self.folder / cell.name / name)
 
     def fail(self, cell: Cell, error: str) -> None:
         """Record why a cell did not finish. What it has, such as a checkpoint, stays."""
@@ -113,6 +119,8 @@ class Store:
         target = next(
             place for n in itertools.count(1) if not (place := self.folder / "superseded" / str(n) / cell.name).exists()
         )
+        for folder in (source, source / "images"):
+            remove_leftovers(folder, PART)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             source.rename(target)
@@ -146,8 +154,9 @@ def load_results(folder: Path) -> Results:
         elif cell["kind"] == "train" and (place / "done.json").exists():
             trainings.append(_training(place, cell))
         elif cell["kind"] == "eval" and (place / "done.json").exists():
-            old = _out_of_date(place, datasets[cell["dataset"]], weights.get(cell["method"]))
-            old = old or _other_recipe(folder, cell, info)
+            done = read_json(place / "done.json")
+            old = _out_of_date(done.get("inputs", {}), datasets[cell["dataset"]], weights.get(cell["method"]))
+            old = old or _other_recipe(folder, cell, info) or _other_scores(place, done)
             if old:
                 failures.append(Failure(cell["folder"], f"out of date: {old}; run the command that made it again"))
             else:
@@ -190,9 +199,8 @@ def _result_file(cell: Cell) -> str:
     return "weights.safetensors" if isinstance(cell, TrainCell) else "scores.parquet"
 
 
-def _out_of_date(place: Path, dataset: dict[str, Any], weights: str | None) -> str:
+def _out_of_date(inputs: dict[str, Any], dataset: dict[str, Any], weights: str | None) -> str:
     """Why a finished evaluation does not belong beside the others, or nothing; ``weights`` is their file's sha256."""
-    inputs = read_json(place / "done.json").get("inputs", {})
     now = {name: PROTOCOLS[name].revision for name in inputs.get("protocols", {}) if name in PROTOCOLS}
     if inputs.get("data") != dataset["test_digest"]:
         return "the dataset's test images changed since"
@@ -213,6 +221,14 @@ def _other_recipe(folder: Path, cell: dict[str, Any], info: dict[str, Any]) -> s
     if named is None or not training.exists():
         return ""
     return "" if read_json(training).get("inputs", {}).get("recipe") == named else "the recipe changed since"
+
+
+def _other_scores(place: Path, done: dict[str, Any]) -> str:
+    """Why a score table is not the one that was finished, or nothing; older ones have no hash."""
+    table = place / "scores.parquet"
+    if not table.exists():
+        return "its scores.parquet is gone"
+    return "" if done.get("sha256") in (None, file_hash(table)) else "its scores.parquet was changed or damaged since"
 
 
 def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:

@@ -7,22 +7,23 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from derainbench.atomic import write_atomic
 from derainbench.catalogue.pairing import Pair
 from derainbench.errors import UserError, one_line
 from derainbench.images import read_pair
-from derainbench.method import Batch, Training
+from derainbench.method import Training
 from derainbench.metrics import finite_mean, score
 from derainbench.pairs import Patches, hold_out, rainy_statistics
 from derainbench.recipe import Recipe
 from derainbench.restore import restore
+from derainbench.stopping import Stopped, postponed
 from derainbench.tensors import to_tensor
 from derainbench.trainer import Trainer
+from derainbench.training_batches import deaths_of_workers_told, training_batches
 from derainbench.variant import Variant
 from derainbench.weights import save_weights
 
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
 #: Called after every step with (steps done, steps in all, loss of the step).
 OnStep = Callable[[int, int, float], None]
 
+#: Called where a training goes on from a checkpoint, with (steps done, steps in all).
+OnResume = Callable[[int, int], None]
+
 #: The log has about this many lines, so that it stays small for 300,000 steps.
 LOG_LINES = 1000
 
 
+@deaths_of_workers_told()
 def train(
     variant: Variant,
     recipe: Recipe,
@@ -46,12 +51,15 @@ def train(
     fabric: Fabric,
     on_step: OnStep,
     workers: int = 0,
+    on_resume: OnResume = lambda done, total: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Train one cell and leave ``weights.safetensors`` and ``log.jsonl`` in its folder.
 
     ``key`` identifies what is trained; a checkpoint of another key is ignored. On the way, ``checkpoint.pt`` holds the
-    state after some step, so that training goes on from there after an interruption. Raises :class:`UserError` on
-    a loss that is not finite or on a checkpoint that cannot be read.
+    state after some step, so that training goes on from there after an interruption; one that is asked for by a signal
+    (:mod:`.stopping`) first saves the step at hand. ``say`` is told what a user should know. Raises :class:`UserError`
+    on a loss or a weight that is not finite and on a checkpoint that cannot be read.
     """
     torch.manual_seed(seed)
     network = variant.build()
@@ -60,29 +68,46 @@ def train(
     network.on_training_data(*rainy_statistics(pairs))
     trainer = (variant.method.trainer or Trainer)(fabric, network, recipe, patches.steps)
     checkpoint = Checkpoint(folder / "checkpoint.pt", key)
-    start = checkpoint.load(trainer, fabric)
+    done = start = checkpoint.load(trainer, fabric, patches.steps)
+    if start:
+        on_resume(start, patches.steps)
     log = Log(folder / "log.jsonl", start)
     log_every = max(1, patches.steps // LOG_LINES)
+
+    def stop(what: str) -> NoReturn:
+        last = f"the checkpoint after step {checkpoint.step}" if checkpoint.step else "no checkpoint yet"
+        raise UserError(
+            f"{variant.name}: {what} at step {done} of {patches.steps}; last good state: {last} ({checkpoint.path}); "
+            "lower lr or set clip in a recipe file, which starts this training anew"
+        )
+
     network.train()
-    for step, batch in enumerate(_batches(patches, start, workers, fabric), start):
-        if isinstance(batch, UserError):
-            raise batch
-        loss = float(trainer.step(step, batch))
-        done = step + 1
-        if not math.isfinite(loss):
-            last = f"the checkpoint after step {checkpoint.step}" if checkpoint.step else "no checkpoint yet"
-            raise UserError(
-                f"{variant.name}: the loss or its gradient is {loss} at step {done} of {patches.steps}; "
-                f"last good state: {last} ({checkpoint.path}); "
-                "lower lr or set clip in a recipe file, which starts this training anew"
-            )
-        if done % log_every == 0 or done == patches.steps:
-            log.add({"step": done, "loss": loss})
-        if held_out and (done % recipe.validate_every == 0 or done == patches.steps):
-            log.add({"step": done, "validation_psnr_y": _validate(trainer, network.size_multiple, held_out, fabric)})
-        if done % recipe.checkpoint_every == 0 and done < patches.steps:
+    batches = training_batches(patches, start, workers, fabric, say)
+    whole = True  # whether network, optimiser, random state and log are all of the step ``done``
+    try:
+        for step, batch in enumerate(batches, start):
+            with postponed():
+                whole = False
+                loss = float(trainer.step(step, batch))
+                done = step + 1
+                if not math.isfinite(loss):
+                    stop(f"the loss or its gradient is {loss}")
+                if done % log_every == 0 or done == patches.steps:
+                    log.add({"step": done, "loss": loss})
+                if held_out and (done % recipe.validate_every == 0 or done == patches.steps):
+                    psnr = _validate(trainer, network.size_multiple, held_out, fabric)
+                    log.add({"step": done, "validation_psnr_y": psnr})
+                if done % recipe.checkpoint_every == 0 or done == patches.steps:
+                    if not _finite(network):
+                        stop("a weight is not finite")
+                    if done < patches.steps:
+                        checkpoint.save(trainer, fabric, done)
+                on_step(done, patches.steps, loss)
+                whole = True
+    except (Stopped, KeyboardInterrupt):
+        if whole and checkpoint.step < done < patches.steps and _finite(network):
             checkpoint.save(trainer, fabric, done)
-        on_step(done, patches.steps, loss)
+        raise
     log.write()
     save_weights(folder / "weights.safetensors", network)
 
@@ -101,23 +126,30 @@ class Checkpoint:
         write_atomic(self.path, buffer.getvalue())
         self.step = step
 
-    def load(self, trainer: Training, fabric: Fabric) -> int:
-        """The step to go on from: 0 without a checkpoint, or with one of another key."""
+    def load(self, trainer: Training, fabric: Fabric, steps: int) -> int:
+        """The step to go on from, below ``steps``: 0 without a checkpoint, or with one of another key."""
         if not self.path.exists():
             return 0
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             if state["key"] != self.key:
                 return 0
+            step = _checked_step(state["step"], steps)
             trainer.load_state_dict(state["trainer"])
             _set_random_state(state["random"], fabric)
-            self.step = int(state["step"])
+            self.step = step
         except Exception as error:  # a damaged file makes torch's reader raise almost anything
             reason = one_line(error)[:120] or type(error).__name__
             raise UserError(
                 f"checkpoint {self.path} cannot be read ({reason}); delete it to train this cell from the start"
             ) from error
         return self.step
+
+
+def _checked_step(step: object, steps: int) -> int:
+    if type(step) is not int or not 0 < step < steps:
+        raise ValueError(f"it is of step {step!r}, and this training has {steps}")
+    return step
 
 
 class Log:
@@ -141,31 +173,9 @@ class Log:
         write_atomic(self._path, "".join(line + "\n" for line in self._lines).encode())
 
 
-class _Delivered(Dataset[Batch | UserError]):
-    """The patches, or the mistake found in their files: raised in a worker, it would arrive as a traceback."""
-
-    def __init__(self, patches: Patches) -> None:
-        self._patches = patches
-
-    def __getitem__(self, step: int) -> Batch | UserError:
-        try:
-            return self._patches[step]
-        except UserError as error:
-            return error
-
-
-def _batches(patches: Patches, start: int, workers: int, fabric: Fabric) -> DataLoader[Batch | UserError]:
-    loader = DataLoader(
-        _Delivered(patches),
-        batch_size=None,  # an item is a batch
-        sampler=range(start, patches.steps),
-        num_workers=workers,
-        # A generator of its own: the loader draws a number when it starts, which would shift the global state.
-        generator=torch.Generator(),
-        pin_memory=fabric.device.type == "cuda",
-        persistent_workers=False,
-    )
-    return fabric.setup_dataloaders(loader, use_distributed_sampler=False)  # type: ignore[return-value]
+def _finite(network: torch.nn.Module) -> bool:
+    """Whether every weight is a number: one step too large leaves weights that are none, and no loss that tells."""
+    return all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())
 
 
 def _validate(trainer: Training, size_multiple: int, pairs: Sequence[Pair], fabric: Fabric) -> float:

@@ -23,6 +23,9 @@ _OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
 }
 
+#: In fp16 a gradient that is not finite is taken for too large as long as the loss is multiplied by more than this.
+SMALLEST_SCALE = 1.0
+
 
 class Trainer:
     """Minimises ``network.training_loss`` with one optimiser, as the recipe says.
@@ -43,26 +46,39 @@ class Trainer:
         that is not finite changes no weight and is returned in the loss's place."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, step, self.steps)
-        loss: Tensor = self.network.training_loss(batch._replace(rainy=channels_last(batch.rainy)), self.loss)
+        # Fabric calls this method in its precision only where it wraps the network, as for several devices.
+        with self.fabric.autocast():
+            loss: Tensor = self.network.training_loss(batch._replace(rainy=channels_last(batch.rainy)), self.loss)
         if torch.isfinite(loss):
             self.fabric.backward(loss)
             largest = self.recipe.clip if self.recipe.clip is not None else math.inf
             norm = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=largest, error_if_nonfinite=False)
-            if norm is not None and not torch.isfinite(norm):
-                loss = norm  # a finite loss can have a gradient that is not, such as that of a square root at 0
-            else:
+            finite = norm is None or bool(torch.isfinite(norm))
+            if (
+                finite or self._scale() > SMALLEST_SCALE
+            ):  # a gradient too large for its scale: the step halves that instead
                 self.optimiser.step()
+            elif norm is not None:
+                loss = norm  # a finite loss can have a gradient that is not, such as that of a square root at 0
         self.optimiser.zero_grad(set_to_none=True)
         return loss.detach()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that later steps depend on."""
-        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        scaler = self.fabric.strategy.precision.state_dict()
+        return {**state, "scaler": scaler} if scaler else state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what :meth:`state_dict` gave."""
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if "scaler" in state:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
+
+    def _scale(self) -> float:
+        """By what fp16 multiplies the loss now, so that small gradients do not become zero; 0 in other precisions."""
+        return float(self.fabric.strategy.precision.state_dict().get("scale", 0.0))
 
 
 def make_optimiser(network: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from derainbench.errors import UserError, one_line
+from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.method import Derainer, Method, Weights
 from derainbench.names import ParsedName
 from derainbench.options import check_options, spell
@@ -71,10 +71,10 @@ class Variant:
         try:
             with torch.device("meta"):
                 return self.build()
-        except Exception:  # a constructor that reads a tensor's value
+        except FOREIGN:  # a constructor that reads a tensor's value
             try:
                 return self.build()
-            except Exception as error:  # whatever the author's constructor raises
+            except FOREIGN as error:  # whatever the author's constructor raises
                 reason = f"{type(error).__name__}: {one_line(error)}"
                 raise UserError(f"{self.name} cannot be built ({reason}); mend the method or its options") from error
 

@@ -73,7 +73,13 @@ class ConsoleWatcher:
         self._end()
         self._say(f"{self._place} ({seconds:.1f} s)")
 
-    def failed(self, cell: Cell, error: str, crash: Exception | None) -> None:
+    def resumed(self, done: int, total: int) -> None:
+        self._say(f"{self._place} goes on after {done:,} of {total:,} {self._unit}")
+
+    def note(self, text: str) -> None:
+        self._say(f"{self._place} note: {text}")
+
+    def failed(self, cell: Cell, error: str, crash: BaseException | None) -> None:
         self._end()
         self._say(f"{self._place} FAILED: {error}")
         if crash is not None and self._debug:

@@ -328,15 +328,25 @@ def test_a_damaged_description(store: Store, training: TrainCell, refused: Refus
         load_results(store.folder)
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all"])
-def test_a_damaged_score_table(
-    store: Store, training: TrainCell, evaluation: EvalCell, content: bytes, refused: Refused
+@pytest.mark.parametrize("content", [None, b"", b"PAR1", b"not parquet at all"])
+def test_a_score_table_that_is_not_the_one_that_was_finished(
+    store: Store, training: TrainCell, evaluation: EvalCell, content: bytes | None
 ) -> None:
+    """Edited by hand, damaged or gone: not shown, and done again by the same command."""
     describe(store, training, evaluation)
     folder = complete(store, evaluation)
-    (folder / "scores.parquet").write_bytes(content)
-    with refused(str(folder / "scores.parquet"), "cannot be read", f"delete {folder}", "run the same command again"):
-        load_results(store.folder)
+    table = folder / "scores.parquet"
+    if content is None:
+        pd.read_parquet(table).assign(psnr=99.0).to_parquet(table)
+    else:
+        table.write_bytes(content)
+    results = load_results(store.folder)
+    assert results.scores.empty
+    (failure,) = results.failures
+    assert "its scores.parquet was changed or damaged since; run the command that made it again" in failure.error
+    assert store.status(evaluation).state == "missing"
+    table.unlink()
+    assert "its scores.parquet is gone" in load_results(store.folder).failures[0].error
 
 
 def test_a_new_folder_has_no_description(store: Store) -> None:

@@ -170,6 +170,5 @@ def _generated(card: Card) -> Path:
     # The folder's name carries what the files are made from, so that a changed card never meets old files.
     spec = hashlib.sha256(card.generate.model_dump_json().encode()).hexdigest()[:12]
     folder = cache_folder() / "datasets" / f"{card.name}-r{card.revision}-{spec}"
-    if not folder.is_dir():
-        generate(card.generate, folder)
+    generate(card.generate, folder)  # where it is not there already
     return folder

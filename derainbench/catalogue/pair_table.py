@@ -9,7 +9,9 @@ from typing import overload
 import numpy as np
 import pyarrow as pa
 
+from derainbench.atomic import file_hash
 from derainbench.catalogue.pairing import Pair, make_pair
+from derainbench.errors import UserError
 
 
 class Pairs(Sequence[Pair]):
@@ -18,8 +20,8 @@ class Pairs(Sequence[Pair]):
     ``table`` has a row a pair of the whole split: ``image``, ``scene``, ``height`` and ``width`` of the rainy image in
     pixels (0 where it could not be read), and ``rainy``, ``clean`` and each layer's path below ``root``; of
     side-by-side files ``rainy`` only, ``side_by_side`` saying which half is which. Beside each path column are its
-    file's size in bytes and time of change in ns when it was hashed, ``rainy_bytes`` and ``rainy_modified``. ``digest``
-    is the whole split's, and ``rows`` are the numbers of these pairs in it.
+    file's size in bytes and time of change in ns when it was hashed, ``rainy_bytes`` and ``rainy_modified``, and of a
+    test split ``rainy_sha256``. ``digest`` is the whole split's, and ``rows`` are the numbers of these pairs in it.
     """
 
     def __init__(
@@ -40,6 +42,20 @@ class Pairs(Sequence[Pair]):
         path, size, modified = (self._columns[f"{role}{what}"][row].as_py() for what in ("", "_bytes", "_modified"))
         now = (self.root / path).stat()
         return bool((now.st_size, now.st_mtime_ns) == (size, modified))
+
+    def check_content(self, index: int) -> None:
+        """:class:`UserError` where a file of a pair has another content than when it was hashed, by its sha256.
+
+        Size and time alone do not tell: files may be exchanged that agree in both. Of a split whose table has hashes.
+        """
+        row = int(self.rows[index])
+        for role in self.roles:
+            path = self.root / self._columns[role][row].as_py()
+            if file_hash(path) != self._columns[f"{role}_sha256"][row].as_py():
+                raise UserError(
+                    f"{path} changed after this run had read it; leave it alone and run the same command again (where "
+                    "that says the same, first: derainbench datasets verify NAME, which reads every file anew)"
+                )
 
     def __reduce__(self) -> tuple[type[Pairs], tuple[object, ...]]:
         # Without this the columns would travel twice to other processes.

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from derainbench.atomic import read_json, write_json
 from derainbench.cache import cache_folder
-from derainbench.errors import StorageError, UserError, one_line
+from derainbench.errors import FOREIGN, StorageError, UserError, one_line
 from derainbench.memory_layout import channels_last
 from derainbench.variant import Variant
 
@@ -66,7 +66,7 @@ def count_macs(network: nn.Module, height: int, width: int) -> int:
     try:
         with torch.no_grad(), counter:
             functional_call(network.eval(), shapes, (channels_last(image),))
-    except Exception as error:  # whatever a plugin's network raises
+    except FOREIGN as error:  # whatever a plugin's network raises
         raise NotCountedError(
             f"it does not run on the meta device ({type(error).__name__}: {one_line(error)})"
         ) from error

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from derainbench.engine import choose_engine
-from derainbench.errors import UserError, one_line
+from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.registry import discover
 from derainbench.restore import prepare, restore
 from derainbench.variant import Variant
@@ -89,7 +89,7 @@ def _send(sender: Connection, row: Row, conditions: Conditions) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C goes to all; this one says nothing about it
     try:
         found = costs(row.method, row.width, row.height, conditions)
-    except Exception as error:  # whatever a network raises, or its device
+    except FOREIGN as error:  # whatever a network raises, or its device
         found = {"error": reason(error)}
     sender.send(found)
 

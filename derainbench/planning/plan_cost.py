@@ -109,7 +109,7 @@ def _about(seconds: float) -> str:
 
 
 def _step(conv: nn.Module, images: Tensor, engine: Engine) -> None:
-    with torch.autocast(engine.device.type, torch.bfloat16, enabled=engine.precision == "bf16"):
+    with engine.autocast():
         output: Tensor = conv(images)
     output.sum().backward()  # type: ignore[no-untyped-call]
     _synchronise(engine.device)

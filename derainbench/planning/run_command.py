@@ -54,10 +54,13 @@ def carry_out(planned: Planned, debug: bool) -> Done:
     """Do what is missing or changed. :class:`UserError` where its data or weights are not on this machine."""
     for problem in planned.lacking():
         raise UserError(problem)
-    order, grid, cells, store = planned.order, planned.grid, planned.cells, planned.store
+    order, store = planned.order, planned.store
     options = same_files(order.card, order.data_root)
-    seen = look_at_training_sets(cells, dataset_finder(order.card, order.data_root), options)
+    seen = look_at_training_sets(planned.cells, dataset_finder(order.card, order.data_root), options)
     with store.locked():
+        # What is there is worked out again: a cell that was finished meanwhile would be begun anew.
+        planned = planned.looked_at_again()
+        grid, cells = planned.grid, planned.cells
         command = shlex.join(["derainbench", *sys.argv[1:]])
         info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)
         if isinstance(grid, SuiteGrid):

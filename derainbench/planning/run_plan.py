@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from derainbench.catalogue.cards import all_cards
+from derainbench.catalogue.cards import SplitName, all_cards
 from derainbench.catalogue.locate import Dataset, checked_root
 from derainbench.cells import Cell, TrainCell
 from derainbench.engine import Engine, choose_engine
@@ -64,7 +65,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan with what is there of it: ``statuses`` by the cell's name."""
+    """A plan with what is there of it: ``statuses`` by the cell's name; ``before`` is what ``run.json`` said."""
 
     order: Order
     grid: Plan
@@ -72,6 +73,13 @@ class Planned:
     statuses: Mapping[str, Status]
     store: Store
     engine: Engine
+    before: Mapping[str, Any] | None = None
+
+    def looked_at_again(self) -> Planned:
+        """The plan with what is there now: another process may have finished cells, or asked the run for more."""
+        if self.store.read_info() != self.before:
+            return plan_run(self.order, say=lambda text: None)
+        return replace(self, statuses=_statuses(self.cells, self.store))
 
     def lacking(self) -> list[str]:
         """What this machine does not have for the plan, a line each with its remedy."""
@@ -90,11 +98,13 @@ class Planned:
         return [f"not here: {names}; {remedy}", *weights]
 
 
-def plan_run(order: Order) -> Planned:
+def plan_run(order: Order, say: Callable[[str], None] = typer.echo) -> Planned:
     """What the order asks for, and what is there of it. Says which recipe and seeds are meant; changes nothing."""
     _check_combination(order)
     registry = discover(order.plugin)
-    return _plan_grid(order, registry) if order.suite is None else _plan_suite(order, order.suite, registry)
+    if order.suite is None:
+        return _plan_grid(order, registry, say)
+    return _plan_suite(order, order.suite, registry, say)
 
 
 def _check_combination(order: Order) -> None:
@@ -113,18 +123,18 @@ def _check_combination(order: Order) -> None:
         raise UserError("a suite says what is tested on what; leave --cross out")
 
 
-def _plan_grid(order: Order, registry: Registry) -> Planned:
+def _plan_grid(order: Order, registry: Registry, say: Callable[[str], None]) -> Planned:
     assert order.methods is not None
     assert order.datasets is not None
     variants = choose_variants(registry, order.methods, None if order.baseline is False else UNPROCESSED)
     chosen = choose_datasets(order.datasets, order.card, order.data_root)
-    how = _settings(order, registry, variants, chosen)
+    how = _settings(order, registry, variants, chosen, say)
     tile = parse_tile(order.tile)
     grid = Grid(variants, chosen, how.book, how.seeds, how.protocols, how.engine.precision, order.cross, tile)
     return _planned(order, grid, how)
 
 
-def _plan_suite(order: Order, suite: Suite, registry: Registry) -> Planned:
+def _plan_suite(order: Order, suite: Suite, registry: Registry, say: Callable[[str], None]) -> Planned:
     options = {} if order.reduce is None else parse_options(order.reduce)
     wanted = measurements(suite, registry, Adaptation(options, _stand_in(order)))
     if order.baseline:
@@ -132,9 +142,9 @@ def _plan_suite(order: Order, suite: Suite, registry: Registry) -> Planned:
         wanted += [Measurement(registry.variant(UNPROCESSED), None, name) for name in tested]
     find = dataset_finder(order.card, checked_root(order.data_root))
     found = found_datasets(wanted, all_cards(order.card), find)
-    how = _settings(order, registry, [m.variant for m in wanted], list(found.values()))
+    how = _settings(order, registry, [m.variant for m in wanted], list(found.values()), say)
     absent = not_registered(suite, registry)
-    typer.echo(f"suite {suite.name}" + (f"; not in the registry: {'; '.join(absent)}" if absent else ""))
+    say(f"suite {suite.name}" + (f"; not in the registry: {'; '.join(absent)}" if absent else ""))
     tile = parse_tile(order.tile)
     grid = SuiteGrid(suite, wanted, found, how.book, how.seeds, how.protocols, how.engine.precision, tile)
     return _planned(order, grid, how)
@@ -162,9 +172,16 @@ class _Settings:
     engine: Engine
     protocols: Sequence[str]
     seeds: Sequence[int]
+    before: Mapping[str, Any] | None
 
 
-def _settings(order: Order, registry: Registry, variants: Sequence[Variant], datasets: Sequence[Dataset]) -> _Settings:
+def _settings(
+    order: Order,
+    registry: Registry,
+    variants: Sequence[Variant],
+    datasets: Sequence[Dataset],
+    say: Callable[[str], None],
+) -> _Settings:
     """As ordered; what the run folder has already decides where the order does not."""
     engine = choose_engine(order.device, order.precision)
     seeds = choose_seeds(order.seeds)
@@ -172,28 +189,37 @@ def _settings(order: Order, registry: Registry, variants: Sequence[Variant], dat
     book = recipe_book(recipe)
     book.check(registry.names())
     if any(variant.trainable for variant in variants):
-        typer.echo(f"recipe {recipe}{why}; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
+        say(f"recipe {recipe}{why}; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")
     else:
-        typer.echo("nothing is trained")
+        say("nothing is trained")
     name = book.name if order.suite is None else f"{order.suite.name}-{book.name}"
     store = Store(order.out or Path("runs") / name)
-    before = store.read_info() or {}
+    before = store.read_info()
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = choose_engine(order.device, before["precision"])
-    return _Settings(book, store, engine, choose_protocols(order.protocols, before.get("protocols", ())), seeds)
+    protocols = choose_protocols(order.protocols, (before or {}).get("protocols", ()))
+    return _Settings(book, store, engine, protocols, seeds, before)
 
 
 def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:
     """The plan's cells, each compared with what is in the run folder."""
     cells = grid.cells()
-    here = [(dataset, split) for dataset, split in splits_of(cells) if dataset.has(split)]
-    read_manifests(here)
-    readable = {(dataset.name, split) for dataset, split in here}
-    statuses = {c.name: how.store.status(c) if _data_of(c) <= readable else Status("no data") for c in cells}
+    read_manifests(_splits_here(cells))
+    return Planned(order, grid, cells, _statuses(cells, how.store), how.store, how.engine, how.before)
+
+
+def _splits_here(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
+    return [(dataset, split) for dataset, split in splits_of(cells) if dataset.has(split)]
+
+
+def _statuses(cells: Sequence[Cell], store: Store) -> dict[str, Status]:
+    """What is there of each cell, by its name."""
+    readable = {(dataset.name, split) for dataset, split in _splits_here(cells)}
+    statuses = {c.name: store.status(c) if _data_of(c) <= readable else Status("no data") for c in cells}
     left = [cell for cell in cells if statuses[cell.name].state in ("missing", "changed")]
     for name, problem in _missing_weights(left).items():
         statuses |= {cell.name: Status("no weights", problem) for cell in left if cell.variant.name == name}
-    return Planned(order, grid, cells, statuses, how.store, how.engine)
+    return statuses
 
 
 def _data_of(cell: Cell) -> set[tuple[str, str]]:
