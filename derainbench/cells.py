@@ -34,7 +34,7 @@ class TrainCell:
     seed: int
     precision: str
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Where it lies, relative to the run folder."""
         return training_folder(_HERE, self.variant.name, self.dataset.name, self.seed).as_posix()
@@ -75,7 +75,7 @@ class EvalCell:
             return self.training.dataset.name
         return self.variant.weights.trained_on if self.variant.weights else UNTRAINED
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Where it lies, relative to the run folder."""
         folder = evaluation_folder(_HERE, self.variant.name, self.trained_on, self.seed, self.dataset.name)

@@ -27,10 +27,12 @@ from derainbench.cli_options import (
     JsonOption,
     PluginOption,
     PrecisionOption,
+    ThreadsOption,
     TileOption,
 )
 from derainbench.errors import UserError, one_line
 from derainbench.stopping import Stopped, obeyed
+from derainbench.threads import use_threads, wait_passively
 from derainbench.weights_cli import weights_app
 
 if TYPE_CHECKING:
@@ -40,12 +42,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # its boxes take longer to import than all the rest of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, evaluate and compare single-image deraining methods under named metric protocols.",
 )
-app.add_typer(datasets_app, name="datasets")
-app.add_typer(weights_app, name="weights")
+app.add_typer(datasets_app, name="datasets", short_help="List, check, compare and make datasets.")
+app.add_typer(weights_app, name="weights", short_help="List, add and export trained weights.")
 
 
 class Baseline(StrEnum):
@@ -77,10 +80,10 @@ def _main(
     """Options of every command."""
 
 
-@app.command()
+@app.command(short_help="Train and evaluate methods on datasets.")
 def run(
     methods: Annotated[
-        str | None, typer.Option(help="Methods, with commas between: nasnet, 'nasnet\\[attention=se]', or all.")
+        str | None, typer.Option(help="Methods, with commas between: nasnet, 'nasnet[attention=se]', or all.")
     ] = None,
     datasets: Annotated[
         str | None,
@@ -111,6 +114,7 @@ def run(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     tile: TileOption = "auto",
+    threads: ThreadsOption = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that load training data; the result is the same.")] = 0,
     data_root: DataOption = None,
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
@@ -145,6 +149,7 @@ def run(
         plugin=plugin,
         card=card,
     )
+    use_threads(threads)
     planned = plan_run(order)
     if dry_run:
         show(planned)
@@ -172,7 +177,7 @@ def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
         raise typer.Exit(1 if outcome.crashed else 2)
 
 
-@app.command()
+@app.command(short_help="Write the comparison: page, LaTeX, CSV, ...")
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; several are merged into one.")],
     formats: Annotated[
@@ -214,7 +219,7 @@ def report(
     typer.echo(str(path))
 
 
-@app.command()
+@app.command(short_help="Say what changed between two runs.")
 def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="The folder of a run.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="The folder of another.")],
@@ -235,7 +240,7 @@ def compare(
     typer.echo((comparison_json if as_json else comparison_text)(comparison), nl=False)
 
 
-@app.command()
+@app.command(short_help="List the methods.")
 def methods(plugin: PluginOption = [], as_json: JsonOption = False) -> None:  # noqa: B006
     """List the methods: parameters, options, weights, where each comes from; broken plugins with their error."""
     from derainbench.listings import list_methods
@@ -244,7 +249,7 @@ def methods(plugin: PluginOption = [], as_json: JsonOption = False) -> None:  # 
     typer.echo(list_methods(discover(plugin), as_json))
 
 
-@app.command()
+@app.command(short_help="Measure what methods cost.")
 def efficiency(
     methods: Annotated[
         str, typer.Option(help="Methods, with commas between, or all; 'derainbench methods' lists them.")
@@ -261,6 +266,7 @@ def efficiency(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "fp32",
+    threads: ThreadsOption = None,
     plugin: PluginOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
@@ -279,6 +285,7 @@ def efficiency(
     from derainbench.planning.choices import choose_variants
     from derainbench.registry import discover
 
+    use_threads(threads)
     variants = choose_variants(discover(plugin), methods, None)
     text, complete = measure_all(variants, size, choose_engine(device, precision), repeats, plugin, out, as_json)
     typer.echo(text)
@@ -286,10 +293,10 @@ def efficiency(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Take the rain out of photographs.")
 def derain(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photographs of any size.")],
-    method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet\\[stages=2]'.")],
+    method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet[stages=2]'.")],
     weights: Annotated[
         Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")
     ] = None,
@@ -299,6 +306,7 @@ def derain(
     tile: TileOption = "auto",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     plugin: PluginOption = [],  # noqa: B006
 ) -> None:
     """Take the rain out of your own photographs; writes PHOTO-METHOD.png."""
@@ -308,6 +316,7 @@ def derain(
     from derainbench.restore import parse_tile, restorer
     from derainbench.weights import load_into
 
+    use_threads(threads)
     asked = parse_tile(tile)
     variant = discover(plugin).variant(method)
     fabric = choose_engine(device, precision).fabric
@@ -327,7 +336,7 @@ def derain(
         typer.echo(str(target))
 
 
-@app.command()
+@app.command(short_help="Check a method that you write.")
 def check(
     method: Annotated[
         str, typer.Argument(metavar="METHOD_OR_FILE", help="A method's name, or the file that defines it.")
@@ -353,6 +362,7 @@ def main() -> NoReturn:
     """Run a command; a mistake that the user can mend is one line on standard error and exit status 2."""
     # At its end Python looks for garbage among all that torch has made, which takes half a second and frees nothing.
     atexit.register(gc.freeze)
+    wait_passively()
     with obeyed():
         status = _status()
     sys.exit(status)

@@ -22,6 +22,9 @@ TileOption = Annotated[
 PrecisionOption = Annotated[
     str, typer.Option("--precision", help="auto (bf16 on a GPU that has it), fp32, tf32, bf16, fp16.")
 ]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, max=1024, help="Threads that compute; default the cores at hand.")
+]
 
 
 def same_files(cards: Iterable[Path], data_root: Path | None) -> list[str]:

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +27,7 @@ def code_digest(classes: Iterable[type]) -> str:
             continue
         seen[module.__name__] = path
         waiting += [used for used in _used_by(module) if (file := _file_of(used)) and file.parent == path.parent]
-    codes = sorted(_code_only(path.read_text(encoding="utf-8")) for path in set(seen.values()))
+    codes = sorted(_code_of(path) for path in set(seen.values()))
     return hashlib.sha256("\0".join(codes).encode()).hexdigest()
 
 
@@ -54,6 +55,17 @@ def _describes(statement: ast.stmt) -> bool:
     """Whether a statement of a module only makes a ``Method``."""
     value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Method"
+
+
+def _code_of(path: Path) -> str:
+    """A file's code, worked out once as long as the file does not change: a run asks for it with every cell."""
+    facts = path.stat()
+    return _code_of_unchanged(path, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=256)
+def _code_of_unchanged(path: Path, modified: int, size: int) -> str:
+    return _code_only(path.read_text(encoding="utf-8"))
 
 
 def _code_only(source: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
-from pyarrow import ArrowException
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from derainbench.atomic import PART, file_hash, read_json, remove, storage_error, write_json
 from derainbench.catalogue.pairing import make_pair
@@ -143,8 +146,10 @@ def load_results(folder: Path) -> Results:
     if not (folder / "run.json").is_file():
         raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
     info = _checked_info(folder / "run.json", oldest=1)
-    frames, failures, trainings = [], [], []
+    failures, trainings = [], []
+    tables: list[tuple[dict[str, Any], pa.Table]] = []
     evaluations: dict[EvaluationKey, Path] = {}
+    recipes = {cell["folder"]: cell.get("recipe") for cell in info["cells"] if cell["kind"] == "train"}
     datasets = {dataset["name"]: dataset for dataset in info["datasets"]}
     weights = {method["name"]: method["weights"]["sha256"] for method in info["methods"] if method.get("weights")}
     for cell in info["cells"]:
@@ -156,20 +161,20 @@ def load_results(folder: Path) -> Results:
         elif cell["kind"] == "eval" and (place / "done.json").exists():
             done = read_json(place / "done.json")
             old = _out_of_date(done.get("inputs", {}), datasets[cell["dataset"]], weights.get(cell["method"]))
-            old = old or _other_recipe(folder, cell, info) or _other_scores(place, done)
-            if old:
+            old = old or _other_recipe(folder, cell, recipes, info.get("recipes", {}))
+            table, damage = _cell_scores(place, done.get("sha256"))
+            old = old or damage
+            if old or table is None:
                 failures.append(Failure(cell["folder"], f"out of date: {old}; run the command that made it again"))
             else:
-                frames.append(_cell_scores(place, cell))
+                tables.append((cell, table))
                 evaluations[cell["method"], cell["trained_on"], cell["seed"], cell["dataset"]] = place
-    empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
-    scores = pd.concat(frames, ignore_index=True).astype(SCORE_COLUMNS)[list(SCORE_COLUMNS)] if frames else empty
     return Results(
         folder=folder,
         info=info,
         methods=tuple(_method(method) for method in info["methods"]),
         datasets=tuple(_dataset(dataset) for dataset in info["datasets"]),
-        scores=scores,
+        scores=_together(tables),
         failures=tuple(failures),
         trainings=tuple(trainings),
         evaluations=evaluations,
@@ -211,36 +216,53 @@ def _out_of_date(inputs: dict[str, Any], dataset: dict[str, Any], weights: str |
     return ""
 
 
-def _other_recipe(folder: Path, cell: dict[str, Any], info: dict[str, Any]) -> str:
+def _other_recipe(folder: Path, cell: dict[str, Any], recipes: Mapping[str, Any], of_methods: Mapping[str, Any]) -> str:
     """Why an evaluation's training does not belong under the recipe that the run names for it, or nothing."""
-    place = training_folder(Path(), cell["method"], cell["trained_on"], cell["seed"])
+    place = training_folder(Path(), cell["method"], cell["trained_on"], cell["seed"]).as_posix()
     # A training has its own since there are suites; before, all trainings of a method had one.
-    of_method = info.get("recipes", {}).get(parse_name(cell["method"]).base)
-    named = next((c.get("recipe") for c in info["cells"] if c["folder"] == place.as_posix()), None) or of_method
+    named = recipes.get(place) or of_methods.get(parse_name(cell["method"]).base)
     training = folder / place / "done.json"
     if named is None or not training.exists():
         return ""
     return "" if read_json(training).get("inputs", {}).get("recipe") == named else "the recipe changed since"
 
 
-def _other_scores(place: Path, done: dict[str, Any]) -> str:
-    """Why a score table is not the one that was finished, or nothing; older ones have no hash."""
-    table = place / "scores.parquet"
-    if not table.exists():
-        return "its scores.parquet is gone"
-    return "" if done.get("sha256") in (None, file_hash(table)) else "its scores.parquet was changed or damaged since"
-
-
-def _cell_scores(place: Path, cell: dict[str, Any]) -> pd.DataFrame:
+def _cell_scores(place: Path, sha256: str | None) -> tuple[pa.Table | None, str]:
+    """The score table of a finished cell, and what is wrong with it, or nothing; older ones have no hash."""
+    path = place / "scores.parquet"
+    changed = "its scores.parquet was changed or damaged since"
     try:
-        frame = pd.read_parquet(place / "scores.parquet")
-    except (OSError, ArrowException, ValueError) as error:
-        raise UserError(
-            f"{place / 'scores.parquet'} cannot be read; delete {place} and run the same command again"
-        ) from error
-    if "tile" not in frame:
-        frame["tile"] = 0  # measured before there were tiles
-    return frame.assign(**{name: cell[name] for name in ("method", "trained_on", "seed", "dataset")})
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None, "its scores.parquet is gone"
+    except OSError as error:
+        raise storage_error(path, error) from error
+    if sha256 not in (None, hashlib.sha256(content).hexdigest()):
+        return None, changed
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            return file.read(), ""
+    except (pa.ArrowException, ValueError, OSError):
+        return None, changed
+
+
+def _together(tables: Sequence[tuple[dict[str, Any], pa.Table]]) -> pd.DataFrame:
+    """The score tables of cells as one, with what their places say: of thousands of cells at once, not one by one."""
+    if not tables:
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
+    lengths = [table.num_rows for _, table in tables]
+    columns: dict[str, Any] = {}
+    for name in SCORE_COLUMNS:
+        if name in ("method", "trained_on", "seed", "dataset"):
+            columns[name] = np.repeat([cell[name] for cell, _ in tables], lengths)
+        else:
+            parts = [
+                # measured before there were tiles
+                table.column(name).to_numpy() if name in table.column_names else np.zeros(table.num_rows, np.int64)
+                for _, table in tables
+            ]
+            columns[name] = np.concatenate(parts)
+    return pd.DataFrame(columns).astype(SCORE_COLUMNS)
 
 
 def _dataset(entry: dict[str, Any]) -> DatasetInRun:

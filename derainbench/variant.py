@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -63,6 +64,10 @@ class Variant:
 
     def source_digest(self) -> str:
         """Hash of the code that defines the network, and of its trainer's, without comments and docstrings."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         classes = {cls for module in self.skeleton().modules() for cls in type(module).__mro__}
         return code_digest([*classes, *((self.method.trainer or object).__mro__)])
 

@@ -18,6 +18,7 @@ from derainbench.cells import Cell, TrainCell
 from derainbench.overlap.leaks import scenes_seen_in_training
 from derainbench.progress_bar import progress_bar
 from derainbench.store import Status
+from derainbench.threads import busy_note
 
 #: How often a log says how far a cell is: a few hundred lines for a training of hours.
 SECONDS_BETWEEN_LINES = 60.0
@@ -51,6 +52,8 @@ class ConsoleWatcher:
 
     def planned(self, cells: int, to_do: int) -> None:
         self._to_do = to_do
+        if to_do and (busy := busy_note()):
+            self._say(busy)
         nothing = f"nothing to do: {cells} of {cells} cells are up to date"
         self._say(f"{cells} cells, {to_do} to do" if to_do else nothing)
 

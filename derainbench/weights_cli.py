@@ -49,7 +49,7 @@ def add(
 @weights_app.command()
 def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A weights file of a run, or of the cache.")],
-    method: Annotated[str, typer.Option(help="Its method, with its options: prenet, 'prenet\\[shared=true]'.")],
+    method: Annotated[str, typer.Option(help="Its method, with its options: prenet, 'prenet[shared=true]'.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="What to write: .pth, .pt or .safetensors.")],
     plugin: PluginOption = [],  # noqa: B006
 ) -> None:

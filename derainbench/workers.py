@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TypeVar
 
 from derainbench.errors import UserError
+from derainbench.threads import available_cores
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -25,8 +26,7 @@ _LARGEST_CHUNK = 16  # progress should move, and little be lost where a run is i
 
 def default_workers() -> int:
     """As many processes as there are cores for this one, at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST)
+    return min(available_cores(), _MOST)
 
 
 def in_chunks(

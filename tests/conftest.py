@@ -48,6 +48,14 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _quiet_machine() -> Iterator[None]:
+    """What a command says of other programs on the machine would be another output each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0), raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing that a test makes lands in the user's cache."""
     with pytest.MonkeyPatch.context() as patch:

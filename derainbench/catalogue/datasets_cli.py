@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from derainbench.cli_options import CardOption, DataOption, JsonOption
-from derainbench.overlap.cli import overlap
-from derainbench.synth.cli import synth
+from derainbench.overlap_cli import overlap
+from derainbench.synth_cli import synth
 
 datasets_app = typer.Typer(
     invoke_without_command=True,

@@ -11,7 +11,6 @@ from pathlib import Path
 from derainbench.catalogue.manifest import keep_manifests
 from derainbench.cli_options import same_files
 from derainbench.engine import describe_machine
-from derainbench.errors import UserError
 from derainbench.input_check import with_input_checks
 from derainbench.planning.choices import dataset_finder
 from derainbench.planning.plan_cost import costs_of
@@ -52,14 +51,15 @@ def show(planned: Planned) -> None:
 
 def carry_out(planned: Planned, debug: bool) -> Done:
     """Do what is missing or changed. :class:`UserError` where its data or weights are not on this machine."""
-    for problem in planned.lacking():
-        raise UserError(problem)
+    if not planned.store.folder.exists():
+        planned.check()  # otherwise below; here, so that a mistake leaves no folder behind
     order, store = planned.order, planned.store
     options = same_files(order.card, order.data_root)
     seen = look_at_training_sets(planned.cells, dataset_finder(order.card, order.data_root), options)
     with store.locked():
         # What is there is worked out again: a cell that was finished meanwhile would be begun anew.
         planned = planned.looked_at_again()
+        planned.check()
         grid, cells = planned.grid, planned.cells
         command = shlex.join(["derainbench", *sys.argv[1:]])
         info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,21 +66,33 @@ class Order:
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan with what is there of it: ``statuses`` by the cell's name; ``before`` is what ``run.json`` said."""
+    """A plan, and where it is carried out; ``before`` is what ``run.json`` said when it was made."""
 
     order: Order
     grid: Plan
     cells: Sequence[Cell]
-    statuses: Mapping[str, Status]
     store: Store
     engine: Engine
     before: Mapping[str, Any] | None = None
 
+    @cached_property
+    def statuses(self) -> Mapping[str, Status]:
+        """What is there of each cell, by its name, when it is first asked for."""
+        readable = {(dataset.name, split) for dataset, split in _splits_here(self.cells)}
+        found = {c.name: self.store.status(c) if _data_of(c) <= readable else Status("no data") for c in self.cells}
+        left = [cell for cell in self.cells if found[cell.name].state in ("missing", "changed")]
+        for name, problem in _missing_weights(left).items():
+            found |= {cell.name: Status("no weights", problem) for cell in left if cell.variant.name == name}
+        return found
+
     def looked_at_again(self) -> Planned:
-        """The plan with what is there now: another process may have finished cells, or asked the run for more."""
-        if self.store.read_info() != self.before:
-            return plan_run(self.order, say=lambda text: None)
-        return replace(self, statuses=_statuses(self.cells, self.store))
+        """The plan for what is there now: another process may have finished cells, or asked the run for more."""
+        return plan_run(self.order, say=lambda text: None) if self.store.read_info() != self.before else replace(self)
+
+    def check(self) -> None:
+        """:class:`UserError` where this machine does not have what the plan needs."""
+        for problem in self.lacking():
+            raise UserError(problem)
 
     def lacking(self) -> list[str]:
         """What this machine does not have for the plan, a line each with its remedy."""
@@ -205,21 +218,11 @@ def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:
     """The plan's cells, each compared with what is in the run folder."""
     cells = grid.cells()
     read_manifests(_splits_here(cells))
-    return Planned(order, grid, cells, _statuses(cells, how.store), how.store, how.engine, how.before)
+    return Planned(order, grid, cells, how.store, how.engine, how.before)
 
 
 def _splits_here(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
     return [(dataset, split) for dataset, split in splits_of(cells) if dataset.has(split)]
-
-
-def _statuses(cells: Sequence[Cell], store: Store) -> dict[str, Status]:
-    """What is there of each cell, by its name."""
-    readable = {(dataset.name, split) for dataset, split in _splits_here(cells)}
-    statuses = {c.name: store.status(c) if _data_of(c) <= readable else Status("no data") for c in cells}
-    left = [cell for cell in cells if statuses[cell.name].state in ("missing", "changed")]
-    for name, problem in _missing_weights(left).items():
-        statuses |= {cell.name: Status("no weights", problem) for cell in left if cell.variant.name == name}
-    return statuses
 
 
 def _data_of(cell: Cell) -> set[tuple[str, str]]:

@@ -102,6 +102,8 @@ def trained_seeds(results: Results) -> tuple[int, ...]:
 def failed_seeds(results: Results, entry: Entry, dataset: str) -> tuple[int, ...]:
     """The seeds whose evaluation of ``entry`` on ``dataset``, or the training before it, ended in an error."""
     failed = {failure.cell for failure in results.failures}
+    if not failed:
+        return ()
     here = Path()
     return tuple(
         seed

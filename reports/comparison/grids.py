@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,15 +78,20 @@ def _grid(
     dataset: DatasetInRun, protocol: str, lines: tuple[Entry, ...], scores: pd.DataFrame, copies: Copies
 ) -> ScoreGrid:
     images = tuple(pair.image for pair in dataset.test)
-    order = pd.Index(images)
+    rows = pd.Index(images).get_indexer(pd.Index(scores["image"]))
+    values = {metric: scores[metric].to_numpy(dtype=np.float64, na_value=np.nan) for metric in METRICS}
     where = {
         (line.method.name, source): (n, source) for n, line in enumerate(lines) for source in line.sources(dataset.name)
     }
     found: list[tuple[int, str, int, dict[str, Floats]]] = []
-    for (method, trained_on, seed), group in scores.groupby(["method", "trained_on", "seed"], sort=True):
+    groups: Mapping[Any, Any] = scores.groupby(["method", "trained_on", "seed"], sort=True).indices
+    for (method, trained_on, seed), group in groups.items():
         place = where.get((str(method), str(trained_on)))
         if place is not None:
-            found.append((*place, _number(seed), _aligned(group, order)))
+            aligned: dict[str, Floats] = {
+                metric: _aligned(values[metric][group], rows[group], len(images)) for metric in METRICS
+            }
+            found.append((*place, _number(seed), aligned))
     used = sorted({line for line, *_ in found})
     seeds = tuple(
         SeedScores(used.index(line), trained_on, seed, values["psnr"], values["ssim"])
@@ -100,12 +106,11 @@ def _grid(
     return ScoreGrid(dataset, protocol, kept, images, scenes, means["psnr"], means["ssim"], seeds, seen)
 
 
-def _aligned(group: pd.DataFrame, order: pd.Index[Any]) -> dict[str, Floats]:
-    """The scores of one evaluation in the order of the dataset's images."""
-    indexed = group.set_index("image")
-    if not indexed.index.equals(order):
-        indexed = indexed.reindex(order)
-    return {metric: indexed[metric].to_numpy(dtype=np.float64, na_value=np.nan) for metric in METRICS}
+def _aligned(values: Floats, rows: NDArray[np.intp], images: int) -> Floats:
+    """The scores of one evaluation in the order of the dataset's images; ``rows`` are their places, -1 for none."""
+    aligned = np.full(images, np.nan)
+    aligned[rows[rows >= 0]] = values[rows >= 0]
+    return aligned
 
 
 def _means(seeds: tuple[SeedScores, ...], metric: Metric, images: int, lines: int) -> Floats:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -158,10 +158,12 @@ def pooled(values: Sequence[float], metric: Metric, infinite: int = 0) -> Cell:
 def _means_by_seed(scores: pd.DataFrame) -> dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]]:
     """For each (method, training set, dataset) and metric: a mean over images and its infinite ones, for each seed."""
     means: dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]] = {}
-    for (method, trained_on, dataset, _), group in scores.groupby(["method", "trained_on", "dataset", "seed"]):
+    values = {metric: scores[metric].to_numpy(dtype=float, na_value=math.nan) for metric in METRICS}
+    groups: Mapping[Any, Any] = scores.groupby(["method", "trained_on", "dataset", "seed"]).indices
+    for (method, trained_on, dataset, _), group in sorted(groups.items()):
         cell = means.setdefault((str(method), str(trained_on), str(dataset)), {metric: [] for metric in METRICS})
         for metric in METRICS:
-            cell[metric].append(finite_mean(group[metric]))
+            cell[metric].append(finite_mean(values[metric][group].tolist()))
     return means
 
 

@@ -1,0 +1,74 @@
+"""How many threads compute, and how they wait for each other."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def wait_passively(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have OpenMP's threads sleep while they wait, unless the user said otherwise; to be called before torch is there.
+
+    By default they spin. Beside other programs a thread then uses up its time on a core by waiting for one that has
+    none: a training step took eight times as long (docs/performance.md).
+    """
+    if not any(name in environment for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def available_cores(cgroups: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> int:
+    """How many cores this process may use: those it is bound to, and no more than a container's limit allows."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _quota(cgroups, membership))))
+
+
+def use_threads(asked: int | None = None) -> None:
+    """Compute with so many threads: as asked, or as ``OMP_NUM_THREADS`` says, or at most the available cores."""
+    import torch  # what this module is for comes before it
+
+    if asked is not None:
+        torch.set_num_threads(asked)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
+
+
+def busy_note() -> str:
+    """What to say where other programs want more of the machine than it has; empty where they do not."""
+    if not hasattr(os, "getloadavg"):
+        return ""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= cores:
+        return ""
+    return f"note: this machine is busy (load {load:.1f} on {cores} cores): all takes longer, and times say little"
+
+
+def _quota(cgroups: Path, membership: Path) -> float:
+    """The least limit of the process's control groups, in cores; infinite where there is none."""
+    try:
+        groups = dict(line.split(":", 2)[1:] for line in membership.read_text().splitlines())
+    except (OSError, ValueError):
+        return math.inf
+    found = [math.inf]
+    for controllers, group in groups.items():
+        below = group.strip("/").split("/")
+        # A container may see its own group as the root, whatever it is called outside.
+        for depth in range(len(below) + 1):
+            if controllers == "":  # version 2
+                found.append(_ratio(cgroups.joinpath(*below[:depth], "cpu.max")))
+            elif "cpu" in controllers.split(","):
+                place = cgroups.joinpath("cpu", *below[:depth])
+                found.append(_ratio(place / "cpu.cfs_quota_us", place / "cpu.cfs_period_us"))
+    return min(found)
+
+
+def _ratio(*files: Path) -> float:
+    """Quota by period, in one file or two; infinite where there is no limit."""
+    try:
+        quota, period = " ".join(file.read_text() for file in files).split()
+        return int(quota) / int(period) if int(quota) > 0 and int(period) > 0 else math.inf
+    except (OSError, ValueError):  # "max", too
+        return math.inf
