@@ -36,6 +36,7 @@ from derainbench.threads import use_threads, wait_passively
 from derainbench.weights_cli import weights_app
 
 if TYPE_CHECKING:
+    from derainbench import conformance
     from derainbench.planning.suite import Suite
     from derainbench.runner import Outcome
 
@@ -345,15 +346,24 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check a method against what the harness relies on: the conformance kit, for people who write methods."""
-    from derainbench.conformance import check_variant
-    from derainbench.listings import list_checks
+    from derainbench.conformance import CHECKS, check_variant
+    from derainbench.listings import check_line, checks_as_json
     from derainbench.registry import discover
 
     path = Path(method)
     registry = discover([path, *plugin] if path.suffix == ".py" else plugin)
     names = [n for n in registry.names() if registry.origin(n) == f"file {path}"] if path.suffix == ".py" else [method]
-    results = {name: check_variant(registry.variant(name)) for name in names}
-    typer.echo(list_checks(results, as_json))
+    results: dict[str, dict[str, conformance.Outcome]] = {}
+    for name in names:
+        variant, results[name] = registry.variant(name), {}
+        if not as_json:
+            typer.echo(name)
+        for description, outcome in check_variant(variant):  # some take long
+            results[name][description] = outcome
+            if not as_json:
+                typer.echo(check_line(description, outcome, max(map(len, CHECKS))))
+    if as_json:
+        typer.echo(checks_as_json(results))
     if any(outcome.problem for checks in results.values() for outcome in checks.values()):
         raise typer.Exit(2)
 

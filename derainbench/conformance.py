@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -47,9 +47,10 @@ class Outcome(NamedTuple):
     remark: str = ""
 
 
-def check_variant(variant: Variant) -> dict[str, Outcome]:
-    """Run every check: its description to what it found."""
-    return {description: run_check(description, variant) for description in CHECKS}
+def check_variant(variant: Variant) -> Iterator[tuple[str, Outcome]]:
+    """Run every check, one after the other: its description and what it found."""
+    for description in CHECKS:
+        yield description, run_check(description, variant)
 
 
 def run_check(description: str, variant: Variant) -> Outcome:

@@ -30,12 +30,14 @@ class DecodedFile:
     The file begins with a number an array: its CRC-32, written after the array itself. Every process compares it the
     first time it reads the array, so that a torn write, a killed process or a power cut leave an empty place, never
     wrong pixels. Two processes that fill one place write the same bytes. Where the file cannot be mapped or written
-    (no permission, a full disk, removed meanwhile) places stay empty; nothing is raised.
+    (no permission, a full disk, removed meanwhile) places stay empty; nothing is raised. One that somebody cuts short
+    while it is mapped begins anew.
 
     Writing goes through the file and not through the map: on a full disk the latter would end the process.
     """
 
     # What a process has of its own; another begins without.
+    _mapping: mmap.mmap | None
     _content: NDArray[np.uint8] | None
     _checksums: NDArray[np.uint64]
     _checked: NDArray[np.bool_]
@@ -55,6 +57,8 @@ class DecodedFile:
     def read(self, number: int) -> NDArray[np.uint8] | None:
         """The array, read-only, not copied; None where it is not there yet or not whole."""
         size, start = int(self._sizes[number]), int(self._offsets[number])
+        if self._mapping is not None and self._mapping.size() < self.bytes:
+            self._forget()  # to touch what is no longer there would end the process (SIGBUS)
         content = self._mapped()
         if content is None or not size:
             return None
@@ -115,11 +119,11 @@ class DecodedFile:
         except (OSError, OverflowError):  # the latter: more than 32 bits can address
             self._touch_at = float("inf")
             return
-        self._content = np.frombuffer(mapped, np.uint8)
+        self._mapping, self._content = mapped, np.frombuffer(mapped, np.uint8)
         self._checksums = self._content[: 8 * len(self._sizes)].view(np.uint64)
 
     def _forget(self) -> None:
-        self._content = None
+        self._mapping = self._content = None
         self._checksums = np.empty(0, np.uint64)
         self._checked = np.zeros(len(self._sizes), bool)
         self._mapped_file = (0, 0)

@@ -107,17 +107,16 @@ def _weights(variant: Variant) -> dict[str, Any]:
     }
 
 
-def list_checks(results: Mapping[str, Mapping[str, Outcome]], as_json: bool) -> str:
+def checks_as_json(results: Mapping[str, Mapping[str, Outcome]]) -> str:
     """What the conformance kit found, by method and check: an empty problem is a pass."""
-    if as_json:
-        outcomes = {name: {check: o._asdict() for check, o in checks.items()} for name, checks in results.items()}
-        return json.dumps(outcomes, indent=2)
-    rows = [
-        [name, check, f"FAILS: {outcome.problem}" if outcome.problem else "ok", textwrap.fill(outcome.remark, 60)]
-        for name, checks in results.items()
-        for check, outcome in checks.items()
-    ]
-    return tabulate(rows, ["method", "check", "result", "remark"])
+    outcomes = {name: {check: o._asdict() for check, o in checks.items()} for name, checks in results.items()}
+    return json.dumps(outcomes, indent=2)
+
+
+def check_line(check: str, outcome: Outcome, width: int) -> str:
+    """One check of the conformance kit as a line; ``width`` is that of the longest check's name."""
+    found = f"FAILS: {outcome.problem}" if outcome.problem else f"ok  {outcome.remark}"
+    return f"  {check:{width}}  {found}".rstrip()
 
 
 def _type_name(annotation: Any) -> str:

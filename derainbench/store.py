@@ -137,8 +137,10 @@ class Store:
         return _checked_info(path, oldest=SCHEMA) if path.exists() else None
 
     def write_info(self, info: dict[str, Any]) -> None:
-        """Replace ``run.json``."""
-        write_json(self.folder / "run.json", {"schema": SCHEMA, **info})
+        """Replace ``run.json``, where that says something else: it may list 100,000 images."""
+        path, described = self.folder / "run.json", {"schema": SCHEMA, **info}
+        if not path.exists() or read_json(path) != described:
+            write_json(path, described)
 
 
 def load_results(folder: Path) -> Results:

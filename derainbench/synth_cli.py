@@ -76,6 +76,13 @@ def _as_text(request: Request, outcome: Outcome) -> str:
         lines.append(
             f"note: no longer in {request.clean}, and unfinished, so removed: {names} ({len(outcome.dropped)})"
         )
+    if outcome.twice:
+        other = "test" if request.split == "train" else "train"
+        names = ", ".join(outcome.twice[:5]) + (", ..." if len(outcome.twice) > 5 else "")
+        lines.append(
+            f"note: the same clean images are in {other} ({len(outcome.twice)}: {names}): scores would be of images "
+            "seen in training; give each split photographs of its own"
+        )
     if outcome.measured:
         lines += ["", side_by_side(request.preset, outcome.model, outcome.name, outcome.measured), ""]
     if outcome.card is not None:
@@ -106,6 +113,7 @@ def _as_json(request: Request, outcome: Outcome) -> str:
             "failures": outcome.failures,
             "gone": outcome.gone,
             "dropped": outcome.dropped,
+            "in_both_splits": outcome.twice,
             "measured_images": len(outcome.measured),
             "measured": summary(outcome.measured),
             "beside": beside_as_data(request.preset),

@@ -54,11 +54,10 @@ class Trainer:
             largest = self.recipe.clip if self.recipe.clip is not None else math.inf
             norm = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=largest, error_if_nonfinite=False)
             finite = norm is None or bool(torch.isfinite(norm))
-            if (
-                finite or self._scale() > SMALLEST_SCALE
-            ):  # a gradient too large for its scale: the step halves that instead
-                self.optimiser.step()
-            elif norm is not None:
+            scale = 0.0 if finite else self._scale()
+            if finite or scale:
+                self.optimiser.step()  # in fp16 one whose gradient is not finite halves the scale, and no more
+            if norm is not None and not finite and scale <= SMALLEST_SCALE:
                 loss = norm  # a finite loss can have a gradient that is not, such as that of a square root at 0
         self.optimiser.zero_grad(set_to_none=True)
         return loss.detach()

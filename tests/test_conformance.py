@@ -174,7 +174,7 @@ def test_the_kit_finds_wrong_official_names() -> None:
 
 def test_the_kit_passes_what_is_right() -> None:
     method = Method(name="fine", title="Fine", network=_Broken, recipe=RECIPE)
-    found = check_variant(resolve(method, parse_name("fine")))
+    found = dict(check_variant(resolve(method, parse_name("fine"))))
     assert {outcome.problem for outcome in found.values()} == {""}
     assert {check: outcome.remark for check, outcome in found.items() if outcome.remark} == {
         "stays within reach": "sees 0 pixels, 0 declared",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from derainbench.catalogue.cards import all_cards
 from derainbench.catalogue.dataset_listings import list_datasets
 from derainbench.catalogue.locate import Dataset
 from derainbench.conformance import Outcome
-from derainbench.listings import list_checks, list_methods
+from derainbench.listings import check_line, checks_as_json, list_methods
 from derainbench.registry import GROUP, Registry, discover
 
 
@@ -133,12 +132,11 @@ def test_datasets(tiny_dataset: TinyDataset, tmp_path: Path, monkeypatch: pytest
 
 def test_checks() -> None:
     found = {"any size": Outcome(remark="all of them"), "gradients": Outcome("head.weight gets no gradient")}
-    assert json.loads(list_checks({"net": found}, as_json=True)) == {
+    assert json.loads(checks_as_json({"net": found})) == {
         "net": {
             "any size": {"problem": "", "remark": "all of them"},
             "gradients": {"problem": "head.weight gets no gradient", "remark": ""},
         }
     }
-    passed, failed = list_checks({"net": found}, as_json=False).splitlines()[2:]
-    assert re.split("  +", passed) == ["net", "any size", "ok", "all of them"]
-    assert re.split("  +", failed.strip()) == ["net", "gradients", "FAILS: head.weight gets no gradient"]
+    lines = [check_line(check, outcome, 9) for check, outcome in found.items()]
+    assert lines == ["  any size   ok  all of them", "  gradients  FAILS: head.weight gets no gradient"]

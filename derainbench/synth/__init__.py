@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from derainbench.atomic import storage_error, write_atomic
 from derainbench.errors import UserError
 from derainbench.lock import locked
 from derainbench.rain import RainModel
 from derainbench.synth.card import card_text
-from derainbench.synth.comparison import exchanged
+from derainbench.synth.comparison import exchanged, in_both_splits
 from derainbench.synth.making import GREY_LAYERS, Making, clean_file, layer_file, make, rainy_file
 from derainbench.synth.plan import Plan, Request, changed_scenes, complete, make_plan, present_files
 from derainbench.synth.record import Record, write_record
@@ -34,7 +35,8 @@ class Outcome:
     ``made`` rainy images now, ``kept`` from before; ``failures``, a line for each clean image that could not be used;
     ``gone``, scenes whose finished pairs are kept though their clean image is no longer there; ``dropped``, rains of
     such scenes that were unfinished and went; ``measured``, rows of up to 100 images. ``card`` is None where no image
-    could be made; ``splits`` are those of the card.
+    could be made; ``splits`` are those of the card; ``twice`` are this split's scenes whose clean image is in the
+    other split too.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Outcome:
     dropped: tuple[str, ...]
     measured: tuple[Row, ...]
     splits: tuple[str, ...]
+    twice: tuple[str, ...] = ()
 
 
 def synthesize(request: Request, workers: int, progress: OnProgress = lambda what, more, total: None) -> Outcome:
@@ -71,7 +74,11 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
         for count, lines in in_chunks(partial(make, making), plan.jobs, workers):
             failures += lines
             progress("making", count, len(plan.jobs))
-        record = _measured(making, plan, workers, progress)
+        # A card at once: the images are there, and measuring them may take longer than making them.
+        record = _counted(making, plan)
+        write_record(request.out, record)
+        _write_card(request.out, record)
+        record = _measured(making, record, workers, progress)
         write_record(request.out, record)
         card = _write_card(request.out, record)
     split = record.splits[request.split]
@@ -86,6 +93,7 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
         dropped=tuple(plan.dropped),
         measured=tuple(split.measured or ()),
         splits=tuple(name for name, each in record.splits.items() if each.pairs),
+        twice=in_both_splits(request.out, record, request.split),
     )
 
 
@@ -119,16 +127,28 @@ def _remove(files: list[Path]) -> None:
             raise storage_error(path, error) from error
 
 
-def _measured(making: Making, plan: Plan, workers: int, progress: OnProgress) -> Record:
-    """The record with the number of pairs and what some of them measure."""
+def _counted(making: Making, plan: Plan) -> Record:
+    """The record with the number of pairs."""
     split = plan.record.splits[making.split]
     if split.measured is not None:  # nothing was made
         return plan.record
+    return _with_split(plan.record, making, pairs=len(complete(making, split, present_files(making))))
+
+
+def _measured(making: Making, record: Record, workers: int, progress: OnProgress) -> Record:
+    """The record with what some of the pairs measure."""
+    split = record.splits[making.split]
+    if split.measured is not None:
+        return record
     pairs = complete(making, split, present_files(making))
     chosen = [_images(making, *pairs[index]) for index in evenly_spaced(len(pairs))]
     rows = measure(making.model, chosen, workers, lambda more, total: progress("measuring", more, total))
-    split = split.model_copy(update={"pairs": len(pairs), "measured": rows})
-    return plan.record.model_copy(update={"splits": {**plan.record.splits, making.split: split}})
+    return _with_split(record, making, measured=rows)
+
+
+def _with_split(record: Record, making: Making, **facts: Any) -> Record:
+    split = record.splits[making.split].model_copy(update=facts)
+    return record.model_copy(update={"splits": {**record.splits, making.split: split}})
 
 
 def _images(making: Making, scene: str, n: int) -> Images:

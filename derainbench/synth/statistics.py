@@ -79,14 +79,18 @@ def measure(
 ) -> list[Row]:
     """The quantities of ``QUANTITIES[model]`` of each image, in their order, from its files, to 6 decimal places.
 
-    :class:`UserError` naming the file where one of them is damaged.
+    Each image counts twice in ``progress``: for what it was made of, and for its score. :class:`UserError` naming the
+    file where one of them is damaged.
     """
     numbered = list(enumerate(images))
     rows: dict[int, Row] = {}
-    for count, part in in_chunks(partial(_layers, model), numbered, workers):
+    for count, part in in_chunks(partial(_layers, model), numbered, workers, largest=4):
         rows.update(part)
-        progress(count, len(numbered))
-    complete = (rows[number] | _input_score(files) for number, files in numbered)
+        progress(count, 2 * len(numbered))
+    complete = []
+    for number, files in numbered:
+        complete.append(rows[number] | _input_score(files))
+        progress(1, 2 * len(numbered))
     return [{key: round(value, _STORED) for key, value in row.items() if math.isfinite(value)} for row in complete]
 
 

@@ -1,0 +1,250 @@
+"""A hundred kills and forty signals, before file operations all over the commands: nothing is lost, nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]
+
+PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
+
+CARD = """
+name = "tiny"
+title = "Tiny streaks"
+rain_model = "streak"
+kind = "synthetic"
+root = "data"
+[[layouts]]
+name = "folders"
+train = { rainy = "train/rainy/{scene}-{n:d}.png", clean = "train/clean/{scene}.png" }
+test = { rainy = "test/rainy/{scene}.png", clean = "test/clean/{scene}.png" }
+"""
+
+RECIPE = """
+base = "quick"
+steps = 24
+batch = 2
+patch = 16
+lr = 5e-3
+validation = 0.3
+validate_every = 8
+checkpoint_every = 5
+"""
+
+RUN = ["run", "--methods", "tinycnn[dropout=0.1]", "--datasets", "tiny", "--card", "card.toml", "--plugin", str(PLUGIN)]
+RUN += ["--recipe", "tiny.toml", "--device", "cpu", "--out", "run"]
+
+
+class Forks:
+    """The process that forks, and the orders it is given."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("forks.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            text=True,
+        )
+
+    def __call__(self, folder: Path, arguments: Sequence[str], **ending: Any) -> dict[str, Any]:
+        """Run a command in ``folder`` with a cache of its own there; ``at`` and ``signal`` end it on its way."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        environment = {"DERAINBENCH_CACHE": str(folder / "cache")}
+        order = {"cwd": str(folder), "folder": str(folder), "arguments": list(arguments), "environment": environment}
+        self._process.stdin.write(json.dumps(order | ending) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    os.utime(path, (1_600_000_000, 1_600_000_000))  # long ago: what was just changed is hashed at every start
+
+
+def dataset(folder: Path) -> None:
+    """Four training pairs of two scenes and three test pairs, a card and a recipe."""
+    chance = np.random.default_rng(0)
+    for split, scenes, rains in (("train", "abc", ("-1", "-2")), ("test", "xyz", ("",))):
+        for scene in scenes:
+            clean = np.kron(chance.integers(30, 200, (5, 6, 3)), np.ones((4, 4, 1))).astype(np.uint8)
+            save(folder / "data" / split / "clean" / f"{scene}.png", clean)
+            for rain in rains:
+                save(folder / "data" / split / "rainy" / f"{scene}{rain}.png", clean + np.uint8(30))
+    for place in (folder / "data").rglob("*"):
+        os.utime(place, (1_600_000_000, 1_600_000_000))
+    (folder / "card.toml").write_text(CARD)
+    (folder / "tiny.toml").write_text(RECIPE)
+
+
+def learnt(folder: Path) -> dict[str, bytes]:
+    """Everything that a run learnt or measured."""
+    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
+    return {str(p.relative_to(folder)): p.read_bytes() for kind in kinds for p in (folder / "run").rglob(kind)}
+
+
+def below(*names: str) -> Callable[[Path], dict[str, bytes]]:
+    """Every file below some folders, locks apart."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        files = [p for name in names for p in (folder / name).rglob("*") if p.is_file() and p.name != ".lock"]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read
+
+
+def photographs(folder: Path) -> None:
+    chance = np.random.default_rng(3)
+    for name in ("a", "b", "more/c"):
+        corners = chance.integers(20, 180, (3, 4, 3))
+        save(folder / "photos" / f"{name}.png", np.kron(corners, np.ones((8, 8, 1))).astype(np.uint8))
+
+
+def weights(folder: Path) -> None:
+    chance = torch.Generator().manual_seed(0)
+    shapes = {"layers.0": (8, 3), "layers.3": (8, 8), "layers.5": (3, 8)}
+    state = {f"{name}.weight": torch.rand(*shape, 3, 3, generator=chance) for name, shape in shapes.items()}
+    state |= {f"{name}.bias": torch.rand(shape[0], generator=chance) for name, shape in shapes.items()}
+    torch.save(state, folder / "mine.pth")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, what it needs, and what of its work is compared; ``kills`` before as many of its operations."""
+
+    arguments: Sequence[str]
+    prepare: Callable[[Path], None]
+    result: Callable[[Path], Any]
+    kills: int
+    first: Sequence[str] = field(default_factory=list)
+
+
+SCENARIOS = {
+    "run": Scenario(RUN, dataset, learnt, 40),
+    "report": Scenario(["report", "run", "--images", "beside"], dataset, below("run/report"), 15, RUN),
+    "verify": Scenario(
+        ["datasets", "verify", "tiny", "--card", "card.toml", "--workers", "1"], dataset, below("cache/cards"), 10
+    ),
+    "synth": Scenario(
+        ["datasets", "synth", "--preset", "rain100l", "--clean", "photos", "--out", "mine", "--workers", "1"],
+        photographs,
+        below("mine"),
+        15,
+    ),
+    "weights": Scenario(
+        ["weights", "add", "tinycnn@mine", "mine.pth", "--trust-unknown", "--plugin", str(PLUGIN)],
+        weights,
+        below("cache/weights"),
+        10,
+    ),
+    "embedded": Scenario(
+        ["run", "--methods", "identity", "--datasets", "demo-drop", "--device", "cpu", "--dry-run"],
+        lambda folder: None,
+        below("cache/datasets"),
+        10,
+    ),
+}
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What only an interrupted command has any use for."""
+    names = ("*.part", "*.unfinished", "checkpoint.pt", "scores.partial.jsonl")
+    return [str(path.relative_to(folder)) for name in names for path in folder.rglob(name)]
+
+
+def from_the_start(folder: Path, begin: Path) -> None:
+    """The folder as it was before the command."""
+    shutil.rmtree(folder)
+    shutil.copytree(begin, folder, copy_function=shutil.copy2)
+
+
+def test_a_hundred_kills_are_planned() -> None:
+    assert sum(scenario.kills for scenario in SCENARIOS.values()) == 100
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_kills_at_file_operations(forks: Forks, tmp_path: Path, name: str) -> None:
+    """SIGKILL before operations spread over the whole command: run again, it ends like one that was never killed."""
+    scenario = SCENARIOS[name]
+    folder, begin = tmp_path / "work", tmp_path / "begin"
+    folder.mkdir()
+    scenario.prepare(folder)
+    if scenario.first:
+        assert forks(folder, scenario.first)["status"] == 0
+    shutil.copytree(folder, begin, copy_function=shutil.copy2)
+    done = forks(folder, scenario.arguments)
+    assert done["status"] == 0, done["said"]
+    expected = scenario.result(folder)
+    assert leftovers(folder) == []
+    chance, killed = random.Random(name), 0
+    points = sorted(chance.sample(range(1, done["operations"] + 1), min(scenario.kills, done["operations"])))
+    points += chance.choices(points, k=scenario.kills - len(points))
+    for point in points:
+        from_the_start(folder, begin)
+        ended = forks(folder, scenario.arguments, at=point)
+        assert ended["status"] in (-signal.SIGKILL, 0), ended["said"]
+        killed += ended["status"] == -signal.SIGKILL
+        again = forks(folder, scenario.arguments)
+        assert again["status"] == 0, f"killed before operation {point}: {again['said']}"
+        assert scenario.result(folder) == expected, f"killed before operation {point}"
+        assert leftovers(folder) == [], f"killed before operation {point}"
+        if name == "verify":
+            assert again["said"] == done["said"]
+    assert killed >= 0.9 * scenario.kills, "operations are fewer where the cache is warm"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_what_schedulers_send_first(forks: Forks, tmp_path: Path, name: str) -> None:
+    """Twenty of each: a line, the status that schedulers know, no step done twice, and the same end."""
+    number = getattr(signal, name)
+    folder, begin = tmp_path / "work", tmp_path / "begin"
+    dataset(folder)
+    shutil.copytree(folder, begin, copy_function=shutil.copy2)
+    done = forks(folder, RUN)
+    expected = learnt(folder)
+    points = sorted(random.Random(name).sample(range(1, done["operations"] + 1), 20))
+    saved = 0
+    for point in points:
+        from_the_start(folder, begin)
+        ended = forks(folder, RUN, at=point, signal=number)
+        assert ended["status"] == 128 + number, f"before operation {point}: {ended['said']}"
+        assert f"stopped by {name}; what is finished is kept: run the same command again" in ended["said"]
+        assert "Traceback" not in ended["said"]
+        saved += bool(list(folder.rglob("checkpoint.pt")))
+        again = forks(folder, RUN)
+        assert again["status"] == 0, again["said"]
+        assert learnt(folder) == expected, f"stopped before operation {point}"
+        assert leftovers(folder) == []
+    assert saved >= 2
