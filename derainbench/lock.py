@@ -56,18 +56,23 @@ def _acquired(folder: Path) -> filelock.BaseFileLock:
 
 def _leased(folder: Path) -> filelock.BaseFileLock:
     lease = filelock.SoftFileLease(
-        folder / ".lease", timeout=0, lease_duration=LEASE, on_compromise=lambda lost: _stop(folder)
+        folder / ".lease", timeout=0, lease_duration=LEASE, on_compromise=lambda lost: stop_work_in(folder)
     )
     try:
         lease.acquire()
     except filelock.Timeout:
         # Whether its holder lives shows only in time: clocks of several machines are not to be compared.
-        logging.getLogger(__name__).warning("waiting %.0f s to see whether %s is in use", 1.2 * LEASE, folder)
-        lease.acquire(timeout=1.2 * LEASE)
+        logging.getLogger(__name__).warning("waiting %.0f s to see whether %s is in use", _patience(), folder)
+        lease.acquire(timeout=_patience())
     return lease
 
 
-def _stop(folder: Path) -> None:
+def _patience() -> float:
+    """Seconds in which a holder that lives gives a sign, and a lease that was left is taken over."""
+    return 1.2 * LEASE
+
+
+def stop_work_in(folder: Path) -> None:
     """Another process may have taken the folder, since this one gave no sign of life, as where it was suspended."""
     logging.getLogger(__name__).warning("lost hold of %s, which another process may have taken", folder)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,7 +140,7 @@ class Store:
     def write_info(self, info: dict[str, Any]) -> None:
         """Replace ``run.json``, where that says something else: it may list 100,000 images."""
         path, described = self.folder / "run.json", {"schema": SCHEMA, **info}
-        if not path.exists() or read_json(path) != described:
+        if not path.exists() or read_json(path) != json.loads(json.dumps(described)):
             write_json(path, described)
 
 

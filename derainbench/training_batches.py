@@ -35,6 +35,7 @@ def training_batches(
     loader: DataLoader[Batch | _Copied | UserError] = DataLoader(
         _Delivered(patches, shared=workers > 0),
         batch_size=None,  # an item is a batch
+        collate_fn=_as_it_is,
         sampler=range(start, patches.steps),
         num_workers=workers,
         # A generator of its own: the loader draws a number when it starts, which would shift the global state.
@@ -70,6 +71,11 @@ def deaths_of_workers_told() -> Iterator[None]:
             "a process that loads training data was killed, by lack of memory perhaps; give fewer --workers (0 for "
             "none) and run the same command again, which goes on from the last checkpoint"
         ) from error
+
+
+def _as_it_is(item: Batch | _Copied | UserError) -> Batch | _Copied | UserError:
+    """Torch would make tensors of arrays, which it then sends through shared memory again."""
+    return item
 
 
 class _Copied(NamedTuple):

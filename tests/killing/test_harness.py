@@ -95,14 +95,14 @@ def save(path: Path, image: np.ndarray) -> None:
 
 
 def dataset(folder: Path) -> None:
-    """Four training pairs of two scenes and three test pairs, a card and a recipe."""
+    """Six training pairs of three scenes and three test pairs, a card and a recipe."""
     chance = np.random.default_rng(0)
     for split, scenes, rains in (("train", "abc", ("-1", "-2")), ("test", "xyz", ("",))):
         for scene in scenes:
             clean = np.kron(chance.integers(30, 200, (5, 6, 3)), np.ones((4, 4, 1))).astype(np.uint8)
             save(folder / "data" / split / "clean" / f"{scene}.png", clean)
-            for rain in rains:
-                save(folder / "data" / split / "rainy" / f"{scene}{rain}.png", clean + np.uint8(30))
+            for light, rain in enumerate(rains, 3):
+                save(folder / "data" / split / "rainy" / f"{scene}{rain}.png", clean + np.uint8(10 * light))
     for place in (folder / "data").rglob("*"):
         os.utime(place, (1_600_000_000, 1_600_000_000))
     (folder / "card.toml").write_text(CARD)
