@@ -22,7 +22,8 @@ def one_line(error: BaseException) -> str:
         text = str(error)
     except FOREIGN:  # its own text may be its author's code, too
         text = "an error that cannot say what it is"
-    return " ".join(text.split())
+    # Half of a surrogate pair, as names that are no UTF-8 have it, can be stored in no file.
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())
 
 
 def did_you_mean(wrong: str, known: list[str]) -> str:

@@ -35,7 +35,7 @@ def training_batches(
     loader: DataLoader[Batch | _Copied | UserError] = DataLoader(
         _Delivered(patches, shared=workers > 0),
         batch_size=None,  # an item is a batch
-        collate_fn=_as_it_is,
+        collate_fn=_as_it_is,  # type: ignore[arg-type]
         sampler=range(start, patches.steps),
         num_workers=workers,
         # A generator of its own: the loader draws a number when it starts, which would shift the global state.
@@ -99,7 +99,7 @@ class _Delivered(Dataset[Batch | _Copied | UserError]):
     """
 
     def __init__(self, patches: Patches, shared: bool) -> None:
-        self._patches, self._shared = patches, shared
+        self._patches, self._shared, self._full = patches, shared, False
 
     def __getitem__(self, step: int) -> Batch | _Copied | UserError:
         try:
@@ -108,13 +108,19 @@ class _Delivered(Dataset[Batch | _Copied | UserError]):
             return error
         if not self._shared:
             return batch
+        if self._full:
+            return _copied(batch)
         try:
             for tensor in (batch.rainy, batch.clean, *batch.layers.values()):
                 tensor.share_memory_()  # type: ignore[no-untyped-call]
         except RuntimeError:
-            self._shared = False
-            return _Copied(batch.rainy.numpy(), batch.clean.numpy(), {n: e.numpy() for n, e in batch.layers.items()})
+            self._full = True
+            return _copied(batch)
         return batch
+
+
+def _copied(batch: Batch) -> _Copied:
+    return _Copied(batch.rainy.numpy(), batch.clean.numpy(), {n: each.numpy() for n, each in batch.layers.items()})
 
 
 def _little_memory(workers: int) -> str:

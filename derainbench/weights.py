@@ -43,7 +43,8 @@ def write_state(path: Path, state: Mapping[str, Tensor]) -> None:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from a ``.safetensors`` file or a torch file, on the CPU. No code of the file is ever run.
 
-    A training's file that holds its state dict under one key, beside counters or an optimiser, gives that state dict.
+    A training's file that holds its state dict under one key, beside counters or an optimiser, gives that state dict,
+    and so does a run's ``checkpoint.pt``.
     """
     try:
         if path.suffix == ".safetensors":
@@ -56,6 +57,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
     if _is_state_dict(content):
         return dict(content)
+    if isinstance(content, Mapping) and isinstance(content.get("trainer"), Mapping):
+        content = content["trainer"]  # a checkpoint of derainbench's own: the network so far is there
+        content = content.get("network", content)
+        if _is_state_dict(content):
+            return dict(content)
     inside = [name for name, value in content.items() if _is_state_dict(value)] if isinstance(content, Mapping) else []
     if len(inside) > 1:
         found = ", ".join(map(repr, inside))
