@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -31,6 +32,7 @@ def html(content: Content, pictures: Pictures) -> str:
     return page_environment().get_template("index.html.j2").render(_context(content, pictures))
 
 
+@cache  # it keeps templates compiled
 def page_environment() -> jinja2.Environment:
     """The templates of the page and its sections: every value is escaped, a name that is missing is an error."""
     environment = jinja2.Environment(
