@@ -33,8 +33,8 @@ def told_apart(tests: dict[tuple[int, int], Paired | Refusal]) -> int:
 
 
 def alarms(scenes: int, methods: int, sets: int, tested: bool) -> tuple[float, float]:
-    """In how many sets of scores without a difference, in percent, a pair is told apart (never, where none is tested); and
-    the ranks.
+    """In how many sets of scores without a difference, in percent, a pair is told apart (never, where none is tested);
+    and the ranks.
     """
     random = np.random.default_rng(100 * scenes + methods)
     pairs = ranks = 0
