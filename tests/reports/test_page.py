@@ -28,6 +28,30 @@ def page(browser: Browser, address: str) -> Iterator[Page]:  # noqa: F811
         yield shown
 
 
+#: What somebody could put into a page whose text was not escaped.
+INJECTED = """<style>main { display: none }</style><p id="planted" style="display: none">planted</p>
+<script>window.ran = "script"</script><img src="data:," onerror="window.ran = 'attribute'"><base href="https://example.org/">
+<svg onload="window.ran = 'svg'"></svg></body>"""
+
+
+def test_nothing_runs_but_what_the_page_came_with(browser: Browser, tmp_path: Path, address: str) -> None:  # noqa: F811
+    """Its own style and script do, by their hashes, which every other test of it shows; others do not."""
+    text = (Path(address.removeprefix("file://"))).read_text(encoding="utf-8")
+    assert "unsafe" not in text[: text.index("<style>")]
+    assert not re.search(r"<[^>]* style=", text.partition("</style>")[2].partition("<script")[0])
+    (tmp_path / "planted.html").write_text(text.replace("</body>", INJECTED), encoding="utf-8")
+    with browser.new_context() as context:
+        page = context.new_page()
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text))
+        page.goto((tmp_path / "planted.html").as_uri())
+        assert page.evaluate("window.ran") is None
+        assert page.locator("main").is_visible()
+        assert page.locator("#planted").is_visible()
+        assert page.evaluate("document.baseURI").startswith("file:")
+        assert len([line for line in refused if "Content Security Policy" in line]) == 6, refused
+
+
 def test_the_table_names_its_protocol_and_switches_to_another(page: Page) -> None:
     table = page.locator("#comparison table:visible")
     assert "Protocol y" in table.locator("caption").inner_text()
