@@ -52,6 +52,31 @@ def test_nothing_runs_but_what_the_page_came_with(browser: Browser, tmp_path: Pa
         assert len([line for line in refused if "Content Security Policy" in line]) == 6, refused
 
 
+def test_places_of_windows_and_digits_need_no_style_attribute(
+    browser: Browser,  # noqa: F811
+    tmp_path: Path,
+    run_with_pictures: Results,
+) -> None:
+    """The frame lies in its image, and a number with two digits less ends before the others."""
+    address = write_page(run_with_pictures, tmp_path, published=paper_tables(["nasnet"]))
+    with opened(browser, address) as page:
+        page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+        for plate in page.locator(".plate").all():
+            whole, frame = (plate.locator(each).bounding_box() for each in (".whole", ".frame"))
+            assert whole is not None
+            assert frame is not None
+            assert whole["width"] / whole["height"] == pytest.approx(128 / 96, rel=0.02)
+            assert frame["width"] == pytest.approx(whole["width"] * 48 / 128, abs=5)
+            assert whole["x"] - 2 <= frame["x"] <= whole["x"] + whole["width"] - frame["width"] + 2
+            columns = plate.locator(".pieces").evaluate(
+                "e => getComputedStyle(e).gridTemplateColumns.split(' ').length"
+            )
+            assert columns == plate.locator(".pieces > li").count() == 3
+        padding = "e => parseFloat(getComputedStyle(e).paddingRight)"
+        short, whole_digits = page.locator("td.short-2").first, page.locator("td.published:not([class*=short])").first
+        assert short.evaluate(padding) > whole_digits.evaluate(padding) + 4
+
+
 def test_the_table_names_its_protocol_and_switches_to_another(page: Page) -> None:
     table = page.locator("#comparison table:visible")
     assert "Protocol y" in table.locator("caption").inner_text()

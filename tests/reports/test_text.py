@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import html
 import io
@@ -115,6 +116,18 @@ def test_the_csv_holds_every_score_in_full_precision() -> None:
     pd.testing.assert_frame_equal(written, run.scores.assign(verified=True), check_dtype=False, check_exact=True)
     assert ",inf,0.30000000000000004,True\n" in text
     assert "nan" not in text
+
+
+def test_a_name_is_no_formula_of_a_spreadsheet_and_numbers_stay_numbers() -> None:
+    names = ["=HYPERLINK(1)", "+1", "-2", "@SUM(A1)", "\tx", "\rx", "'=1", "fine", "a=b", "it's", "'quoted'"]
+    scores: list[Score] = [("-m", "=d", 3, "=d", name, "y", -1.5, -0.25) for name in names]
+    run = results(scores, [method("-m")], [dataset("=d", *names)])
+    rows = list(csv.DictReader(io.StringIO(scores_csv(content(run)), newline="")))
+    shown = [row["image"] for row in rows]
+    assert shown == ["'" + name for name in names[:7]] + names[7:]
+    assert [re.sub(r"^'(?='*[=+\-@\t\r\n])", "", name) for name in shown] == names, "the name can be had back"
+    assert {(row["method"], row["trained_on"], row["dataset"]) for row in rows} == {("'-m", "'=d", "'=d")}
+    assert {(row["psnr"], row["ssim"], row["seed"]) for row in rows} == {("-1.5", "-0.25", "3")}
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
