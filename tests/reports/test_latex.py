@@ -18,6 +18,7 @@ from derainbench.reports.latex.floats import floats
 from derainbench.reports.latex.numbers import SIUNITX
 from derainbench.reports.latex.pdf import compile_pdf
 from derainbench.reports.latex.references import references_bib
+from derainbench.reports.own_files import RECORD, OwnFiles
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.reports.write import Style, write_report
 from hypothesis import given
@@ -245,6 +246,7 @@ def test_the_pdf_is_all_that_is_left_beside_its_sources(tmp_path: Path, run_with
         "weights.tex",
         "published.tex",
         "references.bib",
+        RECORD,
     }
 
 
@@ -261,7 +263,7 @@ def test_what_does_not_compile_or_reaches_out_is_one_line(tmp_path: Path, line: 
     document = r"\documentclass{article}\begin{document}" + f"\n{line}\n" + r"\end{document}"
     (tmp_path / "report.tex").write_text(document, encoding="utf-8")
     with pytest.raises(UserError, match=error) as raised:
-        compile_pdf(tmp_path)
+        compile_pdf(OwnFiles(tmp_path))
     assert "\n" not in str(raised.value)
     assert (tmp_path / "report.log").is_file()
     assert not (tmp_path / "report.pdf").exists()
@@ -270,4 +272,4 @@ def test_what_does_not_compile_or_reaches_out_is_one_line(tmp_path: Path, line: 
 def test_without_latex_the_pdf_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"needs pdflatex and bibtex, which are not on the PATH; install TeX Live"):
-        compile_pdf(tmp_path)
+        compile_pdf(OwnFiles(tmp_path))

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from derainbench.reports.asked import formats_of
 from derainbench.reports.content import Content, content
+from derainbench.reports.own_files import RECORD
 from derainbench.reports.provenance import provenance
 from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.markdown_escape import escape
@@ -178,7 +179,12 @@ def test_a_report_holds_the_asked_formats_and_names_the_file_to_open(
 ) -> None:
     shown = content(run_with_pictures)
     assert write_report(shown, tmp_path / "some", ["csv", "html"]) == tmp_path / "some" / "index.html"
-    assert {file.name for file in (tmp_path / "some").iterdir()} == {"index.html", "scores.csv", "scores-notes.txt"}
+    assert {file.name for file in (tmp_path / "some").iterdir()} == {
+        "index.html",
+        "scores.csv",
+        "scores-notes.txt",
+        RECORD,
+    }
     assert write_report(shown, tmp_path / "one", ["markdown"]).name == "report.md"
     assert write_report(shown, tmp_path / "two", ["csv", "latex", "markdown"]).name == "report.md"
 
