@@ -180,7 +180,14 @@ def _settings(order: Order, registry: Registry, variants: Sequence[Variant], dat
     before = store.read_info() or {}
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = choose_engine(order.device, before["precision"])
-    return _Settings(book, store, engine, choose_protocols(order.protocols, before.get("protocols", ())), seeds)
+    protocols = choose_protocols(order.protocols, before.get("protocols", ()))
+    asked = choose_protocols(order.protocols, ())
+    if order.protocols and len(protocols) > len(asked):
+        typer.echo(
+            f"protocols {', '.join(protocols)}: {store.folder} was begun with others than {', '.join(asked)}, and a run "
+            "measures under all of its protocols; for fewer give another --out"
+        )
+    return _Settings(book, store, engine, protocols, seeds)
 
 
 def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:
