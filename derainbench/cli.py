@@ -205,7 +205,7 @@ def report(
     """
     from derainbench.reports.asked import check_protocol, formats_of, tables_of
 
-    asked, tables = formats_of(formats), tables_of(table)
+    asked, tables = formats_of(formats, siunitx), tables_of(table)
     check_protocol(protocol, runs)
     from derainbench.reports.latex.numbers import PLAIN, SIUNITX  # torch comes with these, a second later
     from derainbench.reports.making import folder_for, report_of

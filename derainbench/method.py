@@ -137,7 +137,8 @@ class Training(Protocol):
 class Method:
     """A method under its registered name.
 
-    ``recipe`` is the published one, or None where there is nothing to train. ``quick`` says which of its fields change
+    ``recipe`` is the published one, or None where there is nothing to train; ``recipe_on`` says which of its fields
+    the authors had otherwise on some training sets, by card. ``quick`` says which fields change
     for a laptop. ``variants`` are the options under which the paper gives the network another name, by that name.
     ``trainer`` is the class that trains it, for what one optimiser cannot; None is the usual one.
     ``official_names`` says what the authors' code calls a parameter or buffer of ours: several names where we keep
@@ -148,9 +149,15 @@ class Method:
     title: str
     network: type[Derainer]
     recipe: Recipe | None = None
+    recipe_on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     paper: Paper | None = None
     weights: tuple[Weights, ...] = ()
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trainer: type[Training] | None = None
     official_names: Callable[[str], tuple[str, ...]] = same_name
+
+    def published_recipe(self, trained_on: str) -> Recipe | None:
+        """How the authors trained it on that card's dataset; on others as ``recipe`` says."""
+        changes = self.recipe_on.get(trained_on, {})
+        return self.recipe if self.recipe is None else self.recipe.changed(dict(changes))

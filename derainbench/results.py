@@ -55,7 +55,8 @@ class DatasetInRun:
     """A dataset as this run used it. ``rain_model`` is streak, drop or mist; ``kind`` is real or synthetic.
 
     ``whole`` is False where fewer or more test images are here than the card counts; ``bibtex`` is the entry of its
-    paper, empty in older runs.
+    paper, and ``other_sizes`` says how the sizes of the test images are not the card's, such as a cropped copy's: both
+    empty in older runs.
     """
 
     name: str
@@ -65,6 +66,7 @@ class DatasetInRun:
     test: tuple[TestPair, ...]
     whole: bool = True
     bibtex: str = ""
+    other_sizes: str = ""
 
 
 @dataclass(frozen=True)

@@ -277,7 +277,7 @@ def _dataset(entry: dict[str, Any]) -> DatasetInRun:
         test.append(TestPair(pair.image, pair.scene, pair.rainy, pair.clean))
     whole = bool(entry.get("whole", True))
     facts = (entry["name"], entry["title"], entry["rain_model"], entry["kind"])
-    return DatasetInRun(*facts, tuple(test), whole, str(entry.get("bibtex", "")))
+    return DatasetInRun(*facts, tuple(test), whole, *(str(entry.get(name, "")) for name in ("bibtex", "other_sizes")))
 
 
 def _checked_info(path: Path, oldest: int) -> dict[str, Any]:

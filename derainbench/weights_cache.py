@@ -21,6 +21,7 @@ from derainbench.errors import UserError
 from derainbench.method import Method, Weights
 from derainbench.names import ParsedName, parse_name
 from derainbench.results import UNTRAINED
+from derainbench.tensors import Quantisation
 from derainbench.variant import Variant, choose, find_tagged, tagged
 from derainbench.weights import fitted, write_state
 
@@ -34,6 +35,7 @@ class Record(BaseModel):
     ``name`` is canonical; ``source`` is the name of the file it was made from and ``sha256`` that file's hash.
     ``converted_sha256`` is its own, so that later damage is noticed, and ``names`` hashes how the authors' names became
     ours, so that a later version of the method does not meet a conversion that it would make otherwise.
+    ``quantisation`` is how outputs of an unverified file become whole grey levels; a published file's is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,7 @@ class Record(BaseModel):
     sha256: str
     converted_sha256: str
     names: str
+    quantisation: Quantisation = "round"
 
 
 class Place(NamedTuple):
@@ -66,7 +69,7 @@ def own_weights(method: str) -> list[Weights]:
     """The weights of a method that the user added with --trust-unknown."""
     folder = cache_folder() / "weights" / method
     records = [_read(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
-    return [_own(r.name, r.trained_on, r.source, r.sha256) for r in records if not r.verified]
+    return [_own(r.name, r.trained_on, r.source, r.sha256, r.quantisation) for r in records if not r.verified]
 
 
 def place(variant: Variant) -> Place:
@@ -110,20 +113,26 @@ class Added(NamedTuple):
 
 
 def add_weights(
-    method: Method, parsed: ParsedName, file: Path, trust_unknown: bool = False, trained_on: str | None = None
+    method: Method,
+    parsed: ParsedName,
+    file: Path,
+    trust_unknown: bool = False,
+    trained_on: str | None = None,
+    quantisation: Quantisation | None = None,
 ) -> Added:
     """Check a file against what is known of its name, convert it and keep it.
 
-    ``trust_unknown`` accepts a file that nobody vouches for; ``trained_on`` says what such a file was trained on.
-    :class:`UserError` where the hash is another or unknown, or the weights do not fit the network; nothing is
-    written then.
+    ``trust_unknown`` accepts a file that nobody vouches for; ``trained_on`` says what such a file was trained on, and
+    ``quantisation`` how its authors made whole grey levels (rounded, unless said). :class:`UserError` where the hash
+    is another or unknown, or the weights do not fit the network; nothing is written then.
     """
-    variant = _identified(method, parsed, file, trust_unknown, trained_on)
+    variant = _identified(method, parsed, file, trust_unknown, trained_on, quantisation)
     assert variant.weights is not None
     path, before = _path(variant), _matching(variant)
     if (
         before is not None
         and (before.verified, before.trained_on) == (variant.weights.verified, variant.weights.trained_on)
+        and (before.verified or before.quantisation == variant.weights.quantisation)
         and place(variant).state == "here"
     ):
         return Added(variant, path, already=True)
@@ -136,12 +145,20 @@ def add_weights(
         sha256=variant.weights.sha256,
         converted_sha256=file_hash(path),
         names=_names_digest(variant),
+        quantisation=variant.weights.quantisation,
     )
     write_json(_record_path(path), record.model_dump())
     return Added(variant, path, already=False)
 
 
-def _identified(method: Method, parsed: ParsedName, file: Path, trust_unknown: bool, trained_on: str | None) -> Variant:
+def _identified(
+    method: Method,
+    parsed: ParsedName,
+    file: Path,
+    trust_unknown: bool,
+    trained_on: str | None,
+    quantisation: Quantisation | None,
+) -> Variant:
     """The variant whose weights the file is: a published one by its hash, otherwise the user's own if it is trusted."""
     name = f"{choose(method, parsed.options).name}@{parsed.tag}"
     if parsed.tag is None:
@@ -153,6 +170,9 @@ def _identified(method: Method, parsed: ParsedName, file: Path, trust_unknown: b
     if known is not None and expected is not None and expected.sha256 == digest:
         if trained_on not in (None, expected.trained_on):
             raise UserError(f"{known.name} was trained on {expected.trained_on}, not {trained_on}; leave that out")
+        if quantisation not in (None, expected.quantisation):
+            does = "truncate" if expected.quantisation == "truncate" else "round"
+            raise UserError(f"{known.name}: its authors {does} their outputs; leave --quantisation out")
         return known
     others = [v.name for v in tagged(method) if v.weights is not None and v.weights.sha256 == digest]
     if others or not trust_unknown:  # what is known needs no trust, and would lose what is known of it
@@ -160,7 +180,8 @@ def _identified(method: Method, parsed: ParsedName, file: Path, trust_unknown: b
         remedy = f"this file is {others[0]}: add it as that" if others else _remedy(expected)
         raise UserError(f"{file} cannot be vouched for as {name}; {remedy} (sha256 {digest}, {wanted})")
     options = known.options if known is not None else parsed.options
-    own = _own(f"{choose(method, options).name}@{parsed.tag}", trained_on or UNSTATED, file.name, digest)
+    canonical = f"{choose(method, options).name}@{parsed.tag}"
+    own = _own(canonical, trained_on or UNSTATED, file.name, digest, quantisation or "round")
     return choose(method, own.options, own)
 
 
@@ -169,7 +190,7 @@ def _remedy(expected: Weights | None) -> str:
     return f"{fetch}accept the file as it is with --trust-unknown"
 
 
-def _own(name: str, trained_on: str, source: str, sha256: str) -> Weights:
+def _own(name: str, trained_on: str, source: str, sha256: str, quantisation: Quantisation) -> Weights:
     parsed = parse_name(name)
     assert parsed.tag is not None
     return Weights(
@@ -179,6 +200,7 @@ def _own(name: str, trained_on: str, source: str, sha256: str) -> Weights:
         sha256=sha256,
         licence="unknown",
         options=parsed.options,
+        quantisation=quantisation,
         verified=False,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,14 @@ import typer
 
 from derainbench.cli_options import JsonOption, PluginOption
 from derainbench.errors import UserError
+
+
+class QuantisationChoice(StrEnum):
+    """How outputs become whole grey levels."""
+
+    ROUND = "round"
+    TRUNCATE = "truncate"
+
 
 weights_app = typer.Typer(no_args_is_help=True, help="Trained weights: what is known, adding files, exporting them.")
 
@@ -32,6 +41,13 @@ def add(
     trained_on: Annotated[
         str | None, typer.Option(metavar="DATASET", help="What a file of your own was trained on.")
     ] = None,
+    quantisation: Annotated[
+        QuantisationChoice | None,
+        typer.Option(
+            help="How the authors of a file of your own made whole grey levels of outputs; default round. "
+            "uint8(255 * x) truncates."
+        ),
+    ] = None,
     plugin: PluginOption = [],  # noqa: B006
 ) -> None:
     """Check a weights file, convert it, and keep it: NAME@TAG then works wherever a method's name does."""
@@ -40,7 +56,8 @@ def add(
     from derainbench.weights_cache import add_weights
 
     parsed = parse_name(name)
-    added = add_weights(discover(plugin).get(parsed.base), parsed, file, trust_unknown, trained_on)
+    how = None if quantisation is None else quantisation.value
+    added = add_weights(discover(plugin).get(parsed.base), parsed, file, trust_unknown, trained_on, how)
     verified = added.variant.weights is not None and added.variant.weights.verified
     already = "was there already" if added.already else "added"
     typer.echo(f"{added.variant.name}: {already} ({'verified' if verified else 'unverified'}), {added.path}")

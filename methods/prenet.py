@@ -14,7 +14,7 @@ from derainbench.method import Derainer, Method, Paper, PublishedScore, Weights
 from derainbench.recipe import Recipe
 
 from .activations import gates_and_candidate, tanh
-from .prenet_weights import FILES, SCORES
+from .prenet_weights import ALSO_TESTED_ON, FILES, SCORES
 
 WIDTH = 32
 RESIDUAL_UNITS = 5
@@ -183,16 +183,18 @@ _OFFICIAL = {
 
 
 def _published_scores(tag: str, file: str) -> tuple[PublishedScore, ...]:
-    scores = SCORES.get(tag, {}).get(file.partition("_")[2].removesuffix(".pth"))
-    return (PublishedScore(tag, "y", *scores, "the authors' README"),) if scores else ()
+    model = file.partition("_")[2].removesuffix(".pth")
+    printed = {name: SCORES.get(name, {}).get(model) for name in (tag, *ALSO_TESTED_ON.get(tag, ()))}
+    return tuple(
+        PublishedScore(name, "y", *scores, "the authors' README") for name, scores in printed.items() if scores
+    )
 
 
 PRENET = Method(
     name="prenet",
     title="PReNet",
     network=PReNet,
-    # 100 epochs over 100x100 patches on a grid 80 pixels apart (100 for Rain12600). The authors doubled RainTrainL, and
-    # only that, by flips.
+    # 100 epochs over 100x100 patches on a grid 80 pixels apart. The authors doubled RainTrainL, and only that, by flips.
     recipe=Recipe(
         optimiser="adam",
         lr=1e-3,
@@ -205,6 +207,7 @@ PRENET = Method(
         stride=80,
         loss="-ssim",
     ),
+    recipe_on={"rain1400": {"stride": 100}},  # their Rain12600
     quick={"lr": 1e-3, "batch": 4, "patch": 48, "steps": 200, "augment": ("hflip", "rot90")},
     paper=Paper(
         title="Progressive Image Deraining Networks: A Better and Simpler Baseline",

@@ -51,7 +51,7 @@ FILES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
 )
 # fmt: on
 
-#: What the authors print for the final models, under ``y``, on the dataset of the tag: their README's tables.
+#: What the authors print for the final models, under ``y``, by test set: their README's tables.
 SCORES: dict[str, dict[str, tuple[float, float]]] = {
     "rain100h": {
         "PReNet6": (29.46, 0.899),
@@ -65,6 +65,12 @@ SCORES: dict[str, dict[str, tuple[float, float]]] = {
         "PRN6": (36.99, 0.977),
         "PRN6_r": (36.11, 0.973),
     },
+    "rain12": {
+        "PReNet6": (36.66, 0.961),
+        "PReNet6_r": (36.69, 0.962),
+        "PRN6": (36.62, 0.952),
+        "PRN6_r": (36.16, 0.961),
+    },
     "rain1400": {
         "PReNet6": (32.60, 0.946),
         "PReNet6_r": (32.44, 0.944),
@@ -72,3 +78,5 @@ SCORES: dict[str, dict[str, tuple[float, float]]] = {
         "PRN6_r": (31.31, 0.937),
     },
 }
+#: Test sets besides a tag's own that the authors test its models on.
+ALSO_TESTED_ON = {"rain100l": ("rain12",)}

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from derainbench.atomic import write_atomic
-
 from .asked import DEFAULT_FORMATS, FORMATS, check_formats
 from .content import Content
 from .data.results_json import results_json
@@ -17,6 +15,7 @@ from .latex.documents import published_tex, report_tex, tables_tex, weights_tex
 from .latex.numbers import PLAIN, NumberStyle
 from .latex.pdf import compile_pdf
 from .latex.references import references_bib
+from .own_files import OwnFiles
 from .page.html import html
 from .page.pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
 from .text.markdown import markdown
@@ -33,50 +32,62 @@ class Style:
     numbers: NumberStyle = PLAIN
 
 
-def _html(content: Content, folder: Path, style: Style) -> list[Path]:
+def _html(content: Content, own: OwnFiles, style: Style) -> list[Path]:
     pools: Mapping[Images, Callable[[], Pictures]] = {
         "embed": Pictures,
-        "beside": lambda: PicturesBeside(folder),
+        "beside": lambda: PicturesBeside(own.folder),
         "none": NoPictures,
     }
     pictures = pools[style.images]()
-    page = _written(folder / "index.html", html(content, pictures))
-    remove_stale_pictures(folder, pictures.files)
+    page = own.write("index.html", html(content, pictures).encode())
+    remove_stale_pictures(own.folder, pictures.files)
     return [page]
 
 
-def _latex(content: Content, folder: Path, style: Style) -> list[Path]:
+def _latex(content: Content, own: OwnFiles, style: Style) -> list[Path]:
     return [
-        _written(folder / "report.tex", report_tex(content, style.numbers)),
-        _written(folder / "tables.tex", tables_tex(content, style.numbers)),
-        _written(folder / "weights.tex", weights_tex(content)),
-        _written(folder / "published.tex", published_tex(content)),
-        _written(folder / "references.bib", references_bib(content)),
+        own.write("report.tex", report_tex(content, style.numbers).encode()),
+        own.write("tables.tex", tables_tex(content, style.numbers).encode()),
+        own.write("weights.tex", weights_tex(content).encode()),
+        own.write("published.tex", published_tex(content).encode()),
+        own.write("references.bib", references_bib(content).encode()),
     ]
 
 
-def _pdf(content: Content, folder: Path, style: Style) -> list[Path]:
-    sources = _latex(content, folder, style)
-    return [compile_pdf(folder), *sources]
+def _pdf(content: Content, own: OwnFiles, style: Style) -> list[Path]:
+    sources = _latex(content, own, style)
+    return [compile_pdf(own), *sources]
 
 
-def _markdown(content: Content, folder: Path, _: Style) -> list[Path]:
-    return [_written(folder / "report.md", markdown(content))]
+def _markdown(content: Content, own: OwnFiles, _: Style) -> list[Path]:
+    return [own.write("report.md", markdown(content).encode())]
 
 
-def _csv(content: Content, folder: Path, _: Style) -> list[Path]:
+def _csv(content: Content, own: OwnFiles, _: Style) -> list[Path]:
     return [
-        _written(folder / "scores.csv", scores_csv(content)),
-        _written(folder / "scores-notes.txt", scores_notes(content)),
+        own.write("scores.csv", scores_csv(content).encode()),
+        own.write("scores-notes.txt", scores_notes(content).encode()),
     ]
 
 
-def _json(content: Content, folder: Path, _: Style) -> list[Path]:
-    return [_written(folder / "results.json", results_json(content))]
+def _json(content: Content, own: OwnFiles, _: Style) -> list[Path]:
+    return [own.write("results.json", results_json(content).encode())]
 
 
+_SOURCES = ("report.tex", "tables.tex", "weights.tex", "published.tex", "references.bib")
+#: The files of each format.
+_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "html": ("index.html",),
+        "latex": _SOURCES,
+        "markdown": ("report.md",),
+        "csv": ("scores.csv", "scores-notes.txt"),
+        "json": ("results.json",),
+        "pdf": ("report.pdf", *_SOURCES),
+    }
+)
 #: What writes each format; the first file of each is the one to open.
-_WRITERS: Mapping[str, Callable[[Content, Path, Style], list[Path]]] = MappingProxyType(
+_WRITERS: Mapping[str, Callable[[Content, OwnFiles, Style], list[Path]]] = MappingProxyType(
     {"html": _html, "latex": _latex, "markdown": _markdown, "csv": _csv, "json": _json, "pdf": _pdf}
 )
 
@@ -86,14 +97,12 @@ def write_report(
 ) -> Path:
     """Write a report into ``folder`` and return the file to open, that of the first of :data:`.asked.FORMATS` in it.
 
-    UserError for a format that does not exist (nothing is written then), or for ``pdf`` without LaTeX;
-    StorageError if the disk refuses.
+    UserError for a format that does not exist, and where a file of that name is there that no report wrote (nothing is
+    written then); for ``pdf`` without LaTeX; StorageError if the disk refuses.
     """
     check_formats(formats)
-    written = {name: _WRITERS[name](content, folder, style or Style()) for name in dict.fromkeys(formats)}
+    own = OwnFiles(folder)
+    own.check(name for each in formats for name in _FILES[each])
+    written = {name: _WRITERS[name](content, own, style or Style()) for name in dict.fromkeys(formats)}
+    own.finish()
     return next(written[name][0] for name in FORMATS if name in written)
-
-
-def _written(path: Path, text: str) -> Path:
-    write_atomic(path, text.encode("utf-8"))
-    return path

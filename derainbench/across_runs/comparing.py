@@ -15,7 +15,7 @@ from derainbench.across_runs.merging import run_names
 from derainbench.across_runs.recorded_inputs import differences, done_record, evaluation_inputs
 from derainbench.errors import UserError, did_you_mean
 from derainbench.results import Results, evaluation_folder, training_folder
-from derainbench.stats import Paired, Refusal, holm, paired_test
+from derainbench.stats import Paired, Refusal, adjusted_family, paired_test
 
 State = Literal["scored", "failed", "missing"]
 #: Method, training set, dataset: an evaluation over all its seeds.
@@ -32,7 +32,8 @@ class MetricChange:
 
     ``first`` and ``second`` are means over the images finite in both (NaN without any), ``infinite`` how many are
     left out. ``better``, ``equal`` and ``worse`` count images of the second run, not those undefined in either. The p
-    of ``test`` is adjusted by Holm's method for all cells of the comparison.
+    of ``test`` is adjusted for all cells of the comparison, and it is refused where their number leaves it nothing to
+    find (:func:`derainbench.stats.adjusted_family`).
     """
 
     first: float
@@ -233,13 +234,12 @@ def _circumstances(first: Results, second: Results) -> tuple[str, ...]:
 
 
 def _adjusted(cells: Sequence[CellChange]) -> tuple[CellChange, ...]:
-    """The cells with the p-values of each metric adjusted for all of them."""
+    """The cells with the tests of each metric read together, as one family."""
     adjusted = list(cells)
     for metric in ("psnr", "ssim"):
         changes: dict[int, MetricChange] = {n: getattr(c, metric) for n, c in enumerate(cells) if getattr(c, metric)}
-        tests = {n: change.test for n, change in changes.items() if isinstance(change.test, Paired)}
-        for (n, test), p in zip(tests.items(), holm([test.p for test in tests.values()]), strict=True):
-            change = replace(changes[n], test=replace(test, p=float(p)))
+        for n, test in adjusted_family({n: change.test for n, change in changes.items()}).items():
+            change = replace(changes[n], test=test)
             adjusted[n] = replace(adjusted[n], psnr=change) if metric == "psnr" else replace(adjusted[n], ssim=change)
     return tuple(adjusted)
 

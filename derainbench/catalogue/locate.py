@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,11 @@ from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.patterns import Pattern
 from derainbench.embedded import generate
 from derainbench.errors import UserError, did_you_mean
+from derainbench.image_files import image_files
 from derainbench.names import split_list
+
+#: Folders, or packagings, that a message names.
+_MOST_FOLDERS = 3
 
 
 class Dataset:
@@ -135,6 +140,8 @@ def _by_name(card: Card, data_root: Path | None) -> Dataset:
         near = _elsewhere(card, data_root)
         if near is not None:
             remedy = f"give --data-root {near}"
+        elif (other := _otherwise_packed(card, data_root)) is not None:
+            raise UserError(other)
         raise UserError(f"the files of dataset {card.name!r} are not here (looked in {tried}); {remedy}")
     return dataset
 
@@ -146,6 +153,42 @@ def _elsewhere(card: Card, data_root: Path | None) -> Path | None:
     root = data_root.absolute()
     below = (folder for folder in sorted(root.iterdir()) if folder.is_dir())
     return next((folder for folder in (root.parent, *islice(below, 1000)) if locate(card, folder)), None)
+
+
+def _otherwise_packed(card: Card, data_root: Path | None) -> str | None:
+    """What lies in a folder of the dataset's name that is packed as no layout says, and what is missing for one."""
+    wanted: dict[Path, dict[str, None]] = {}
+    for layout in card.layouts:
+        for root in places(card, layout, data_root):
+            if root.is_dir() and (data_root is None or not root.samefile(data_root)):
+                missing = [f for f in _test_folders(layout) if not (root / f).is_dir()]
+                wanted.setdefault(root, {})[" and ".join(f"{f}/" for f in missing) or f"files {_names(layout)}"] = None
+    for root, missing_of in wanted.items():
+        found = Counter(path.relative_to(root).parent.as_posix() for path in image_files(root))
+        if found:
+            several = [f"{number:,} in {folder}/" for folder, number in found.most_common(_MOST_FOLDERS)]
+            more = f" and {len(found) - _MOST_FOLDERS} folders more" if len(found) > _MOST_FOLDERS else ""
+            there = "" if {*found} == {"."} else f" ({', '.join(several).replace('./', 'itself')}{more})"
+            lacking = "; or ".join(list(missing_of)[:_MOST_FOLDERS])
+            return (
+                f"the files of dataset {card.name!r} are not packed as its card knows: {root} has "
+                f"{found.total():,} images{there}, and lacks {lacking}; rename its folders, or describe it with "
+                f"a card of your own: 'derainbench datasets show {card.name}' lists every packaging that is known"
+            )
+    return None
+
+
+def _test_folders(layout: Layout) -> list[str]:
+    """The folders in which a layout has test images, or training images if it has no others, where they have names."""
+    patterns = layout.test or layout.train
+    texts = [] if patterns is None else [patterns.rainy, *([patterns.clean] if patterns.clean else [])]
+    folders = (text.rpartition("/")[0] for text in texts)
+    return list(dict.fromkeys(folder for folder in folders if folder and not set(folder) & set("{*")))
+
+
+def _names(layout: Layout) -> str:
+    patterns = layout.test or layout.train
+    return "" if patterns is None else f"{patterns.rainy} with {patterns.clean}" if patterns.clean else patterns.rainy
 
 
 def places(card: Card, layout: Layout, data_root: Path | None) -> Sequence[Path]:

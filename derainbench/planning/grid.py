@@ -75,7 +75,6 @@ class Grid:
             if not variant.trainable:
                 cells += [self._evaluation(variant, None, test, 0) for test in tested_on]
                 continue
-            recipe = self.book.recipe(variant.method)
             if len(trained_on) < len(self.datasets) and not (self.cross and trained_on):
                 (tested, *_) = [dataset.name for dataset in self.datasets if dataset not in trained_on]
                 raise UserError(
@@ -83,6 +82,7 @@ class Grid:
                     "add a dataset to train on and --cross, or use published weights as in NAME@TAG"
                 )
             for dataset in trained_on:
+                recipe = self.book.recipe(variant.method, variant.method.published_recipe(dataset.name))
                 for seed in self.seeds:
                     training = TrainCell(variant, recipe, dataset, seed, self.precision)
                     tests = tested_on if self.cross else [dataset]
@@ -92,7 +92,14 @@ class Grid:
     def changes(self) -> list[dict[str, Any]]:
         """What differs from the published recipes of the methods that train."""
         methods = {variant.method.name: variant.method for variant in self.variants if variant.trainable}
-        return [change for method in methods.values() for change in self.book.changes(method)]
+        trained_on = [dataset.name for dataset in self.datasets if dataset.has("train")]
+        found = [
+            change
+            for method in methods.values()
+            for published in dict.fromkeys(method.published_recipe(name) for name in trained_on)
+            for change in self.book.changes(method, published)
+        ]
+        return [change for n, change in enumerate(found) if change not in found[:n]]
 
     def row_recipe(self, cell: TrainCell) -> Mapping[str, Any]:
         """None: each method is trained as its own paper says."""

@@ -211,6 +211,12 @@ def _settings(
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = choose_engine(order.device, before["precision"])
     protocols = choose_protocols(order.protocols, (before or {}).get("protocols", ()))
+    asked = choose_protocols(order.protocols, ())
+    if order.protocols and len(protocols) > len(asked):
+        say(
+            f"protocols {', '.join(protocols)}: {store.folder} was begun with others than {', '.join(asked)}, and a run "
+            "measures under all of its protocols; for fewer give another --out"
+        )
     return _Settings(book, store, engine, protocols, seeds, before)
 
 

@@ -124,7 +124,7 @@ def _measurement(
     try:
         asked = registry.variant(wanted.method)
         variant = asked if asked.weights is not None else _reduced(asked, adaptation.options)
-        published = _published(variant, wanted.recipe)
+        published = _published(variant, adaptation.stand_in or wanted.trained_on, wanted.recipe)
     except UserError as error:
         raise UserError(f"suite {suite.name!r}, row {wanted.row!r} of {wanted.table}: {error}") from error
     departures = [
@@ -151,11 +151,12 @@ def _setting(variant: Variant, option: str) -> Any:
     return variant.options.get(option, option_defaults(variant.method.network)[option])
 
 
-def _published(variant: Variant, changes: Mapping[str, Any]) -> Recipe | None:
-    if not variant.trainable or variant.method.recipe is None:
+def _published(variant: Variant, trained_on: str, changes: Mapping[str, Any]) -> Recipe | None:
+    published = variant.method.published_recipe(trained_on)
+    if not variant.trainable or published is None:
         return None
     try:
-        return variant.method.recipe.changed(dict(changes))
+        return published.changed(dict(changes))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "recipe"

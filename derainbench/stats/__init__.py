@@ -6,9 +6,10 @@ every test and interval here takes the scene of each image.
 
 from __future__ import annotations
 
+from derainbench.stats.family import adjusted_family
 from derainbench.stats.holm import holm
 from derainbench.stats.intervals import LEAST_SCENES, Interval, mean_interval, mean_intervals
-from derainbench.stats.paired import LEAST_UNITS, Paired, paired_test
+from derainbench.stats.paired import LEAST_UNITS, Paired, least_p, paired_test
 from derainbench.stats.ranks import ALPHA, LEAST_METHODS, Ranks, critical_difference, friedman
 from derainbench.stats.refusal import Refusal
 from derainbench.stats.scenes import Clusters, scene_means
@@ -26,10 +27,12 @@ __all__ = [
     "Paired",
     "Ranks",
     "Refusal",
+    "adjusted_family",
     "comparison_words",
     "critical_difference",
     "friedman",
     "holm",
+    "least_p",
     "listed",
     "mean_interval",
     "mean_intervals",

@@ -24,8 +24,9 @@ class Paired:
 
     ``wins``, ``ties`` and ``losses`` count images, ``missing`` those that only one of the two has a score for; the
     differences in score (first minus second) are over images, those between an infinite and a finite score left out
-    (NaN if none remains). The test is over ``units`` scenes: ``p`` is two-sided, ``effect`` the matched-pairs
-    rank-biserial correlation, from -1 (lower in every scene) to 1 (higher in every scene).
+    (NaN if none remains). The test is over ``units`` scenes, ``differing`` of which show a difference: ``p`` is
+    two-sided, ``effect`` the matched-pairs rank-biserial correlation, from -1 (lower in every scene) to 1 (higher in
+    every scene).
     """
 
     wins: int
@@ -36,12 +37,18 @@ class Paired:
     p: float
     effect: float
     units: int
+    differing: int
     missing: int = 0
 
     @property
     def images(self) -> int:
         """How many images both methods have a score for."""
         return self.wins + self.ties + self.losses
+
+    @property
+    def least_p(self) -> float:
+        """What p would be if all scenes that differ favoured one method (:func:`least_p`)."""
+        return least_p(self.differing)
 
 
 def paired_test(a: Floats, b: Floats, clusters: Clusters) -> Paired | Refusal:
@@ -83,8 +90,20 @@ def paired_test(a: Floats, b: Floats, clusters: Clusters) -> Paired | Refusal:
         p=p,
         effect=effect,
         units=len(scenes),
+        differing=len(differing),
         missing=int((has_first != has_second).sum()),
     )
+
+
+def least_p(differing: int) -> float:
+    """The smallest two-sided p that a signed-rank test over so many scenes with a difference can have: all of one sign.
+
+    Exactly 2 / 2^n, whatever ranks are equal. Of the normal approximation, beyond 50 scenes, it is that without equal
+    ranks, the largest of all.
+    """
+    if differing <= _MOST_EXACT:
+        return min(1.0, 2.0 / 2.0**differing)
+    return _signed_rank(np.arange(1.0, differing + 1))[0]
 
 
 def _mean_by_scene(difference: Floats, numbers: NDArray[np.intp]) -> Floats:

@@ -41,25 +41,51 @@ def friedman(scores: Floats) -> Ranks | Refusal:
     """The ranks of ``scores``, (units, methods), higher is better; the units must be independent, such as scenes.
 
     Equal scores share their mean rank (corrected for, as scipy does); infinite ones are equal. J. Demsar, Statistical
-    Comparisons of Classifiers over Multiple Data Sets, JMLR 7, 2006, section 3.2. Refuses below three methods, below
-    :data:`derainbench.stats.paired.LEAST_UNITS` units, where a score is NaN, and where no unit ranks the methods.
+    Comparisons of Classifiers over Multiple Data Sets, JMLR 7, 2006, section 3.2. Refuses below three methods, where a
+    score is NaN, below :data:`derainbench.stats.paired.LEAST_UNITS` units that rank the methods, and where Nemenyi's
+    test could find nothing: the most that units with so many equal scores can show is all of them in one order.
     """
     table = np.asarray(scores, np.float64)
     units, methods = table.shape
-    if methods < LEAST_METHODS:
-        return Refusal(f"only {counted(methods, 'method')}, ranks need {LEAST_METHODS}")
-    if units < LEAST_UNITS:
-        return Refusal(f"only {counted(units, 'scene')}, ranks need {LEAST_UNITS}")
-    if np.isnan(table).any():
-        return Refusal("a method has no score, or an undefined one")
-    if (table == table[:, :1]).all():
-        return Refusal("all methods score the same in every scene")
+    if (reason := _too_few(table)) is not None:
+        return Refusal(reason)
     ranks = scipy.stats.rankdata(-table, axis=1)
+    least = critical_difference(methods, units)
+    if (reason := _too_equal(ranks, least)) is not None:
+        return Refusal(reason)
     statistic, p = (float(each) for each in scipy.stats.friedmanchisquare(*ranks.T))
     mean_ranks = ranks.mean(axis=0)
-    least = critical_difference(methods, units)
     apart = least if p < ALPHA else np.inf
     return Ranks(tuple(mean_ranks.tolist()), statistic, p, least, _cliques(mean_ranks, apart), units)
+
+
+def _too_few(table: Floats) -> str | None:
+    """Why scores, (units, methods), cannot be ranked at all."""
+    units, methods = table.shape
+    if methods < LEAST_METHODS:
+        return f"only {counted(methods, 'method')}, ranks need {LEAST_METHODS}"
+    if units < LEAST_UNITS:
+        return f"only {counted(units, 'scene')}, ranks need {LEAST_UNITS}"
+    if np.isnan(table).any():
+        return "a method has no score, or an undefined one"
+    ranking = int((table != table[:, :1]).any(axis=1).sum())
+    if not ranking:
+        return "all methods score the same in every scene"
+    if ranking < LEAST_UNITS:
+        return f"only {counted(ranking, 'scene')} with different scores, ranks need {LEAST_UNITS}"
+    return None
+
+
+def _too_equal(ranks: Floats, least: float) -> str | None:
+    """Why Nemenyi's test of these ranks, (units, methods), could tell no methods apart even if all units had one order.
+
+    Six units without equal scores always could; many equal ones leave little to differ. Friedman's test could always.
+    """
+    alike = np.sort(ranks, axis=1)
+    most = float((alike[:, -1] - alike[:, 0]).mean())
+    if most < least:
+        return f"with so many equal scores mean ranks differ by {most:.2f} at most, Nemenyi's test needs {least:.2f}"
+    return None
 
 
 def critical_difference(methods: int, units: int, alpha: float = ALPHA) -> float:

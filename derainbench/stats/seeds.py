@@ -29,7 +29,8 @@ class OverSeeds:
 def over_seeds(values: Sequence[float] | NDArray[np.float64], level: float = 0.95) -> OverSeeds | Refusal:
     """Mean and deviation of one score a seed, (seeds,). Infinite ones are left out, as of means over images.
 
-    Refuses below two finite values and where one is undefined (NaN).
+    Refuses below two finite values, where they are all the same (an interval without width says that no other seed
+    would differ) and where one is undefined (NaN).
     """
     scores = np.asarray(values, np.float64)
     if np.isnan(scores).any():
@@ -37,6 +38,8 @@ def over_seeds(values: Sequence[float] | NDArray[np.float64], level: float = 0.9
     finite = scores[np.isfinite(scores)]
     if len(finite) < 2:
         return Refusal(f"{counted(len(finite), 'seed')}, a deviation needs 2")
+    if (finite == finite[0]).all():
+        return Refusal(f"{counted(len(finite), 'seed')} of the same score")
     mean, deviation = float(finite.mean()), float(finite.std(ddof=1))
     half = float(scipy.stats.t.ppf((1 + level) / 2, len(finite) - 1)) * deviation / len(finite) ** 0.5
     return OverSeeds(mean, deviation, mean - half, mean + half, len(finite))

@@ -43,7 +43,7 @@ def rank_words(labels: Sequence[str], ranks: Ranks) -> str:
     test = f"Friedman chi-square({len(labels) - 1}) = {ranks.statistic:.1f}, {p_words(ranks.p)}"
     over = f"{counted(ranks.units, 'scene')} the ranks of the {len(labels)} methods"
     if ranks.p >= ALPHA:
-        return f"Over {over} do not differ: {test}."
+        return f"Over {over} are not told apart: {test}."
     order = sorted(range(len(labels)), key=lambda n: ranks.mean_ranks[n])
     means = listed([f"{labels[n]} {ranks.mean_ranks[n]:.2f}" for n in order])
     groups = [listed([labels[n] for n in group]) for group in ranks.cliques]

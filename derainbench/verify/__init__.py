@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from derainbench.catalogue.cards import SPLITS, Card, SplitName
+from derainbench.catalogue.image_sizes import other_sizes
 from derainbench.catalogue.locate import Dataset, locate, places, select
 from derainbench.catalogue.manifest import Manifest, open_manifest
 from derainbench.catalogue.pairing import Matched, match_files
@@ -28,7 +29,6 @@ from derainbench.verify.files import (
 from derainbench.verify.images import CleanImages, contradicted, copies, exchanged, repeated, shared_scenes
 from derainbench.verify.inspect_pairs import Inspection, inspect
 from derainbench.verify.score import input_scores, protocol_of, score_findings
-from derainbench.verify.sizes import size_problems
 from derainbench.verify.split_facts import SplitFacts
 from derainbench.verify.verdict import Finding, SplitVerdict, Verdict, below
 from derainbench.workers import in_chunks
@@ -157,7 +157,8 @@ def _verify_split(
     groups, unknown = repeated(clean, same_scene)
     scores = None
     if split == "test":
-        problems += size_problems(card, facts.rainy_sides)
+        if sizes := other_sizes(card, facts.rainy_sides):
+            problems.append(Finding("sizes", (), f"{sizes}; fetch the files that the card names"))
         scores = input_scores(card, facts.scores, not problems)
         wrong_score, doubtful_score = score_findings(card, scores)
         problems += wrong_score

@@ -51,7 +51,7 @@ def critical_difference_diagram(
     said = ", ".join(f"{names[each]} {values[each]}" for each in order)
     together = "; ".join(", ".join(names[each] for each in sorted(clique, key=order.index)) for clique in cliques)
     words = f"Mean ranks, 1 is best: {said}. Critical difference {critical_difference:.2f}. " + (
-        f"Not told apart: {together}." if together else "All differ."
+        f"Not told apart: {together}." if together else "All are told apart."
     )
     return Drawing(WIDTH, height, tuple(shapes), title, words)
 

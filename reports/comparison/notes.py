@@ -37,6 +37,7 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
     truncated = dict.fromkeys(short[row.entry.label] for row in scored if row.entry.method.truncated)
     if truncated and protocol in PROTOCOLS and PROTOCOLS[protocol].eight_bit:
         notes.append(f"Outputs of {listed([*truncated])} are truncated to 8 bit, not rounded, as their authors did.")
+    notes += [f"{each.title}: {each.other_sizes}." for each in results.datasets if each.other_sizes]
     notes += _tiled(results, rows)
     notes += seen_notes(results)
     notes += _not_evaluated(results, rows, columns)

@@ -18,7 +18,10 @@ ALIGNMENT = ("left", "left", "left", *["right"] * 6)
 
 @dataclass(frozen=True)
 class Reproduction:
-    """One published score and ours; ``name`` is what is typed, ``label`` what readers call it."""
+    """One published score and ours; ``name`` is what is typed, ``label`` what readers call it.
+
+    ``remark`` says why the images are not those that the authors used.
+    """
 
     name: str
     label: str
@@ -27,6 +30,7 @@ class Reproduction:
     psnr: tuple[float, float]
     ssim: tuple[float, float]
     source: str
+    remark: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -57,8 +61,11 @@ def reproductions(results: Results) -> tuple[Reproduction, ...]:
 
 
 def sources(rows: tuple[Reproduction, ...]) -> str:
-    """Where the printed numbers come from, in one sentence; empty if there are none."""
-    return f"Printed: {'; '.join(dict.fromkeys(row.source for row in rows))}." if rows else ""
+    """Where the printed numbers come from, and what was measured on other images; empty if there are none."""
+    if not rows:
+        return ""
+    remarks = dict.fromkeys(f" {row.remark}." for row in rows if row.remark)
+    return f"Printed: {'; '.join(dict.fromkeys(row.source for row in rows))}.{''.join(remarks)}"
 
 
 def _compared(
@@ -83,6 +90,7 @@ def _compared(
             (psnr, float(published["psnr"])),
             (ssim, float(published["ssim"])),
             str(published["source"]),
+            f"Here on other images of {dataset.title}: {dataset.other_sizes}" if dataset.other_sizes else "",
         )
     ]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MARK = "†"
 EXPLAINED = (
     f"{MARK} not worse than the best of its column at the 0.05 level (two-sided Wilcoxon signed-rank test over scenes, "
-    "Holm's correction over all pairs of the column)."
+    "Holm's correction over all tested pairs of the column)."
 )
 
 

@@ -16,9 +16,9 @@ from derainbench.stats import (
     Paired,
     Ranks,
     Refusal,
+    adjusted_family,
     comparison_words,
     friedman,
-    holm,
     listed,
     mean_intervals,
     over_seeds,
@@ -42,8 +42,9 @@ _UNITS: dict[Metric, str] = {"psnr": "dB", "ssim": ""}
 class DatasetStatistics:
     """One metric on one dataset under one protocol; lines are those of the grid, in its order, named by ``labels``.
 
-    ``intervals`` and ``seeds`` have one a line; ``pairs`` one a pair of lines i < j, i against j, its p adjusted by
-    Holm over all pairs that were tested here. ``ranks`` are over the scenes in which every line has all its scores.
+    ``intervals`` and ``seeds`` have one a line; ``pairs`` one a pair of lines i < j, i against j, its p adjusted
+    for all pairs that were tested here; a pair of which nothing could be found is refused
+    (:func:`derainbench.stats.adjusted_family`). ``ranks`` are over the scenes in which every line has all its scores.
     ``not_worse`` holds the ``best`` line (the first of :func:`by_mean` that is not ``seen``, None without any), those
     that a test does not tell from it or finds better, and those of the very same scores: not those that no test could
     compare with it, and none that is ``seen``: its training had test images. ``names`` are short labels, and
@@ -101,12 +102,8 @@ def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
 
 
 def _pairs(scores: Floats, scenes: Scenes) -> dict[tuple[int, int], Paired | Refusal]:
-    pairs = {
-        (i, j): paired_test(scores[:, i], scores[:, j], scenes) for i, j in combinations(range(scores.shape[1]), 2)
-    }
-    tested = {place: pair for place, pair in pairs.items() if isinstance(pair, Paired)}
-    adjusted = holm([pair.p for pair in tested.values()]).tolist()
-    return pairs | {place: replace(pair, p=p) for (place, pair), p in zip(tested.items(), adjusted, strict=True)}
+    lines = range(scores.shape[1])
+    return adjusted_family({(i, j): paired_test(scores[:, i], scores[:, j], scenes) for i, j in combinations(lines, 2)})
 
 
 def _ranks(scores: Floats, scenes: Scenes) -> Ranks | Refusal:

@@ -92,6 +92,7 @@ def _dataset(dataset: DatasetInRun, digests: Mapping[str, str]) -> dict[str, Any
         "images": len(dataset.test),
         "scenes": len({pair.scene for pair in dataset.test}),
         "whole": dataset.whole,
+        "other_sizes": dataset.other_sizes,
         "test_digest": digests.get(dataset.name) or None,
     }
 

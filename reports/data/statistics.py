@@ -84,6 +84,7 @@ def _pair(pair: Paired | Refusal) -> dict[str, Any]:
         "p": pair.p,
         "effect": pair.effect,
         "scenes": pair.units,
+        "scenes_that_differ": pair.differing,
         "refused": None,
     }
 

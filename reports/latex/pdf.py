@@ -11,8 +11,9 @@ from pathlib import Path
 
 from derainbench.reports.asked import check_latex
 
-from derainbench.atomic import write_atomic
 from derainbench.errors import UserError
+
+from ..own_files import OwnFiles
 
 #: What LaTeX reads of a report's folder.
 _READ = (".tex", ".bib", ".bbl")
@@ -20,39 +21,37 @@ _READ = (".tex", ".bib", ".bbl")
 _PATIENCE = 120
 
 
-def compile_pdf(folder: Path) -> Path:
-    """``folder/report.pdf`` of ``folder/report.tex`` and what it inputs; nothing else is left in the folder.
+def compile_pdf(own: OwnFiles) -> Path:
+    """``report.pdf`` of ``report.tex`` in a report's folder and what it inputs; nothing else is left in the folder.
 
-    UserError where LaTeX is not installed, where it finds an error (its log is then ``folder/report.log``) and where it
-    takes more than two minutes for a pass; StorageError if the disk refuses.
+    UserError where LaTeX is not installed, where it finds an error (its log is then ``report.log``, unless somebody
+    else has one there) and where it takes more than two minutes for a pass; StorageError if the disk refuses.
     """
     check_latex()
+    folder = own.folder
     with tempfile.TemporaryDirectory(prefix="derainbench-latex-") as made:
         place = Path(made)
         for path in folder.iterdir():
             if path.suffix in _READ and path.is_file():
                 shutil.copyfile(path, place / path.name)
-        _pdflatex(place, folder)
+        _pdflatex(place, own)
         if "\\citation{" in (place / "report.aux").read_text(encoding="latin-1"):
             _bibtex(place)
-            _pdflatex(place, folder)
+            _pdflatex(place, own)
         for _ in range(3):
-            _pdflatex(place, folder)
+            _pdflatex(place, own)
             if not re.search(r"Rerun to get|Table widths have changed", _log(place)):
                 break
-        write_atomic(folder / "report.pdf", (place / "report.pdf").read_bytes())
-    return folder / "report.pdf"
+        return own.write("report.pdf", (place / "report.pdf").read_bytes())
 
 
-def _pdflatex(place: Path, folder: Path) -> None:
+def _pdflatex(place: Path, own: OwnFiles) -> None:
     done = _run(["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "report.tex"], place)
     if done.returncode != 0:
-        if (place / "report.log").exists():
-            write_atomic(folder / "report.log", (place / "report.log").read_bytes())
-        raise UserError(
-            f"{folder / 'report.tex'} does not compile: {_first_error(_log(place))}; the whole log is "
-            f"{folder / 'report.log'}"
-        )
+        where = ""
+        if (place / "report.log").exists() and own.may_write("report.log"):
+            where = f"; the whole log is {own.write('report.log', (place / 'report.log').read_bytes())}"
+        raise UserError(f"{own.folder / 'report.tex'} does not compile: {_first_error(_log(place))}{where}")
 
 
 def _bibtex(place: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -24,13 +27,15 @@ from .svg import svg
 def html(content: Content, pictures: Pictures) -> str:
     """``index.html``: every section of the report, with display copies of images in or beside the page.
 
-    Styles, script and data are inside; the page's own policy forbids it to load anything but its pictures. Numbers of
+    Styles, script and data are inside; the page's own policy forbids it to load anything but its pictures, and to run
+    any style or script but these two, which it names by their hashes. Numbers of
     single images are data that the script makes rows of as they are asked for, so that the page opens at once with
     thousands of images.
     """
     return page_environment().get_template("index.html.j2").render(_context(content, pictures))
 
 
+@cache  # it keeps templates compiled
 def page_environment() -> jinja2.Environment:
     """The templates of the page and its sections: every value is escaped, a name that is missing is an error."""
     environment = jinja2.Environment(
@@ -40,8 +45,14 @@ def page_environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["hash_source"] = _hash_source
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment
+
+
+def _hash_source(text: str) -> str:
+    """How a content security policy names the ``text`` of an inline element, all that stands between its tags."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
 
 
 def _context(content: Content, pictures: Pictures) -> dict[str, Any]:

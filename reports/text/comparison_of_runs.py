@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from derainbench.across_runs.comparing import CellChange, MetricChange, RunComparison
 from derainbench.results import UNTRAINED
-from derainbench.stats import Paired, p_words
+from derainbench.stats import Paired, Refusal, p_words
 from derainbench.stats.refusal import counted
 
 from ..comparison.table import MISSING, printed, protocol_title
@@ -48,11 +48,9 @@ def comparison_text(comparison: RunComparison) -> str:
         align = ["left", *["right"] * 9, "left", "left"]
         body = [[plain_text(part) for part in _row(cell)] for cell in both]
         lines += [tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=align), ""]
-        lines += [
-            "Means over the images that both have; B better and worse count images by PSNR. p: Wilcoxon's signed-rank "
-            f"test by scene, Holm over {counted(_tests(both), 'tested cell')}.",
-        ]
+        lines.append("Means over the images that both have; B better and worse count images by PSNR." + _tests(both))
         lines += [f"{where(cell)}: {note}" for cell in both for note in _notes(cell, comparison)]
+        lines += _refused(both)
     else:
         lines.append("No cell has scores in both runs.")
     lines += _of_one_run(comparison)
@@ -99,8 +97,36 @@ def _row(cell: CellChange) -> list[str]:
     return [where(cell), *numbers, *counts, *words]
 
 
-def _tests(cells: list[CellChange]) -> int:
-    return sum(cell.psnr is not None and isinstance(cell.psnr.test, Paired) for cell in cells)
+def _tests(cells: list[CellChange]) -> str:
+    """What the p of a table are; nothing where it has none."""
+    changes = {"PSNR": [cell.psnr for cell in cells], "SSIM": [cell.ssim for cell in cells]}
+    tested = {
+        metric: sum(change is not None and isinstance(change.test, Paired) for change in of_cells)
+        for metric, of_cells in changes.items()
+    }
+    if not any(tested.values()):
+        return ""
+    same = len({*tested.values()}) == 1
+    over = "; ".join(counted(n, "tested cell") + ("" if same else f" by {metric}") for metric, n in tested.items())
+    return f" p: Wilcoxon's signed-rank test by scene, Holm over {over.partition(';')[0] if same else over}."
+
+
+def _refused(cells: list[CellChange]) -> list[str]:
+    """Why cells were not tested: each reason once, with the cells, or how many they are."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for cell in cells:
+        for metric, change in (("PSNR", cell.psnr), ("SSIM", cell.ssim)):
+            if change is not None and isinstance(change.test, Refusal) and not cell.identical:
+                found.setdefault(change.test.reason, {}).setdefault(where(cell), []).append(metric)
+    lines = []
+    for reason, metrics_of in found.items():
+        by_metrics: dict[str, list[str]] = {}
+        for place, metrics in metrics_of.items():
+            by_metrics.setdefault(" and ".join(metrics), []).append(place)
+        for metric_words, places in by_metrics.items():
+            named = "; ".join(places) if len(places) <= FEW else counted(len(places), "cell")
+            lines.append(f"{named}: no test of {metric_words}: {reason}.")
+    return lines
 
 
 def _verdict(change: MetricChange) -> str:
@@ -117,8 +143,6 @@ def _notes(cell: CellChange, comparison: RunComparison) -> list[str]:
             notes.append(f"{counted(change.infinite, 'image')} with infinite {metric} left out of the means.")
         if change is not None and (undefined := cell.images - change.better - change.equal - change.worse):
             notes.append(f"{counted(undefined, 'image')} with undefined {metric} left out.")
-        if change is not None and not isinstance(change.test, Paired) and not cell.identical:
-            notes.append(f"no test of {metric}: {change.test.reason}.")
     return notes
 
 

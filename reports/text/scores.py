@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +22,13 @@ from ..provenance import warning_words
 def scores_csv(content: Content) -> str:
     """One row an image and protocol, all digits, ``inf`` for identical images and an empty field for NaN.
 
-    The last column says whether somebody vouches for the weights (see :attr:`MethodInRun.unverified`).
+    The last column says whether somebody vouches for the weights (see :attr:`MethodInRun.unverified`). A text that a
+    spreadsheet would take for a formula has an apostrophe before it (:func:`harmless`).
     """
     scores = content.results.scores
     unverified = {method.name for method in content.results.methods if method.unverified}
-    columns = [_numbers(scores[name]) if kind == "float64" else _texts(scores[name]) for name, kind in _COLUMNS]
-    columns.append(_texts(~scores["method"].isin(unverified)))
+    columns = [_column(scores[name], kind) for name, kind in _COLUMNS]
+    columns.append(_texts(~scores["method"].isin(unverified), str))
     head = ",".join([*SCORE_COLUMNS, "verified"])
     # half a million rows: joined column by column, not row by row
     lines = pc.binary_join_element_wise(*columns, ",")
@@ -41,13 +45,29 @@ def scores_notes(content: Content) -> str:
     return "".join(f"{' '.join(line.split())}\n" for line in lines)
 
 
+def harmless(text: str) -> str:
+    """``text`` that no spreadsheet takes for a formula: after an apostrophe where it begins like one.
+
+    Names of files and folders are anybody's, and ``=HYPERLINK(...)`` is a name. Where a text begins with apostrophes
+    before such a character there is one more of them: without its first one it is the name again.
+    """
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
 _COLUMNS = tuple(SCORE_COLUMNS.items())
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 
-def _texts(values: pd.Series) -> pa.Array:
+def _column(values: pd.Series, kind: str) -> pa.Array:
+    if kind == "float64":
+        return _numbers(values)
+    return _texts(values, harmless) if kind == "string" else _texts(values, str)
+
+
+def _texts(values: pd.Series, written: Callable[[Any], str]) -> pa.Array:
     """Few different values, many times: each is written once."""
     codes, different = pd.factorize(values)
-    return pa.array([_field(str(value)) for value in different], pa.string()).take(pa.array(codes))
+    return pa.array([_field(written(value)) for value in different], pa.string()).take(pa.array(codes))
 
 
 def _numbers(values: pd.Series) -> pa.Array:

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from derainbench.reports.asked import LATEX_FILES, formats_of
 from derainbench.reports.comparison.panels import panels
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
@@ -18,6 +19,7 @@ from derainbench.reports.latex.floats import floats
 from derainbench.reports.latex.numbers import SIUNITX
 from derainbench.reports.latex.pdf import compile_pdf
 from derainbench.reports.latex.references import references_bib
+from derainbench.reports.own_files import RECORD, OwnFiles
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.reports.write import Style, write_report
 from hypothesis import given
@@ -245,6 +247,7 @@ def test_the_pdf_is_all_that_is_left_beside_its_sources(tmp_path: Path, run_with
         "weights.tex",
         "published.tex",
         "references.bib",
+        RECORD,
     }
 
 
@@ -261,13 +264,51 @@ def test_what_does_not_compile_or_reaches_out_is_one_line(tmp_path: Path, line: 
     document = r"\documentclass{article}\begin{document}" + f"\n{line}\n" + r"\end{document}"
     (tmp_path / "report.tex").write_text(document, encoding="utf-8")
     with pytest.raises(UserError, match=error) as raised:
-        compile_pdf(tmp_path)
+        compile_pdf(OwnFiles(tmp_path))
     assert "\n" not in str(raised.value)
     assert (tmp_path / "report.log").is_file()
     assert not (tmp_path / "report.pdf").exists()
 
 
+def fake_latex(folder: Path, *found: str) -> None:
+    """Programs of a LaTeX that finds these files only."""
+    for name in ("pdflatex", "bibtex"):
+        (folder / name).write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    lines = "".join(f'case " $* " in *" {name} "*) echo /tex/{name};; esac\n' for name in found)
+    (folder / "kpsewhich").write_text(f"#!/bin/sh\n{lines}exit 1\n", encoding="utf-8")
+    for path in folder.iterdir():
+        path.chmod(0o755)
+
+
+def test_packages_that_are_missing_are_named_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    fake_latex(tmp_path, *(name for name in LATEX_FILES if name not in {"lmodern.sty", "tikz.sty"}))
+    with pytest.raises(
+        UserError, match=r"needs lmodern\.sty, tikz\.sty, .* apt install lmodern texlive-pictures\), or leave pdf out"
+    ):
+        formats_of("pdf,html")
+    fake_latex(tmp_path, *LATEX_FILES)
+    assert formats_of("pdf") == ["pdf"]
+    with pytest.raises(UserError, match=r"needs siunitx\.sty, .*texlive-science"):
+        formats_of("pdf", siunitx=True)
+    assert formats_of("latex", siunitx=True) == ["latex"]
+    (tmp_path / "kpsewhich").unlink()
+    assert formats_of("pdf") == ["pdf"], "without the program nobody knows; pdflatex will say"
+
+
+def test_the_packages_are_those_that_the_document_loads(project: Path) -> None:
+    text = (project / "reports" / "templates" / "report.tex.j2").read_text(encoding="utf-8")
+    loaded = {f"{name}.sty" for name in re.findall(r"\\usepackage(?:\[.*?\])?\{(\w+)\}", text)}
+    of_latex_itself = {"fontenc.sty", "inputenc.sty"}
+    styles = {f"{name}.bst" for name in re.findall(r"\\bibliographystyle\{(\w+)\}", text)}
+    assert loaded - of_latex_itself | styles == {*LATEX_FILES}
+    wanted = (project / ".ci" / "run").read_text(encoding="utf-8")
+    assert {"lmodern", "texlive-latex-recommended", "texlive-science"} <= {*wanted.split()}
+
+
 def test_without_latex_the_pdf_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"needs pdflatex and bibtex, which are not on the PATH; install TeX Live"):
-        compile_pdf(tmp_path)
+        compile_pdf(OwnFiles(tmp_path))

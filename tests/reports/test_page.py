@@ -28,6 +28,55 @@ def page(browser: Browser, address: str) -> Iterator[Page]:  # noqa: F811
         yield shown
 
 
+#: What somebody could put into a page whose text was not escaped.
+INJECTED = """<style>main { display: none }</style><p id="planted" style="display: none">planted</p>
+<script>window.ran = "script"</script><img src="data:," onerror="window.ran = 'attribute'"><base href="https://example.org/">
+<svg onload="window.ran = 'svg'"></svg></body>"""
+
+
+def test_nothing_runs_but_what_the_page_came_with(browser: Browser, tmp_path: Path, address: str) -> None:  # noqa: F811
+    """Its own style and script do, by their hashes, which every other test of it shows; others do not."""
+    text = (Path(address.removeprefix("file://"))).read_text(encoding="utf-8")
+    assert "unsafe" not in text[: text.index("<style>")]
+    assert not re.search(r"<[^>]* style=", text.partition("</style>")[2].partition("<script")[0])
+    (tmp_path / "planted.html").write_text(text.replace("</body>", INJECTED), encoding="utf-8")
+    with browser.new_context() as context:
+        page = context.new_page()
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text))
+        page.goto((tmp_path / "planted.html").as_uri())
+        assert page.evaluate("window.ran") is None
+        assert page.locator("main").is_visible()
+        assert page.locator("#planted").is_visible()
+        assert page.evaluate("document.baseURI").startswith("file:")
+        assert len([line for line in refused if "Content Security Policy" in line]) == 6, refused
+
+
+def test_places_of_windows_and_digits_need_no_style_attribute(
+    browser: Browser,  # noqa: F811
+    tmp_path: Path,
+    run_with_pictures: Results,
+) -> None:
+    """The frame lies in its image, and a number with two digits less ends before the others."""
+    address = write_page(run_with_pictures, tmp_path, published=paper_tables(["nasnet"]))
+    with opened(browser, address) as page:
+        page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+        for plate in page.locator(".plate").all():
+            whole, frame = (plate.locator(each).bounding_box() for each in (".whole", ".frame"))
+            assert whole is not None
+            assert frame is not None
+            assert whole["width"] / whole["height"] == pytest.approx(128 / 96, rel=0.02)
+            assert frame["width"] == pytest.approx(whole["width"] * 48 / 128, abs=5)
+            assert whole["x"] - 2 <= frame["x"] <= whole["x"] + whole["width"] - frame["width"] + 2
+            columns = plate.locator(".pieces").evaluate(
+                "e => getComputedStyle(e).gridTemplateColumns.split(' ').length"
+            )
+            assert columns == plate.locator(".pieces > li").count() == 3
+        padding = "e => parseFloat(getComputedStyle(e).paddingRight)"
+        short, whole_digits = page.locator("td.short-2").first, page.locator("td.published:not([class*=short])").first
+        assert short.evaluate(padding) > whole_digits.evaluate(padding) + 4
+
+
 def test_the_table_names_its_protocol_and_switches_to_another(page: Page) -> None:
     table = page.locator("#comparison table:visible")
     assert "Protocol y" in table.locator("caption").inner_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import html
 import io
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from derainbench.reports.asked import formats_of
 from derainbench.reports.content import Content, content
+from derainbench.reports.own_files import RECORD
 from derainbench.reports.provenance import provenance
 from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.markdown_escape import escape
@@ -117,6 +119,18 @@ def test_the_csv_holds_every_score_in_full_precision() -> None:
     assert "nan" not in text
 
 
+def test_a_name_is_no_formula_of_a_spreadsheet_and_numbers_stay_numbers() -> None:
+    names = ["=HYPERLINK(1)", "+1", "-2", "@SUM(A1)", "\tx", "\rx", "'=1", "fine", "a=b", "it's", "'quoted'"]
+    scores: list[Score] = [("-m", "=d", 3, "=d", name, "y", -1.5, -0.25) for name in names]
+    run = results(scores, [method("-m")], [dataset("=d", *names)])
+    rows = list(csv.DictReader(io.StringIO(scores_csv(content(run)), newline="")))
+    shown = [row["image"] for row in rows]
+    assert shown == ["'" + name for name in names[:7]] + names[7:]
+    assert [re.sub(r"^'(?='*[=+\-@\t\r\n])", "", name) for name in shown] == names, "the name can be had back"
+    assert {(row["method"], row["trained_on"], row["dataset"]) for row in rows} == {("'-m", "'=d", "'=d")}
+    assert {(row["psnr"], row["ssim"], row["seed"]) for row in rows} == {("-1.5", "-0.25", "3")}
+
+
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
 def test_every_float_is_read_back_from_the_csv(values: list[float]) -> None:
     run = results([("a", "d", 0, "d", "i", "y", value, 0.5) for value in values], [method("a")], [])
@@ -165,7 +179,12 @@ def test_a_report_holds_the_asked_formats_and_names_the_file_to_open(
 ) -> None:
     shown = content(run_with_pictures)
     assert write_report(shown, tmp_path / "some", ["csv", "html"]) == tmp_path / "some" / "index.html"
-    assert {file.name for file in (tmp_path / "some").iterdir()} == {"index.html", "scores.csv", "scores-notes.txt"}
+    assert {file.name for file in (tmp_path / "some").iterdir()} == {
+        "index.html",
+        "scores.csv",
+        "scores-notes.txt",
+        RECORD,
+    }
     assert write_report(shown, tmp_path / "one", ["markdown"]).name == "report.md"
     assert write_report(shown, tmp_path / "two", ["csv", "latex", "markdown"]).name == "report.md"
 

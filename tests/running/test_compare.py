@@ -73,6 +73,20 @@ def test_p_is_adjusted_for_all_cells(tmp_path: Path) -> None:
     assert several == [pytest.approx(3 * single)] * 3
 
 
+def test_more_cells_than_scenes_support_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Seven scenes that all gain: 3 cells have p = 0.047 each, of 4 none could be told from chance."""
+    names = ("rain", "mist", "drop", "snow")
+    gained = [psnr + 0.5 + n / 100 for n, psnr in enumerate(BEFORE)]
+    runs = [Run([Score("tiny", name, psnr[:14]) for name in names], images=14) for psnr in (BEFORE, gained)]
+    comparison = compared(tmp_path / "4", *runs)
+    text = comparison_text(comparison)
+    assert "p = " not in text
+    assert "Holm" not in text
+    assert "4 cells: no test of PSNR and SSIM: 7 scenes allow no p below 0.062 among 4 comparisons, which" in text
+    three = [Run(run.scores[:3], images=14) for run in runs]
+    assert comparison_text(compared(tmp_path / "3", *three)).count("p = 0.047") == 6
+
+
 def test_equal_scores_are_identical_and_differences_beyond_them_told(tmp_path: Path) -> None:
     run = Run([Score("tiny", "rain", BEFORE)], images=24)
     comparison = compared(tmp_path, run, run)
@@ -243,7 +257,7 @@ def test_the_command_on_real_runs(workshop: Any) -> None:
     assert done.returncode == 0
     assert "A = run, B = other · RGB in 8 bit" in done.stdout
     assert "recipe lr 0.005 -> 0.002 (tinycnn[dropout=0.1] on tiny)" in done.stdout
-    assert "no test of PSNR: only 2 scenes, a test needs 6." in done.stdout
+    assert "no test of PSNR and SSIM: only 2 scenes, a test needs 6." in done.stdout
     assert strict(workshop(["compare", "run", "other", "--json"]).stdout)["protocol"] == "rgb"
     missing = workshop(["compare", "run", "nowhere"])
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)

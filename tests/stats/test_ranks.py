@@ -64,12 +64,25 @@ def test_cliques_say_just_which_pairs_are_together(seed: int, methods: int, unit
         (np.full((9, 3), np.nan), "no score"),
         (np.repeat(np.arange(9.0)[:, None], 3, axis=1), "all methods score the same"),
         (np.full((9, 3), np.inf), "all methods score the same"),
+        (np.eye(50, 3), "only 3 scenes with different scores, ranks need 6"),
+        (np.eye(200, 12), "mean ranks differ by 0.36 at most, Nemenyi's test needs 1.18"),
     ],
 )
 def test_refusals(scores: np.ndarray, reason: str) -> None:
     found = friedman(scores)
     assert isinstance(found, Refusal)
     assert reason in found.reason
+
+
+@given(st.integers(0, 10**6), st.integers(3, 12), st.integers(6, 30), st.integers(2, 4))
+def test_what_is_not_refused_could_have_been_told_apart(seed: int, methods: int, units: int, levels: int) -> None:
+    """With as many equal scores in each scene, but all scenes in one order, both tests find a difference."""
+    scores = np.random.default_rng(seed).integers(0, levels, (units, methods))
+    one_order = friedman(np.sort(scores, axis=1))
+    assert isinstance(friedman(scores), Refusal) == isinstance(one_order, Refusal)
+    if isinstance(one_order, Ranks):
+        assert one_order.p < 0.05
+        assert len(one_order.cliques) != 1 or len(one_order.cliques[0]) < methods
 
 
 @pytest.mark.parametrize(("methods", "units"), [(3, 6), (5, 6), (9, 6), (9, 20)])

@@ -19,7 +19,7 @@ from derainbench.stats import (
     rank_words,
 )
 
-PAIR = Paired(93, 0, 7, 1.2345, 1.1, 1e-9, 0.9, 91)
+PAIR = Paired(93, 0, 7, 1.2345, 1.1, 1e-9, 0.9, 91, 91)
 
 
 def test_better() -> None:
@@ -35,7 +35,7 @@ def test_the_subject_is_the_better_one() -> None:
 
 
 def test_not_told_apart() -> None:
-    pair = Paired(50, 10, 40, 0.00021, 0.0, 0.31, 0.1, 91)
+    pair = Paired(50, 10, 40, 0.00021, 0.0, 0.31, 0.1, 91, 91)
     assert (
         comparison_words("A", "B", pair, digits=4)
         == "A and B are not told apart: A is better than B on 50 of 100 images, equal on 10 (mean +0.0002), p = 0.310."
@@ -80,7 +80,8 @@ def test_ranks() -> None:
     assert "A, B, C and D" in rank_words("ABCD", replace(ranks, cliques=((0, 1, 2, 3),)))
     nothing = rank_words("ABCD", replace(ranks, p=0.4, statistic=2.95))
     assert (
-        nothing == "Over 91 scenes the ranks of the 4 methods do not differ: Friedman chi-square(3) = 3.0, p = 0.400."
+        nothing
+        == "Over 91 scenes the ranks of the 4 methods are not told apart: Friedman chi-square(3) = 3.0, p = 0.400."
     )
 
 
@@ -106,6 +107,7 @@ def test_seeds() -> None:
         ([], "0 seeds"),
         ([np.inf, 37.0], "1 seed,"),
         ([np.nan, 37.0, 38.0], "undefined"),
+        ([37.5, 37.5], "2 seeds of the same score"),
     ],
 )
 def test_seeds_refuse(values: list[float], reason: str) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derainbench.catalogue.cards import Card
-from derainbench.verify.verdict import Finding
 
 #: Width and height in pixels.
 Size = tuple[int, int]
@@ -19,19 +18,18 @@ _CROPPED = 0.9
 _MOST = 4  # sizes on a line
 
 
-def size_problems(card: Card, sides: NDArray[np.int32]) -> list[Finding]:
-    """The problem that the rainy test images, (N, 2) heights and widths, have other sizes than the card's.
+def other_sizes(card: Card, sides: NDArray[np.int32]) -> str:
+    """What to say where the rainy test images, (N, 2) heights and widths, have other sizes than the card's.
 
-    Nothing is said where their number is another, or one could not be read (0): that is a problem of its own.
+    Nothing where their number is another, or one could not be read (0): that is a problem of its own.
     """
     expected = _expected(card)
     if not expected or expected.total() != len(sides) or not sides.all():
-        return []
+        return ""
     found = Counter((int(width), int(height)) for height, width in sides)
     if found == expected:
-        return []
-    text = f"the test images are {_listed(found)}; the card says {_listed(expected)}: {_suggestion(found, expected)}"
-    return [Finding("sizes", (), f"{text}; fetch the files that the card names")]
+        return ""
+    return f"the test images are {_listed(found)}; the card says {_listed(expected)}: {_suggestion(found, expected)}"
 
 
 def _expected(card: Card) -> Counter[Size]:
