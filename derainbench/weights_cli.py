@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from derainbench.cli_options import JsonOption, PluginOption
 from derainbench.errors import UserError
+
+if TYPE_CHECKING:
+    from derainbench.tensors import Quantisation
 
 
 class QuantisationChoice(StrEnum):
@@ -56,8 +59,9 @@ def add(
     from derainbench.weights_cache import add_weights
 
     parsed = parse_name(name)
-    how = None if quantisation is None else quantisation.value
-    added = add_weights(discover(plugin).get(parsed.base), parsed, file, trust_unknown, trained_on, how)
+    how: dict[str, Quantisation] = {"round": "round", "truncate": "truncate"}
+    chosen = None if quantisation is None else how[quantisation.value]
+    added = add_weights(discover(plugin).get(parsed.base), parsed, file, trust_unknown, trained_on, chosen)
     verified = added.variant.weights is not None and added.variant.weights.verified
     already = "was there already" if added.already else "added"
     typer.echo(f"{added.variant.name}: {already} ({'verified' if verified else 'unverified'}), {added.path}")

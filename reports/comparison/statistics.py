@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -42,9 +43,10 @@ _UNITS: dict[Metric, str] = {"psnr": "dB", "ssim": ""}
 class DatasetStatistics:
     """One metric on one dataset under one protocol; lines are those of the grid, in its order, named by ``labels``.
 
-    ``intervals`` and ``seeds`` have one a line; ``pairs`` one a pair of lines i < j, i against j, its p adjusted
-    for all pairs that were tested here; a pair of which nothing could be found is refused
-    (:func:`derainbench.stats.adjusted_family`). ``ranks`` are over the scenes in which every line has all its scores.
+    ``scores`` are (images, lines) and ``scenes`` (images,); ``seeds`` has one a line, as :attr:`intervals` does;
+    ``pairs`` one a pair of lines i < j, i against j, its p adjusted for all pairs that were tested here; a pair of
+    which nothing could be found is refused (:func:`derainbench.stats.adjusted_family`). ``ranks`` are over the scenes
+    in which every line has all its scores.
     ``not_worse`` holds the ``best`` line (the first of :func:`by_mean` that is not ``seen``, None without any), those
     that a test does not tell from it or finds better, and those of the very same scores: not those that no test could
     compare with it, and none that is ``seen``: its training had test images. ``names`` are short labels, and
@@ -55,7 +57,8 @@ class DatasetStatistics:
     protocol: str
     metric: Metric
     labels: tuple[str, ...]
-    intervals: tuple[Interval | Refusal, ...]
+    scores: Floats = field(repr=False, compare=False)
+    scenes: Scenes = field(repr=False, compare=False)
     seeds: tuple[OverSeeds | Refusal, ...]
     pairs: Pairs
     ranks: Ranks | Refusal
@@ -64,6 +67,11 @@ class DatasetStatistics:
     sentences: tuple[str, ...]
     names: tuple[str, ...] = ()
     seen: frozenset[int] = frozenset()
+
+    @cached_property
+    def intervals(self) -> tuple[Interval | Refusal, ...]:
+        """Of each line's mean, when somebody first asks: a run's own table shows none, and resampling takes seconds."""
+        return mean_intervals(self.scores, self.scenes)
 
 
 def statistics(grids: Mapping[tuple[str, str], ScoreGrid]) -> dict[tuple[str, str, Metric], DatasetStatistics]:
@@ -89,7 +97,8 @@ def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
         protocol=grid.protocol,
         metric=metric,
         labels=labels,
-        intervals=mean_intervals(scores, scenes),
+        scores=scores,
+        scenes=scenes,
         seeds=_over_seeds(grid, metric),
         pairs=pairs,
         ranks=ranks,
