@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("inference", "training_step", "metrics", "memory", "data", "report")
+NAMES = ("inference", "training_step", "metrics", "memory", "data", "report", "startup", "busy")
 HEADING = """# Benchmarks
 
 Written by `make bench` on a machine that did nothing else. Each table was measured in one run, the two sides taking

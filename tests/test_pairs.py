@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import pickle
 from collections import Counter
 from collections.abc import Callable
@@ -117,20 +116,23 @@ def test_workers_load_the_same_batches_from_any_start(pairs: list[Pair], start: 
     assert all(equal(batch, patches[step]) for step, batch in enumerate(loaded, start))
 
 
+class Weighed(Patches):
+    """Tells with each batch how much memory its process then has of its own, in MiB."""
+
+    def __getitem__(self, step: int) -> Batch:
+        batch = super().__getitem__(step)
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        own = sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) / 1024
+        return batch._replace(layers={"own": torch.tensor(own)})
+
+
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="asks Linux for a process's own memory")
 def test_the_memory_of_workers_does_not_grow(pairs: list[Pair]) -> None:
-    patches = Patches(pairs, recipe(batch=16, patch=100, steps=130), seed=0)  # 4 MB a batch
+    patches = Weighed(pairs, recipe(batch=16, patch=100, steps=130), seed=0)  # 4 MB a batch
     np.ones(30 << 20, np.uint8)  # once that much was given back, glibc takes large pieces from the heap, too
-    before = {process.pid for process in multiprocessing.active_children()}
-    loader = iter(DataLoader(patches, batch_size=None, sampler=range(130), num_workers=1))
-    own = []
-    for _ in range(2):
-        for _ in range(60):
-            next(loader)
-        (worker,) = (each.pid for each in multiprocessing.active_children() if each.pid not in before)
-        lines = Path(f"/proc/{worker}/smaps_rollup").read_text().splitlines()
-        own.append(sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) / 1024)
-    assert max(own) < 80, "MiB"
+    loader = DataLoader(patches, batch_size=None, sampler=range(130), num_workers=1)
+    own = [float(batch.layers["own"]) for batch in loader]
+    assert max(own[60:]) - max(own[:10]) < 60, "MiB; a batch kept each time would be 240 and more"
 
 
 def test_patches_travel_to_processes_that_are_started_afresh(pairs: list[Pair]) -> None:

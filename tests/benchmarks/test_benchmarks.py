@@ -19,7 +19,7 @@ def test_all_benchmarks_print_ratios(project: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     sections = re.split(r"^## ", output.read_text(), flags=re.MULTILINE)[1:]
-    names = ["inference", "training_step", "metrics", "memory", "data", "report"]
+    names = ["inference", "training_step", "metrics", "memory", "data", "report", "startup", "busy"]
     assert [section.split("\n")[0] for section in sections] == names
     for section in sections:
         values = []

@@ -55,8 +55,7 @@ def test_ten_kills(workshop) -> None:
 
 def _wait_for_checkpoint(run: Path, since: float, process) -> None:
     """Until a checkpoint newer than ``since`` is there."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
+    while process.poll() is None:
         if any(path.stat().st_mtime > since for path in list(run.glob("train/**/checkpoint.pt")) if path.exists()):
             return
         time.sleep(0.01)

@@ -276,20 +276,15 @@ def test_the_recipe_is_named_once_it_is_read(workshop) -> None:
     assert result.stdout == ""
 
 
-def test_help_is_fast_and_imports_no_torch(workshop) -> None:
-    import time
-
+def test_help_imports_nothing_that_takes_long() -> None:
+    """How fast that makes it is for benchmarks/startup.py to say."""
+    heavy = ["torch", "numpy", "pandas", "pydantic", "pyarrow", "rich", "derainbench.synth", "derainbench.overlap"]
     code = (
-        "import sys, derainbench.cli as c; c.app(['--help'], standalone_mode=False); assert 'torch' not in sys.modules"
+        "import sys, derainbench.cli as c; c.app(['--help'], standalone_mode=False)\n"
+        f"assert not (found := [name for name in {heavy} if name in sys.modules]), found"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    times = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        workshop.process(["--help"])
-        times.append(time.perf_counter() - begun)
-    assert min(times) < 2.0, "the promise is 0.5 s; the bound is wide because the tests share the machine"
 
 
 def test_asking_for_another_protocol_keeps_those_that_were_there(workshop) -> None:
@@ -343,11 +338,10 @@ def test_interrupted_by_the_user(workshop) -> None:
     workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 100000"))
     process = workshop.popen(workshop.arguments("tinycnn"))
     log = workshop.folder / "run/train/tinycnn/tiny/seed0/log.jsonl"
-    deadline = time.monotonic() + 60
-    while not log.exists() and time.monotonic() < deadline:
+    while not log.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "interrupted; what is finished is kept" in err
     assert "Traceback" not in err
