@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from derainbench.cli_options import JsonOption, PluginOption
 from derainbench.errors import UserError
+
+if TYPE_CHECKING:
+    from derainbench.tensors import Quantisation  # torch comes with it
 
 
 class QuantisationChoice(StrEnum):
@@ -56,7 +59,9 @@ def add(
     from derainbench.weights_cache import add_weights
 
     parsed = parse_name(name)
-    how = None if quantisation is None else quantisation.value
+    how: Quantisation | None = None
+    if quantisation is not None:
+        how = "round" if quantisation is QuantisationChoice.ROUND else "truncate"
     added = add_weights(discover(plugin).get(parsed.base), parsed, file, trust_unknown, trained_on, how)
     verified = added.variant.weights is not None and added.variant.weights.verified
     already = "was there already" if added.already else "added"

@@ -184,8 +184,8 @@ def _settings(order: Order, registry: Registry, variants: Sequence[Variant], dat
     asked = choose_protocols(order.protocols, ())
     if order.protocols and len(protocols) > len(asked):
         typer.echo(
-            f"protocols {', '.join(protocols)}: {store.folder} was begun with others than {', '.join(asked)}, and a run "
-            "measures under all of its protocols; for fewer give another --out"
+            f"protocols {', '.join(protocols)}: {store.folder} has others than {', '.join(asked)}, and a "
+            "run measures under all of its protocols; for fewer give another --out"
         )
     return _Settings(book, store, engine, protocols, seeds)
 
