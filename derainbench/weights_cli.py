@@ -12,7 +12,7 @@ from derainbench.cli_options import JsonOption, PluginOption
 from derainbench.errors import UserError
 
 if TYPE_CHECKING:
-    from derainbench.tensors import Quantisation
+    from derainbench.tensors import Quantisation  # torch comes with it
 
 
 class QuantisationChoice(StrEnum):
@@ -59,9 +59,10 @@ def add(
     from derainbench.weights_cache import add_weights
 
     parsed = parse_name(name)
-    how: dict[str, Quantisation] = {"round": "round", "truncate": "truncate"}
-    chosen = None if quantisation is None else how[quantisation.value]
-    added = add_weights(discover(plugin).get(parsed.base), parsed, file, trust_unknown, trained_on, chosen)
+    how: Quantisation | None = None
+    if quantisation is not None:
+        how = "round" if quantisation is QuantisationChoice.ROUND else "truncate"
+    added = add_weights(discover(plugin).get(parsed.base), parsed, file, trust_unknown, trained_on, how)
     verified = added.variant.weights is not None and added.variant.weights.verified
     already = "was there already" if added.already else "added"
     typer.echo(f"{added.variant.name}: {already} ({'verified' if verified else 'unverified'}), {added.path}")

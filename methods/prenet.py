@@ -194,7 +194,8 @@ PRENET = Method(
     name="prenet",
     title="PReNet",
     network=PReNet,
-    # 100 epochs over 100x100 patches on a grid 80 pixels apart. Of their sets the authors doubled RainTrainL by flips.
+    # 100 epochs over 100x100 patches on a grid 80 pixels apart. The authors doubled RainTrainL, and only that, by
+    # flips.
     recipe=Recipe(
         optimiser="adam",
         lr=1e-3,

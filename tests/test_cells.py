@@ -17,7 +17,7 @@ from derainbench.cells import EvalCell, TrainCell, key_of
 from derainbench.method import Method, Weights
 from derainbench.names import parse_name
 from derainbench.planning.grid import Grid
-from derainbench.recipes import PAPER_RECIPE
+from derainbench.recipes import PAPER_RECIPE, QUICK_RECIPE
 from derainbench.registry import discover
 from derainbench.variant import Variant, resolve
 
@@ -182,6 +182,21 @@ def test_tiles_and_truncation_are_inputs_only_where_they_change_scores(evaluatio
     truncated = Variant(NET, {}, dataclasses.replace(rounded, quantisation="truncate"))
     cut = dataclasses.replace(published, variant=truncated)
     assert cut.inputs == {**published.inputs, "quantisation": "truncate"}
+
+
+def test_a_recipe_may_differ_on_a_training_set(tiny_dataset: TinyDataset) -> None:
+    """PReNet's grid of patches is wider on Rain1400; that is as published, and nothing to warn of."""
+    here = tiny_dataset.open()
+    datasets = [Dataset(here.card.model_copy(update={"name": n}), here.root, here.layout) for n in ("tiny", "rain1400")]
+    prenet = discover().variant("prenet")
+    grid = Grid([prenet], datasets, PAPER_RECIPE, [0], ["y"], "fp32")
+    trainings = {cell.dataset.name: cell.recipe for cell in grid.cells() if isinstance(cell, TrainCell)}
+    assert {name: recipe.stride for name, recipe in trainings.items()} == {"tiny": 80, "rain1400": 100}
+    assert trainings["rain1400"].changed({"stride": 80}) == trainings["tiny"] == prenet.method.recipe
+    assert grid.changes() == []
+    quick = dataclasses.replace(grid, book=QUICK_RECIPE)
+    strides = [change["paper"] for change in quick.changes() if change["field"] == "stride"]
+    assert strides == [80, 100]
 
 
 def plan(tiny_dataset: TinyDataset, *names: str, seeds: tuple[int, ...] = (0,), cross: bool = False) -> list[str]:

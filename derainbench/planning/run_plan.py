@@ -214,7 +214,7 @@ def _settings(
     asked = choose_protocols(order.protocols, ())
     if order.protocols and len(protocols) > len(asked):
         say(
-            f"protocols {', '.join(protocols)}: {store.folder} was begun with others than {', '.join(asked)}, and a "
+            f"protocols {', '.join(protocols)}: {store.folder} has others than {', '.join(asked)}, and a "
             "run measures under all of its protocols; for fewer give another --out"
         )
     return _Settings(book, store, engine, protocols, seeds, before)

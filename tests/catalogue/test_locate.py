@@ -117,6 +117,26 @@ def test_the_first_layout_that_matches_wins(tmp_path: Path) -> None:
     assert [each.name for each in found] == ["plain", "plain", "zipped"], "a layout matches with rainy and clean files"
 
 
+def test_what_is_packed_otherwise_is_said_with_what_is_missing(tmp_path: Path, refused: Refused) -> None:
+    """Images lie in the dataset's folder, under names that no layout has."""
+    known = card("wet", folders=("Wet100",), source="somewhere", layouts=[layout("plain"), layout("zipped", "inner/")])
+    put(tmp_path / "Wet100", *(f"in/{n}.png" for n in range(3)), "out/1.png", "out/2.PNG", "notes.txt")
+    words = (
+        "'wet' are not packed as its card knows",
+        f"{tmp_path / 'Wet100'} has 5 images (3 in in/, 2 in out/)",
+        "lacks test/rainy/ and test/clean/; or inner/test/rainy/ and inner/test/clean/",
+        "'derainbench datasets show wet'",
+    )
+    with refused(*words):
+        select("wet", {"wet": known}, tmp_path)
+    (tmp_path / "Wet100" / "in").rename(tmp_path / "Wet100" / "rainy")
+    put(tmp_path / "Wet100", "test/clean/1.png")
+    with refused("(3 in rainy/, 2 in out/, 1 in test/clean/)", "lacks test/rainy/; or inner/"):
+        select("wet", {"wet": known}, tmp_path)
+    with refused("'wet' are not here", "fetch it from somewhere"):
+        select("wet", {"wet": known}, put(tmp_path / "empty", "Wet100/readme.txt"))
+
+
 def test_pairs_and_digests_of_a_split(tmp_path: Path, refused: Refused) -> None:
     put(tmp_path / "wet", "test/rainy/1.png", "test/clean/1.png")
     dataset = locate(card("wet"), tmp_path)

@@ -45,7 +45,9 @@ def test_the_parts_of_a_card_agree(card: Card) -> None:
 def test_what_is_known_of_the_original_files_and_of_copies() -> None:
     scores = {name: card.input_score for name, card in shipped().items() if card.input_score is not None}
     assert {name for name, score in scores.items() if score.unconfirmed} == {"rain12"}
-    assert shipped()["rain100l"].test_sizes == {"481x321": 66, "321x481": 34}
+    for name in ("rain100l", "rain100h"):  # one list of backgrounds
+        assert shipped()[name].test_sizes == {"481x321": 66, "321x481": 34}
+        assert shipped()[name].same_scene == shipped()["rain100l"].same_scene
     numbers = {other.pairs for other in shipped()["spa-real"].other_counts}
     assert {638493, 638500} <= numbers
 

@@ -113,3 +113,15 @@ def test_shared_unit_is_applied_five_times() -> None:
     )
     rainy = torch.rand(1, 3, 9, 8)
     torch.testing.assert_close(shared_network(rainy), full(rainy))
+
+
+def test_scores_are_printed_of_every_set_that_its_authors_test_a_model_on() -> None:
+    """Those trained on Rain100L are tested on Rain12, too."""
+    printed = {
+        name: {score.dataset: (score.psnr, score.ssim) for score in weights.published}
+        for weights in PRENET.weights
+        for name in [f"{weights.tag} {sorted(weights.options.items())}"]
+    }
+    assert printed["rain100l []"] == {"rain100l": (37.48, 0.979), "rain12": (36.66, 0.961)}
+    assert printed["rain100l [('recurrence', 'none'), ('shared', True)]"]["rain12"] == (36.16, 0.961)
+    assert set(printed["rain100h []"]) == {"rain100h"}

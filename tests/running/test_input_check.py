@@ -49,6 +49,19 @@ def test_a_part_of_the_files_is_not_checked_by_its_score(workshop) -> None:
     assert "tiny has 2 test pairs here" in out
 
 
+def test_a_report_names_a_cropped_copy(workshop) -> None:
+    """The images are smaller than the card's: the table and the provenance say so, whatever they score."""
+    known = 'counts = { test = 2 }\ntest_sizes = { "26x21" = 2 }'
+    workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))
+    assert workshop(workshop.arguments("identity")).returncode == 0
+    said = "the test images are 2 of 24x20; the card says 2 of 26x21: a cropped copy"
+    shown = workshop(["report", "run"]).stdout
+    assert said in shown
+    for name in ("report.md", "index.html", "tables.tex", "scores-notes.txt", "results.json"):
+        text = (workshop.folder / "run" / "report" / name).read_text(encoding="utf-8")
+        assert said in " ".join(text.split()), name
+
+
 def test_without_the_cards_protocol_there_is_nothing_to_check(workshop) -> None:
     known = "input_score = { protocol = 'y', psnr = 9.0, ssim = 0.5 }"
     workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))

@@ -214,6 +214,17 @@ def test_folder_in_use(workshop) -> None:
         one_line(workshop(workshop.arguments(methods="identity")), "run", "another process")
 
 
+def test_a_folder_of_more_protocols_says_that_it_measures_all(workshop) -> None:
+    first = workshop(workshop.arguments("identity", protocols="y,rgb"))
+    assert "has others than" not in first.stdout
+    again = workshop(workshop.arguments("identity", protocols="y"))
+    words = "protocols y, rgb: run has others than y, and a run measures under all of its protocols"
+    assert words in again.stdout
+    assert "another --out" in again.stdout
+    for arguments in (workshop.arguments("identity", protocols="rgb,y"), workshop.arguments("identity")):
+        assert "has others than" not in workshop(arguments).stdout, "nothing was asked that is not so"
+
+
 def test_report_of_no_run(workshop) -> None:
     one_line(workshop(["report", "data"]), "data", "not a run folder")
     workshop(workshop.arguments(methods="identity"))

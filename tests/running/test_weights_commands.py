@@ -132,6 +132,29 @@ def test_files_that_are_refused_even_if_trusted(workshop, arguments: list[str], 
     assert cached(workshop) == []
 
 
+def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop, mine: Path) -> None:
+    """Truncated outputs score otherwise, and the report says so; a record that says nothing of it means rounding."""
+    name = "tinycnn[width=4]@mine"
+    (record,) = (workshop.folder / "cache" / "weights" / "tinycnn").glob("*.json")
+    kept = json.loads(record.read_text())
+    assert kept.pop("quantisation") == "round"
+    record.write_text(json.dumps(kept))  # as a version without it wrote it
+    again = ("mine.safetensors", "--trust-unknown", "--trained-on", "tiny")
+    assert "was there already" in add(workshop, name, *again).stdout
+    found = {}
+    for how in ("round", "truncate"):
+        added = add(workshop, name, *again, "--quantisation", how)
+        assert added.returncode == 0, added.stderr
+        assert json.loads(record.read_text()).get("quantisation", "round") == how
+        run = workshop(workshop.arguments(name, out=how, baseline="none"))
+        assert run.returncode == 0, run.stderr
+        found[how] = load_results(workshop.folder / how).scores
+        assert ("truncated to 8 bit" in workshop(["report", how]).stdout) == (how == "truncate")
+    means = {how: table[table["protocol"] == "y"]["psnr"].mean() for how, table in found.items()}
+    assert means["round"] != means["truncate"]
+    error(add(workshop, name, *again, "--quantisation", "floor"), "'floor' is not one of 'round', 'truncate'")
+
+
 def test_a_file_of_ones_own_works_wherever_a_name_does(workshop, mine: Path) -> None:
     entry = listed(workshop)["tinycnn[width=4]@mine"]
     assert (entry["trained_on"], entry["verified"], entry["sha256"]) == ("tiny", False, file_hash(mine))
