@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from derainbench.errors import UserError
+from derainbench.names import whole_number
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -49,7 +50,9 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     ``bf16`` (mixed) or ``auto``: bf16 on a CUDA device that has it, otherwise fp32.
     """
     kind, _, index = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
+    if kind not in ("auto", "cpu", "cuda", "mps") or (
+        index and not (kind == "cuda" and whole_number(index, 999) is not None)
+    ):
         raise UserError(f"no device is called {device!r}; known: auto, cpu, cuda, cuda:N, mps")
     if precision not in ("auto", *_FABRIC_PRECISION):
         raise UserError(f"no precision is called {precision!r}; known: auto, fp32, bf16")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from derainbench.cli_options import JsonOption, PluginOption
+from derainbench.cli_options import JsonOption, PluginOption, out_folder
 from derainbench.errors import UserError
 
 weights_app = typer.Typer(no_args_is_help=True, help="Trained weights: what is known, adding files, exporting them.")
@@ -50,7 +50,9 @@ def add(
 def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A weights file of a run, or of the cache.")],
     method: Annotated[str, typer.Option(help="Its method, with its options: prenet, 'prenet\\[shared=true]'.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="What to write: .pth, .pt or .safetensors.")],
+    out: Annotated[
+        Path, typer.Option(parser=out_folder, metavar="FILE", help="What to write: .pth, .pt or .safetensors.")
+    ],
     plugin: PluginOption = [],  # noqa: B006
 ) -> None:
     """Write weights under the names of the authors' code, so that it can load them."""
