@@ -17,6 +17,7 @@ from .latex.documents import published_tex, report_tex, tables_tex, weights_tex
 from .latex.numbers import PLAIN, NumberStyle
 from .latex.pdf import compile_pdf
 from .latex.references import references_bib
+from .own_files import refuse_to_replace
 from .page.html import html
 from .page.pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
 from .text.markdown import markdown
@@ -86,10 +87,11 @@ def write_report(
 ) -> Path:
     """Write a report into ``folder`` and return the file to open, that of the first of :data:`.asked.FORMATS` in it.
 
-    UserError for a format that does not exist (nothing is written then), or for ``pdf`` without LaTeX;
-    StorageError if the disk refuses.
+    UserError for a format that does not exist, or where a file would be replaced that no report wrote (nothing is
+    written then), or for ``pdf`` without LaTeX; StorageError if the disk refuses.
     """
     check_formats(formats)
+    refuse_to_replace(folder, formats)
     written = {name: _WRITERS[name](content, folder, style or Style()) for name in dict.fromkeys(formats)}
     return next(written[name][0] for name in FORMATS if name in written)
 

@@ -57,6 +57,8 @@ def carry_out(planned: Planned, debug: bool) -> Done:
     order, grid, cells, store = planned.order, planned.grid, planned.cells, planned.store
     options = same_files(order.card, order.data_root)
     seen = look_at_training_sets(cells, dataset_finder(order.card, order.data_root), options)
+    for place in ["manifests", *(f"{cell.name}/images" for cell in cells)]:
+        store.refuse_links(place)
     with store.locked():
         command = shlex.join(["derainbench", *sys.argv[1:]])
         info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)
