@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,11 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON at ``path``; :class:`UserError` if it cannot be read or is not JSON."""
     try:
+        _check_regular(path)
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise storage_error(path, error) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not readable as JSON ({error}); delete it and run the same command again"
         ) from error
@@ -81,10 +83,17 @@ def read_json(path: Path) -> Any:
 def file_hash(path: Path) -> str:
     """sha256 of a file's content; :class:`StorageError` where it cannot be read."""
     try:
+        _check_regular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def _check_regular(path: Path) -> None:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe is waited for, and a device has no end
+        raise UserError(f"{path} is no regular file; remove it and run the same command again")
 
 
 def storage_error(path: Path, error: OSError) -> UserError:

@@ -21,6 +21,8 @@ import typer
 from derainbench import __version__
 from derainbench.catalogue.datasets_cli import datasets_app
 from derainbench.cli_options import (
+    MOST_WORKERS,
+    OUT,
     CardOption,
     DataOption,
     DeviceOption,
@@ -29,8 +31,9 @@ from derainbench.cli_options import (
     PrecisionOption,
     ThreadsOption,
     TileOption,
+    check_words,
 )
-from derainbench.errors import UserError, one_line
+from derainbench.errors import UserError, one_line, printable
 from derainbench.stopping import Stopped, obeyed
 from derainbench.threads import use_threads, wait_passively
 from derainbench.weights_cli import weights_app
@@ -79,6 +82,7 @@ def _main(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Options of every command."""
+    check_words(sys.argv[1:], os.environ)
 
 
 @app.command(short_help="Train and evaluate methods on datasets.")
@@ -102,7 +106,9 @@ def run(
     recipe: Annotated[
         str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")
     ] = "auto",
-    out: Annotated[Path | None, typer.Option(help="The run folder; default runs/RECIPE or SUITE-RECIPE.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(**OUT, help="The run folder; default runs/RECIPE or SUITE-RECIPE.")
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, a training each: 0,1,2 for three; 2 is the one seed 2.")] = "0",
     protocols: Annotated[str, typer.Option(help="Metric protocols; default y,rgb,rgb-float-u7.")] = "",
     baseline: Annotated[
@@ -116,7 +122,9 @@ def run(
     precision: PrecisionOption = "auto",
     tile: TileOption = "auto",
     threads: ThreadsOption = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that load training data; the result is the same.")] = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, max=MOST_WORKERS, help="Processes that load training data; the result is the same.")
+    ] = 0,
     data_root: DataOption = None,
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
     card: CardOption = [],  # noqa: B006
@@ -188,7 +196,7 @@ def report(
         str | None, typer.Option(help="The protocol of the table printed here, one of the run's; default its first.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write; default RUN/report, for several runs ./report.")
+        Path | None, typer.Option(**OUT, help="Where to write; default RUN/report, for several runs ./report.")
     ] = None,
     images: Annotated[
         PageImages, typer.Option(help="Whether the page holds the images, or has them beside it, or none.")
@@ -257,10 +265,11 @@ def efficiency(
     ] = "all",
     size: Annotated[str, typer.Option(help="Image sizes in pixels: 256x256,512x384 (width x height).")] = "256x256",
     repeats: Annotated[
-        int | None, typer.Option(min=1, help="Timed runs of each; default as many as fit into ten seconds, 3 to 50.")
+        int | None,
+        typer.Option(min=1, max=10**6, help="Timed runs of each; default as many as fit into ten seconds, 3 to 50."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Keep it: a run's folder, whose report shows it, or a .json.")
+        Path | None, typer.Option(**OUT, help="Keep it: a run's folder, whose report shows it, or a .json.")
     ] = None,
     figure: Annotated[
         str | None, typer.Option(help="Print the numbers of a figure instead: nasnet/5, or a TOML file.")
@@ -302,7 +311,9 @@ def derain(
         Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")
     ] = None,
     trained_on: Annotated[str | None, typer.Option(help="Which of the run's trainings, by dataset.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; default beside each photograph.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(**OUT, help="Folder for the results; default beside each photograph.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
     tile: TileOption = "auto",
     device: DeviceOption = "auto",
@@ -403,7 +414,7 @@ def _status() -> int:
 
 def _said(message: str, status: int) -> int:
     with contextlib.suppress(OSError):  # a terminal that was closed
-        typer.echo(message, err=True)
+        typer.echo(printable(message), err=True)
     return status
 
 

@@ -10,10 +10,18 @@ from pydantic_core import ErrorDetails
 
 from derainbench.errors import did_you_mean
 
+#: The most mistakes of a file that are named.
+MOST = 20
+
 
 def complaints(model: type[BaseModel], error: ValidationError) -> str:
-    """All that a validation of ``model`` found, on one line; an unknown key meets those of its own table."""
-    return "; ".join(dict.fromkeys(_complaint(model, each) for each in error.errors(include_url=False)))
+    """What a validation of ``model`` found, on one line; an unknown key meets those of its own table.
+
+    All of it, but for what goes beyond :data:`MOST`: a file of something else may have a mistake in each of its lines.
+    """
+    found = error.errors(include_url=False)
+    shown = dict.fromkeys(_complaint(model, each) for each in found[:MOST])
+    return "; ".join([*shown, *([f"and {len(found) - MOST:,} more mistakes"] if len(found) > MOST else [])])
 
 
 def _complaint(model: type[BaseModel], error: ErrorDetails) -> str:

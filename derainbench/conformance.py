@@ -15,13 +15,13 @@ from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from derainbench.engine import choose_engine
-from derainbench.errors import FOREIGN, one_line
+from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.losses import get_loss
 from derainbench.memory_layout import channels_last, lay_out
 from derainbench.method import Batch, Derainer
 from derainbench.official import from_official, to_official
 from derainbench.restore import restore
-from derainbench.variant import Variant
+from derainbench.variant import TooLargeError, Variant
 from derainbench.weights import read_weights, save_weights
 
 #: Height and width of the images that a network must take: single pixels and lines, odd, prime, and a usual one.
@@ -48,7 +48,15 @@ class Outcome(NamedTuple):
 
 
 def check_variant(variant: Variant) -> Iterator[tuple[str, Outcome]]:
-    """Run every check, one after the other: its description and what it found."""
+    """Run every check, one after the other: its description and what it found.
+
+    :class:`UserError` for a network too large to be built.
+    """
+    try:
+        variant.skeleton()
+    except UserError as error:
+        if isinstance(error.__cause__, TooLargeError):  # no check could build it either, each after a second
+            raise
     for description in CHECKS:
         yield description, run_check(description, variant)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 
 from derainbench.errors import UserError
+from derainbench.names import whole_number
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -68,7 +69,9 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     :data:`Precision`, or ``auto``: bf16 on a CUDA device that has it, otherwise fp32.
     """
     kind, _, index = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
+    if kind not in ("auto", "cpu", "cuda", "mps") or (
+        index and not (kind == "cuda" and whole_number(index, 999) is not None)
+    ):
         raise UserError(f"no device is called {device!r}; known: auto, cpu, cuda, cuda:N, mps")
     if precision not in ("auto", *get_args(Precision)):
         raise UserError(f"no precision is called {precision!r}; known: auto, {', '.join(get_args(Precision))}")

@@ -15,15 +15,34 @@ class StorageError(UserError):
 #: Whatever code of others may raise: a method's ``sys.exit()`` ends its cell, not the run. An interrupt is none of it.
 FOREIGN = (Exception, SystemExit, GeneratorExit)
 
+#: The most characters of an error that are shown or stored.
+LONGEST = 2000
+
+_TAIL = 400  # of them, from the end, where the remedy stands
+
 
 def one_line(error: BaseException) -> str:
-    """An exception's text without its line breaks: every error that is shown or stored is one line."""
+    """An exception's text as one :func:`printable` line: every error that is shown or stored is one."""
     try:
         text = str(error)
     except FOREIGN:  # its own text may be its author's code, too
         text = "an error that cannot say what it is"
-    # Half of a surrogate pair, as names that are no UTF-8 have it, can be stored in no file.
-    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """A text that does a terminal no harm: what is not printable is escaped, and of a long text the middle left out.
+
+    Names of files, values in files and the exceptions of other people's code may hold anything: line breaks, sequences
+    that clear the screen or rename the window, halves of characters. At most :data:`LONGEST` characters.
+    """
+    if len(text) > 2 * LONGEST:  # before each character is looked at: a text may have a billion
+        text = text[:LONGEST] + text[-LONGEST:]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - _TAIL - 5]} ... {text[-_TAIL:]}"
+    return text
 
 
 def did_you_mean(wrong: str, known: list[str]) -> str:

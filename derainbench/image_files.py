@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from derainbench.atomic import storage_error
-from derainbench.catalogue.patterns import IMAGE_SUFFIXES
+from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.errors import UserError
 
 

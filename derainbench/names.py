@@ -12,6 +12,10 @@ _NAME = re.compile(r"(?P<base>[A-Za-z0-9][\w.+-]*)(?:\[(?P<options>[^\[\]]*)\])?
 #: A value becomes part of a folder's name.
 _VALUE = re.compile(r"[\w.+-]+")
 
+#: The most bytes of a method's name with its options and tag: it is a folder's, and with a suffix a file's, whose names
+#: have at most 255.
+_LONGEST = 200
+
 
 @dataclass(frozen=True)
 class ParsedName:
@@ -24,6 +28,8 @@ class ParsedName:
 
 def parse_name(text: str) -> ParsedName:
     """``base[option=value,...]@tag`` taken apart; :class:`UserError` where it does not follow that form."""
+    if len(text.encode(errors="replace")) > _LONGEST:
+        raise UserError(f"{text[:40]!r}... is longer than {_LONGEST} bytes, which no method's name is; shorten it")
     match = _NAME.fullmatch(text.strip())
     if match is None:
         raise UserError(f"{text!r} is not a method name: write NAME, NAME[option=value,...] or NAME@weights-tag")
@@ -36,6 +42,15 @@ def parse_name(text: str) -> ParsedName:
             raise UserError(f"{text!r} gives option {name!r} twice; keep one")
         options[name] = value
     return ParsedName(match["base"], options, match["tag"])
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """The number from 0 to ``most`` that decimal digits spell; None where they spell none, or a larger one."""
+    # Digits of other scripts are digits to Python too, and above 4,300 of any it refuses to read them.
+    if not re.fullmatch("[0-9]+", text) or len(text.lstrip("0")) > len(str(most)):
+        return None
+    number = int(text.lstrip("0") or "0")
+    return number if number <= most else None
 
 
 def split_list(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from derainbench.atomic import write_atomic
 from derainbench.errors import UserError
 from derainbench.images import open_image, to_rgb
-from derainbench.results import training_folder
+from derainbench.names import whole_number
 from derainbench.tensors import to_array, to_tensor
 from derainbench.variant import Variant
 from derainbench.weights_cache import weights_file
@@ -59,7 +59,7 @@ def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -
         return given
     trained = given / "train" / variant.name
     folders = sorted(trained.iterdir()) if trained.is_dir() else []
-    names = [folder.name for folder in folders if list(folder.glob("seed*/weights.safetensors"))]
+    names = [folder.name for folder in folders if _trainings(folder)]
     if not names:
         raise UserError(f"run {given} has no finished training of {variant.name}; train it or name what it has")
     if trained_on is None and len(names) > 1:
@@ -67,5 +67,10 @@ def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -
     if trained_on is not None and trained_on not in names:
         raise UserError(f"run {given} did not train {variant.name} on {trained_on!r}; it has {', '.join(names)}")
     chosen = trained_on or names[0]
-    seeds = training_folder(given, variant.name, chosen, 0).parent.glob("seed*/weights.safetensors")
-    return min(seeds, key=lambda path: int(path.parent.name.removeprefix("seed")))
+    return min(_trainings(trained / chosen).items())[1]
+
+
+def _trainings(folder: Path) -> dict[int, Path]:
+    """The weights of a method trained on a dataset, by seed; other folders beside them mean nothing."""
+    files = ((path.parent.name.removeprefix("seed"), path) for path in folder.glob("seed*/weights.safetensors"))
+    return {seed: path for text, path in files if (seed := whole_number(text, 2**63 - 1)) is not None}

@@ -20,6 +20,8 @@ from derainbench.weights_cache import own_weights
 
 GROUP = "derainbench.methods"
 
+_LARGEST = 2**24  # bytes of a plugin file
+
 
 @dataclass
 class Registry:
@@ -112,6 +114,8 @@ def discover(plugins: Sequence[Path] = ()) -> Registry:
 def _methods_in_file(path: Path) -> list[Method]:
     if not path.is_file():
         raise UserError(f"plugin {path}: no such file; give the path of a Python file")
+    if path.stat().st_size > _LARGEST:
+        raise UserError(f"plugin {path} has {path.stat().st_size:,} bytes, which no Python file has; check the path")
     # A name of its own for each path, so that two plugins called method.py do not replace each other.
     name = f"derainbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -12,6 +12,7 @@ from torch import Tensor
 from derainbench.errors import UserError
 from derainbench.memory_layout import channels_last, lay_out
 from derainbench.method import Derainer
+from derainbench.names import whole_number
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -64,9 +65,10 @@ def parse_tile(text: str) -> int | None:
         return None
     if text == "off":
         return 0
-    if not text.isdecimal() or not 1 <= int(text) < 2**31:
+    side = whole_number(text, 2**31 - 1)
+    if not side:
         raise UserError(f"--tile {text!r}: give auto, off, or the side of a tile in pixels from 1, as in --tile 512")
-    return int(text)
+    return side
 
 
 def tile_side(height: int, width: int, network: Derainer, asked: int | None = None) -> int:

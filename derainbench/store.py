@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from derainbench.atomic import PART, file_hash, read_json, remove, storage_error, write_json
 from derainbench.catalogue.pairing import make_pair
 from derainbench.cells import HARNESS_REVISION, Cell, TrainCell, key_of
-from derainbench.errors import UserError
+from derainbench.errors import UserError, printable
 from derainbench.leftovers import remove_leftovers
 from derainbench.lock import locked
 from derainbench.names import parse_name
@@ -82,6 +82,17 @@ class Store:
         intact = finished.exists() and result.exists() and file_hash(result) == stored.get("sha256")
         return Status("done" if intact else "missing")
 
+    def refuse_links(self, place: str) -> None:
+        """:class:`UserError` where a folder between the run's and ``place`` in it is a link: it leads elsewhere.
+
+        The run's own folder may be one: its user gave it.
+        """
+        for folder in [self.folder / place, *(self.folder / place).parents][: len(Path(place).parts)]:
+            if folder.is_symlink():
+                raise UserError(
+                    f"{folder} is a link: a run writes into its own folder alone; put a folder in its place"
+                )
+
     def begin(self, cell: Cell) -> Path:
         """The cell's folder, ready for a new result: what said the old one was done, or had failed, is taken away."""
         folder = self.folder / cell.name
@@ -115,7 +126,7 @@ class Store:
 
     def fail(self, cell: Cell, error: str) -> None:
         """Record why a cell did not finish. What it has, such as a checkpoint, stays."""
-        write_json(self.folder / cell.name / "failed.json", {"error": error, "failed": _now()})
+        write_json(self.folder / cell.name / "failed.json", {"error": printable(error), "failed": _now()})
 
     def supersede(self, cell: Cell) -> Path:
         """Move a result that no longer counts into ``superseded/``: days of training are not deleted."""
@@ -158,7 +169,7 @@ def load_results(folder: Path) -> Results:
     for cell in info["cells"]:
         place = folder / cell["folder"]
         if (place / "failed.json").exists():
-            failures.append(Failure(cell["folder"], str(read_json(place / "failed.json")["error"])))
+            failures.append(Failure(cell["folder"], printable(str(read_json(place / "failed.json")["error"]))))
         elif cell["kind"] == "train" and (place / "done.json").exists():
             trainings.append(_training(place, cell))
         elif cell["kind"] == "eval" and (place / "done.json").exists():

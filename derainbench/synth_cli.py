@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from derainbench.cli_options import JsonOption
+from derainbench.cli_options import MOST_WORKERS, OUT, JsonOption
+from derainbench.errors import printable
 
 if TYPE_CHECKING:
     from derainbench.catalogue.cards import SplitName
@@ -27,18 +28,23 @@ class Split(StrEnum):
 
 def synth(
     clean: Annotated[Path, typer.Option(help="Folder of clean images, with those in folders below it.")],
-    out: Annotated[Path, typer.Option(help="Folder for the dataset; card.toml in it is its card.")],
+    out: Annotated[Path, typer.Option(**OUT, help="Folder for the dataset; card.toml in it is its card.")],
     model: Annotated[str | None, typer.Option(help="streak, drop or mist; the preset tells it.")] = None,
     preset: Annotated[str | None, typer.Option(help="rain100l, rain100h, drops or mist.")] = None,
     split: Annotated[Split, typer.Option(help="Which split the images are.")] = Split.TEST,
     per_image: Annotated[int, typer.Option(min=1, max=10_000, help="Rains on each clean image.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of all rains; the same seed gives the same files.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of all rains; the same seed gives the same files.")
+    ] = 0,
     depth: Annotated[
         Path | None,
         typer.Option(help="Mist: folder of depth maps named as the clean images, grey, larger is farther."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; the files are the same. Default: a core each, at most 8.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_WORKERS, help="Processes; the files are the same. Default: a core each, at most 8."
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The dataset's name; default that of the folder --out.")] = None,
     as_json: JsonOption = False,
@@ -59,7 +65,7 @@ def synth(
         outcome = synthesize(request, workers or default_workers(), progress)
     typer.echo(_as_json(request, outcome) if as_json else _as_text(request, outcome))
     for line in outcome.failures:
-        typer.echo(f"error: {line}", err=True)
+        typer.echo(printable(f"error: {line}"), err=True)
     if outcome.failures:
         raise typer.Exit(2)
 

@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from derainbench.errors import UserError, one_line
 
+#: The most bytes of a file: the longest that come with derainbench have 4,000, and reading takes seconds a megabyte.
+LARGEST = 2**19
+
+#: The most dots of one key: for each of them Python's reader goes through all the others.
+MOST_DOTS = 32
+
+_MOST_BITS = 14_000  # of a whole number: in hexadecimal Python reads more, and then refuses to write them in decimals
+
+_TEXTS = re.compile(r'"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*', re.DOTALL)
+
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """The content of a file. :class:`UserError` where it cannot be read or is not TOML; ``what`` it is: ``card``."""
+    """The content of a file. :class:`UserError` where it cannot be read or is not TOML; ``what`` it is: ``card``.
+
+    Files that would take ages, or other programs by surprise, are refused too: what is no regular file or larger than
+    :data:`LARGEST`, keys of more than :data:`MOST_DOTS` dots, numbers that Python can read and then not show.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(
+            facts.st_mode
+        ):  # a pipe is waited for, a device endless
+            raise UserError(f"{what} {path} is no regular file; give the path of a TOML file")
+        if facts.st_size > LARGEST:
+            raise UserError(
+                f"{what} {path} has {facts.st_size:,} bytes, and none needs over {LARGEST:,}; check the path"
+            )
+        text = path.read_text(encoding="utf-8-sig")
+        if any(key.count(".") > MOST_DOTS for key in re.split(r"[,=\n\[\]{}]", _TEXTS.sub("x", text))):
+            raise UserError(f"{what} {path} has a key with more than {MOST_DOTS} dots; mend it")
+        content = tomllib.loads(text)
     except OSError as error:
         raise UserError(f"{what} {path} cannot be read ({error.strerror}); check the path") from error
     except (ValueError, RecursionError) as error:  # numbers of 5,000 digits and "[" by the thousand, too
         raise UserError(f"{what} {path} is not TOML ({one_line(error)}); mend it") from error
+    if _holds_large_number(content):
+        raise UserError(f"{what} {path} has a whole number of over 4,000 digits, which is not TOML; mend it")
+    return content
+
+
+def _holds_large_number(content: dict[str, Any]) -> bool:
+    pending: list[object] = [content]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            return True
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+    return False

@@ -25,7 +25,7 @@ from derainbench.tensors import to_tensor
 from derainbench.trainer import Trainer
 from derainbench.training_batches import deaths_of_workers_told, training_batches
 from derainbench.variant import Variant
-from derainbench.weights import save_weights
+from derainbench.weights import refuse_inflating, save_weights
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -131,6 +131,7 @@ class Checkpoint:
         if not self.path.exists():
             return 0
         try:
+            refuse_inflating(self.path)
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             if state["key"] != self.key:
                 return 0

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import torch
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from torch.nn.parameter import is_lazy
 
 from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.method import Derainer, Method, Weights
@@ -16,6 +22,48 @@ from derainbench.names import ParsedName
 from derainbench.options import check_options, spell
 from derainbench.source import code_digest
 from derainbench.tensors import Quantisation
+
+#: The most parameters of a network, and the most tensors and modules that they are in: many times as many as any
+#: network of this field has, and so few that they are made in a second.
+MOST_PARAMETERS, MOST_TENSORS, MOST_MODULES = 2**31, 4_000, 20_000
+
+
+class TooLargeError(Exception):
+    """A network that is being built has more parts or parameters than :func:`bounded` allows."""
+
+
+@contextlib.contextmanager
+def bounded() -> Iterator[None]:
+    """Networks that are built in the block are stopped where they grow beyond all: :class:`TooLargeError`.
+
+    The options of somebody's network are numbers of any size, and 10**9 layers take days and all memory.
+    """
+    tensors, modules, parameters = 0, 0, 0
+
+    def count_tensor(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter) -> None:
+        nonlocal tensors, parameters
+        tensors += 1
+        parameters += 0 if is_lazy(parameter) else parameter.numel()
+        if parameters > MOST_PARAMETERS:
+            raise TooLargeError(f"it has over {MOST_PARAMETERS:,} parameters")
+        if tensors > MOST_TENSORS:
+            raise TooLargeError(f"its parameters are in over {MOST_TENSORS:,} tensors")
+
+    def count_module(module: torch.nn.Module, name: str, inner: torch.nn.Module) -> None:
+        nonlocal modules
+        modules += 1
+        if modules > MOST_MODULES:
+            raise TooLargeError(f"it has over {MOST_MODULES:,} modules")
+
+    hooks = (
+        register_module_parameter_registration_hook(count_tensor),
+        register_module_module_registration_hook(count_module),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @dataclass(frozen=True)
@@ -55,7 +103,10 @@ class Variant:
         return self.weights.quantisation if self.weights is not None else "round"
 
     def build(self) -> Derainer:
-        """The network, freshly initialised from the current random state."""
+        """The network, freshly initialised from the current random state. Errors as in :meth:`skeleton`."""
+        if self.options:  # a number in them may ask for more memory than there is
+            with torch.random.fork_rng(devices=()):
+                self.skeleton()
         return self.method.network(**self.options)
 
     def parameters(self) -> int:
@@ -72,16 +123,22 @@ class Variant:
         return code_digest([*classes, *((self.method.trainer or object).__mro__)])
 
     def skeleton(self) -> Derainer:
-        """The network for looking at: on the meta device, where it costs nothing, or where it must be on the CPU."""
+        """The network for looking at: on the meta device, where it costs nothing, or where it must be on the CPU.
+
+        :class:`UserError` where it cannot be built, or is larger than :func:`bounded` lets it be.
+        """
         try:
-            with torch.device("meta"):
-                return self.build()
-        except FOREIGN:  # a constructor that reads a tensor's value
             try:
-                return self.build()
-            except FOREIGN as error:  # whatever the author's constructor raises
-                reason = f"{type(error).__name__}: {one_line(error)}"
-                raise UserError(f"{self.name} cannot be built ({reason}); mend the method or its options") from error
+                with torch.device("meta"), bounded():
+                    return self.method.network(**self.options)
+            except TooLargeError:
+                raise
+            except FOREIGN:  # a constructor that reads a tensor's value
+                with bounded():
+                    return self.method.network(**self.options)
+        except FOREIGN as error:  # whatever the author's constructor raises
+            reason = str(error) if isinstance(error, TooLargeError) else f"{type(error).__name__}: {one_line(error)}"
+            raise UserError(f"{self.name} cannot be built ({reason}); mend the method or its options") from error
 
 
 def choose(method: Method, options: Mapping[str, Any], weights: Weights | None = None) -> Variant:

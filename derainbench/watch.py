@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from derainbench.catalogue.cards import SplitName
 from derainbench.catalogue.locate import Dataset
 from derainbench.cells import Cell, TrainCell
+from derainbench.errors import printable
 from derainbench.overlap.leaks import scenes_seen_in_training
 from derainbench.progress_bar import progress_bar
 from derainbench.store import Status
@@ -100,7 +101,8 @@ class ConsoleWatcher:
 
     def _say(self, text: str) -> None:
         # No wrapping: an error that names a file must stay one line that can be copied.
-        self._console.print(text, markup=False, soft_wrap=True)
+        for line in text.split("\n"):
+            self._console.print(printable(line), markup=False, soft_wrap=True)
 
 
 def print_plan(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import stat
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from derainbench.atomic import write_atomic
+from derainbench.atomic import storage_error, write_atomic
 from derainbench.errors import UserError, one_line
 from derainbench.method import Derainer
 from derainbench.official import from_official, to_official
@@ -18,6 +21,10 @@ from derainbench.variant import Variant
 
 #: The suffixes of weights files that are written.
 FORMATS = (".pth", ".pt", ".safetensors")
+
+#: How many times as much as its network's weights a file may hold, for optimisers and averages saved beside them, and
+#: what it may in any case.
+ROOM, ROOM_AT_LEAST = 16, 64 * 2**20
 
 #: What torch's DataParallel puts before every name.
 _PARALLEL = "module."
@@ -40,6 +47,47 @@ def write_state(path: Path, state: Mapping[str, Tensor]) -> None:
         write_atomic(path, save(whole))
 
 
+def check_size(path: Path, variant: Variant) -> None:
+    """:class:`UserError` where a file cannot be the variant's weights: no regular file, or one of many times as much.
+
+    Nothing of it is read but a zip archive's directory, which says what it would be when it is inflated.
+    """
+    needed = sum(value.numel() * value.element_size() for value in variant.skeleton().state_dict().values())
+    most = ROOM * needed + ROOM_AT_LEAST
+    holds = _size(path)
+    if holds > most:
+        raise UserError(
+            f"{path} holds {holds:,} bytes, {variant.name} has weights of {needed:,}; give the file of its weights"
+        )
+
+
+def _size(path: Path) -> int:
+    """How many bytes a file holds, or a torch file's archive once it is inflated."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise _no_file(path, error) from error
+    if not stat.S_ISREG(facts.st_mode):  # a pipe is waited for, and a device has no end
+        raise UserError(f"{path} is no regular file; give a weights file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return max(facts.st_size, sum(part.file_size for part in archive.infolist()))
+    except Exception:  # another format, or damaged, which whoever reads it says
+        return facts.st_size
+
+
+def refuse_inflating(path: Path) -> None:
+    """:class:`UserError` for what is no regular file, or an archive that holds more than its file: torch packs none."""
+    if _size(path) > path.stat().st_size:
+        raise UserError(f"{path} holds more than its size, {_size(path):,} bytes; torch did not write it")
+
+
+def _no_file(path: Path, error: OSError) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path}: no such weights file; check the path")
+    return storage_error(path, error)
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from a ``.safetensors`` file or a torch file, on the CPU. No code of the file is ever run.
 
@@ -49,9 +97,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load(path.read_bytes())
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the formats that hostile tensors are in
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such weights file; check the path") from error
+        raise _no_file(path, error) from error
     except Exception as error:  # a damaged file makes torch's reader raise almost anything
         reason = one_line(error)[:120] or type(error).__name__
         raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
@@ -85,6 +135,7 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
     The file may follow our layout or the authors', and may come from a network that DataParallel wrapped.
     :class:`UserError` where it does not fit, naming the first misfit and the remedy.
     """
+    check_size(path, variant)
     readings = [read_weights(path)]
     if all(name.startswith(_PARALLEL) for name in readings[0]):
         readings.append({name.removeprefix(_PARALLEL): value for name, value in readings[0].items()})
@@ -110,17 +161,25 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
 def _misfits(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
     misfits = [f"{name} is missing" for name in expected if name not in state]
     misfits += [f"{name} is not part of the network" for name in state if name not in expected]
-    misfits += [
-        f"{name} has shape {tuple(state[name].shape)}, not {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    misfits += [
-        f"{name} holds values that are not finite real numbers"
-        for name in expected
-        if name in state and (state[name].is_complex() or not state[name].isfinite().all())
-    ]
+    both = [name for name in expected if name in state]
+    misfits += [f"{name} {wrong}" for name in both if (wrong := _misfit(state[name], expected[name]))]
     return misfits
+
+
+def _misfit(value: Tensor, expected: Tensor) -> str:
+    """What is wrong with a tensor; its values are looked at last, when there are known to be no more than needed."""
+    if type(value) not in (Tensor, torch.nn.Parameter) or value.is_nested or value.layout is not torch.strided:
+        return f"is no plain tensor (layout {value.layout}, {type(value).__name__})"
+    if value.is_quantized or value.is_meta:
+        return "is quantised" if value.is_quantized else "has no values (it is on the meta device)"
+    if value.shape != expected.shape:
+        return f"has shape {tuple(value.shape)}, not {tuple(expected.shape)}"
+    if value.is_complex():
+        return "holds values that are not finite real numbers"
+    if value.is_floating_point() != expected.is_floating_point():
+        return f"holds {value.dtype}, not {expected.dtype}"
+    # float8 has no isfinite; and float64 may be finite where float32 is not
+    return "" if value.to(expected.dtype).isfinite().all() else "holds values that are not finite real numbers"
 
 
 def _is_state_dict(value: object) -> bool:

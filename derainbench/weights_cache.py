@@ -23,7 +23,7 @@ from derainbench.names import ParsedName, parse_name
 from derainbench.results import UNTRAINED
 from derainbench.tensors import Quantisation
 from derainbench.variant import Variant, choose, find_tagged, tagged
-from derainbench.weights import fitted, write_state
+from derainbench.weights import check_size, fitted, write_state
 
 #: Stands in ``trained_on`` where nobody says what weights were trained on.
 UNSTATED = "unstated"
@@ -165,7 +165,9 @@ def _identified(
         raise UserError(f"{name.removesuffix('@None')} names no weights; write NAME@TAG, with a tag of your choice")
     if trained_on == UNTRAINED or (trained_on is not None and not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", trained_on)):
         raise UserError(f"--trained-on {trained_on!r} is no dataset's name: use letters, digits, . + - _")
-    known, digest = find_tagged(method, parsed), file_hash(file)
+    known = find_tagged(method, parsed)
+    check_size(file, known or choose(method, parsed.options))  # before it is read to its end, which it may not have
+    digest = file_hash(file)
     expected = known.weights if known is not None else None
     if known is not None and expected is not None and expected.sha256 == digest:
         if trained_on not in (None, expected.trained_on):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from derainbench.cli_options import JsonOption, PluginOption
+from derainbench.cli_options import JsonOption, PluginOption, out_folder
 from derainbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def add(
 def export(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A weights file of a run, or of the cache.")],
     method: Annotated[str, typer.Option(help="Its method, with its options: prenet, 'prenet[shared=true]'.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="What to write: .pth, .pt or .safetensors.")],
+    out: Annotated[
+        Path, typer.Option(parser=out_folder, metavar="FILE", help="What to write: .pth, .pt or .safetensors.")
+    ],
     plugin: PluginOption = [],  # noqa: B006
 ) -> None:
     """Write weights under the names of the authors' code, so that it can load them."""

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from derainbench.method import Derainer, Method, Paper
@@ -117,9 +117,9 @@ class NASNet(Derainer):
 
     def __init__(
         self,
-        stages: Annotated[int, Ge(1)] = 3,
-        blocks: Annotated[int, Ge(1)] = 18,
-        width: Annotated[int, Ge(1)] = 64,
+        stages: Annotated[int, Ge(1), Le(100)] = 3,
+        blocks: Annotated[int, Ge(1), Le(1000)] = 18,
+        width: Annotated[int, Ge(1), Le(4096)] = 64,
         attention: Attention = "na",
         fusion: Literal["na", "none"] = "na",
         normalise: Literal["none", "dataset"] = "none",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from derainbench.method import Derainer, Method, Paper, PublishedScore, Weights
@@ -108,7 +108,7 @@ class PReNet(Derainer):
 
     def __init__(
         self,
-        stages: Annotated[int, Ge(1)] = 6,
+        stages: Annotated[int, Ge(1), Le(100)] = 6,
         recurrence: Literal["lstm", "gru", "none"] = "lstm",
         shared: bool = False,
         sees: Literal["both", "estimate"] = "both",

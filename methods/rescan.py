@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from derainbench.losses import Loss
@@ -157,9 +157,9 @@ class Rescan(Derainer):
         unit: Literal["gru", "lstm", "rnn", "conv"] = "gru",
         frame: Literal["full", "add"] = "full",
         se: bool = True,
-        stages: Annotated[int, Ge(1)] = 4,
-        depth: Annotated[int, Ge(3)] = 7,
-        width: Annotated[int, Ge(1)] = 24,
+        stages: Annotated[int, Ge(1), Le(100)] = 4,
+        depth: Annotated[int, Ge(3), Le(16)] = 7,
+        width: Annotated[int, Ge(1), Le(4096)] = 24,
     ) -> None:
         super().__init__()
         self.frame, self.stages = frame, stages

@@ -8,6 +8,7 @@ from typing import Any
 
 from derainbench.across_runs.merging import merged
 from derainbench.efficiency.record import Record, parse_record, read_efficiency
+from derainbench.errors import UserError
 from derainbench.store import load_results
 
 from .content import Content, content
@@ -30,8 +31,14 @@ def report_of(runs: Sequence[Path], tables: Sequence[str] = DEFAULT_TABLES) -> C
 
 
 def folder_for(runs: Sequence[Path], out: Path | None) -> Path:
-    """Where the report goes: as asked, or beside the only run, or :data:`MERGED_FOLDER`."""
-    return out or (runs[0] / "report" if len(runs) == 1 else MERGED_FOLDER)
+    """Where the report goes: as asked, or beside the only run, or :data:`MERGED_FOLDER`.
+
+    UserError where a run's folder ``report`` is a link, which leads elsewhere: nobody asked for that.
+    """
+    folder = out or (runs[0] / "report" if len(runs) == 1 else MERGED_FOLDER)
+    if out is None and folder.is_symlink():
+        raise UserError(f"{folder} is a link; give --out with the folder that it leads to, or remove it")
+    return folder
 
 
 def _efficiency(runs: Sequence[Path]) -> Mapping[str, Any] | None:

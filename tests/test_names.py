@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derainbench.names import ParsedName, parse_name, split_list
+from derainbench.names import ParsedName, parse_name, split_list, whole_number
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -55,3 +55,20 @@ def test_what_is_no_option(option: str, refused: Refused) -> None:
 def test_an_option_given_twice(refused: Refused) -> None:
     with refused("'stages' twice", "keep one"):
         parse_name("net[stages=1,stages=2]")
+
+
+@pytest.mark.parametrize("text", ["a" * 201, "net[width=" + "1" * 300 + "]", "net@" + "t" * 300, "雨" * 70])
+def test_a_name_that_no_folder_could_have(text: str, refused: Refused) -> None:
+    with refused("longer than 200 bytes", "shorten it"):
+        parse_name(text)
+
+
+@given(st.integers(0, 10**30), st.integers(0, 3))
+def test_a_whole_number_is_read_up_to_the_most(number: int, zeros: int) -> None:
+    assert whole_number("0" * zeros + str(number), 10**30) == number
+    assert whole_number(str(number + 1), number) is None
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", " 1", "1.0", "1e3", "0x1", "1_0", "\u00b2", "\u0663", "1" * 5000])
+def test_what_spells_no_whole_number(text: str) -> None:
+    assert whole_number(text, 10**9) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -91,6 +92,55 @@ def test_parameters_are_counted_without_building_on_a_device() -> None:
     assert variant("net[stages=4]").parameters() == sum(
         p.numel() for p in variant("net[stages=4]").build().parameters()
     )
+
+
+class Wide(Derainer):
+    """As wide as asked; it cannot be looked at on the meta device."""
+
+    def __init__(self, width: int = 1, layers: int = 0, shown: bool = True) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.ReLU() for _ in range(layers))
+        self.conv = nn.Conv2d(width, width, 3)
+        if not shown:
+            self.conv.weight.detach().sum().item()
+
+    def forward(self, rainy: Tensor) -> Tensor:
+        return rainy
+
+
+@pytest.mark.parametrize("build", [Variant.build, Variant.skeleton, Variant.parameters])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("width=20000", ["over 2,147,483,648 parameters"]),
+        ("width=4000000000", ["cannot be built"]),
+        ("layers=1000000000", ["over 20,000 modules"]),
+        ("layers=1000000000,shown=false", ["over 20,000 modules"]),
+    ],
+)
+def test_a_network_beyond_all_is_not_built(
+    build: Callable[[Variant], object], options: str, words: list[str], refused: Refused
+) -> None:
+    method = Method(name="wide", title="Wide", network=Wide)
+    with refused(f"wide[{options}] cannot be built", *words, "mend the method or its options"):
+        build(resolve(method, parse_name(f"wide[{options}]")))
+
+
+def test_layers_without_end_are_not_built(refused: Refused) -> None:
+    method = Method(name="net", title="Net", network=Net)
+    with refused("over 4,000 tensors"):
+        resolve(method, parse_name("net[stages=1000000000]")).skeleton()
+
+
+def test_looking_at_a_network_before_it_is_built_does_not_change_it() -> None:
+    made = []
+    for options in ("shown=false", "shown=true"):
+        variant = resolve(Method(name="wide", title="Wide", network=Wide), parse_name(f"wide[width=4,{options}]"))
+        torch.manual_seed(0)
+        made.append(variant.build().conv.weight)
+    torch.manual_seed(0)
+    first = nn.Conv2d(4, 4, 3).weight
+    assert all(torch.equal(weight, first) for weight in made)
 
 
 def test_only_a_recipe_without_weights_trains() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
+import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -227,6 +230,68 @@ def test_a_file_that_is_not_there(tmp_path: Path, refused: Refused) -> None:
             read_weights(tmp_path / name)
     with refused(str(tmp_path), "cannot be read as weights"):
         read_weights(tmp_path)
+
+
+def bomb(path: Path, size: int) -> None:
+    """A torch file of some kilobytes that holds ``size`` bytes."""
+    buffer = io.BytesIO()
+    torch.save({"w": torch.zeros(8)}, buffer)
+    with zipfile.ZipFile(buffer) as plain, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for name in plain.namelist():
+            with packed.open(name, "w", force_zip64=True) as part:
+                part.write(plain.read(name))
+                for _ in range(size >> 20 if name.endswith("data/0") else 0):
+                    part.write(bytes(2**20))
+
+
+def test_a_file_that_inflates_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    bomb(tmp_path / "w.pth", 2**27)
+    monkeypatch.setattr(torch, "load", None)
+    with refused(str(tmp_path / "w.pth"), "holds 134,2", "give the file of its weights"):
+        load_into(trained(), variant("net"), tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_file_of_many_times_the_network_is_not_read(tmp_path: Path, suffix: str, refused: Refused) -> None:
+    with (tmp_path / f"w.{suffix}").open("wb") as file:
+        file.truncate(2**40)
+    with refused("holds 1,099,511,627,776 bytes", "net has weights of"):
+        load_into(trained(), variant("net"), tmp_path / f"w.{suffix}")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path, suffix: str, refused: Refused) -> None:
+    os.mkfifo(tmp_path / f"pipe.{suffix}")
+    (tmp_path / f"zero.{suffix}").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with refused(f"{name}.{suffix} is no regular file"):
+            load_into(trained(), variant("net"), tmp_path / f"{name}.{suffix}")
+
+
+@pytest.mark.filterwarnings("ignore")  # of formats that torch calls new
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda value: value.to_sparse(), "is no plain tensor"),
+        (lambda value: value.reshape(4, -1).to_sparse_csr(), "is no plain tensor"),
+        (lambda value: torch.nested.nested_tensor([value[0], value[1, :1]]), "is no plain tensor"),
+        (lambda value: value.to("meta"), "is on the meta device"),
+        (lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8), "is quantised"),
+        (lambda value: torch.zeros(1).expand(2**20, 2**20), "has shape (1048576, 1048576), not (4, 3, 3, 3)"),
+        (lambda value: value.to(torch.complex64), "not finite real numbers"),
+        (lambda value: value.double() * 1e300, "not finite real numbers"),
+        (lambda value: (value / 0).to(torch.float8_e5m2), "not finite real numbers"),
+        (lambda value: value.long(), "holds torch.int64, not torch.float32"),
+    ],
+)
+def test_a_tensor_of_another_kind(
+    tmp_path: Path, change: Callable[[Tensor], Tensor], said: str, refused: Refused
+) -> None:
+    state = trained().state_dict()
+    torch.save({**state, "head.weight": change(state["head.weight"])}, tmp_path / "w.pth")
+    with refused(str(tmp_path / "w.pth"), "does not fit net: head.weight", said):
+        load_into(trained(), variant("net"), tmp_path / "w.pth")
 
 
 def test_weights_of_another_network(tmp_path: Path, refused: Refused) -> None:

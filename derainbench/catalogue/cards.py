@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from derainbench.catalogue.card_paths import Folder, PatternText, checked_path, 
 from derainbench.catalogue.patterns import Pattern
 from derainbench.complaints import complaints
 from derainbench.embedded import Generation
-from derainbench.errors import UserError
+from derainbench.errors import UserError, printable
 from derainbench.protocols import PROTOCOLS
 from derainbench.rain import RainModel
 from derainbench.toml_file import read_toml
@@ -230,7 +231,7 @@ def read_card(path: Path) -> Card:
     except ValidationError as error:
         raise UserError(f"card {path}: {complaints(Card, error)}") from error
     if card.root is not None and not card.root.is_absolute():
-        card = card.model_copy(update={"root": (path.parent / card.root).resolve()})
+        card = card.model_copy(update={"root": Path(os.path.realpath(path.parent / card.root))})
     return card
 
 
@@ -275,7 +276,7 @@ def _kept_card(path: Path) -> Card | None:
         reason = complaints(Card, error)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-    _note(f"note: kept card {path} is damaged ({reason}); add the card again")
+    _note(printable(f"note: kept card {path} is damaged ({reason}); add the card again"))
     return None
 
 

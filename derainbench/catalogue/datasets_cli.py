@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from derainbench.cli_options import CardOption, DataOption, JsonOption
+from derainbench.cli_options import MOST_WORKERS, CardOption, DataOption, JsonOption
 from derainbench.overlap_cli import overlap
 from derainbench.synth_cli import synth
 
@@ -84,7 +84,8 @@ def verify(
     data_root: DataOption = None,
     as_json: JsonOption = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that read files; default: the cores, at most 8.")
+        int | None,
+        typer.Option(min=1, max=MOST_WORKERS, help="Processes that read files; default: the cores, at most 8."),
     ] = None,
 ) -> None:
     """Read every file of a dataset, say what is wrong with it, and keep a manifest: exit status 1 if it is unusable."""

@@ -43,6 +43,7 @@ _SCHEMA = 2
 _ABOUT, _ABOUT_HASH = b"derainbench", b"derainbench_sha256"  # the keys of the parquet file's own metadata
 _THREADS = 8  # reading waits for the disk
 _CHUNK = 64  # files a task: a future each would take more memory than what they find
+_LARGEST = 2**32  # bytes of a file: of 16-bit images of as many pixels as are read, uncompressed, two thirds
 _CLOCK = 2_000_000_000  # ns: a file changed this shortly before it was hashed may have changed since, unseen
 
 
@@ -240,6 +241,8 @@ def _scan(
             raise storage_error(path, error) from error
         if not stat.S_ISREG(now.st_mode):  # reading from a pipe would wait for ever
             raise UserError(f"{path} is no regular file; remove it")
+        if now.st_size > _LARGEST:
+            raise UserError(f"{path} has {now.st_size:,} bytes, and no image over {_LARGEST:,}; remove it")
         before = known.get(name)
         if before is not None and (before.bytes, before.modified) == (now.st_size, now.st_mtime_ns):
             return before

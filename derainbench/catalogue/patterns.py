@@ -11,12 +11,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from derainbench.atomic import storage_error
+from derainbench.catalogue.expressions import FIELD, expression
 from derainbench.errors import UserError
-
-#: What ``.*`` at the end of a pattern stands for, in any case.
-IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp")
-
-_FIELD = re.compile(r"\{(?P<name>[A-Za-z_]\w*)(?P<optional>\?)?(?::(?P<number>d|(?P<low>\d+)\.\.(?P<high>\d+)))?\}")
 
 #: Control characters, and what stands for bytes of a name that are no UTF-8.
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -31,7 +27,8 @@ class Pattern:
 
     ``{name}`` is any text without a slash, ``{name:d}`` a number, ``{name:1..900}`` a number from 1 to 900. Numbers
     compare by value, so that ``rain-7`` and ``norain-007`` share ``{id:d}``. ``{name?}`` is text that may be missing. A
-    field used twice must have the same text both times. ``.*`` at the end is any image suffix.
+    text is as short as it can be, a number as long. A field used twice must have the same text both times. Something
+    stands between two texts, and between two numbers. ``.*`` at the end is any image suffix.
 
     ValueError for a bad pattern.
     """
@@ -45,11 +42,11 @@ class Pattern:
         if path.as_posix() != self.text:
             raise ValueError(f"pattern {self.text!r} is spelt {path.as_posix()!r}")
         kinds: dict[str, set[str]] = {}
-        for match in _FIELD.finditer(self.text):
+        for match in FIELD.finditer(self.text):
             kinds.setdefault(match["name"], set()).add(f"{match['optional']}{match['number']}")
             if match["low"] and int(match["low"]) > int(match["high"]):
                 raise ValueError(f"pattern {self.text!r}: {match[0]} has no number in it; swap its ends")
-        rest = _FIELD.sub("", self.text)
+        rest = FIELD.sub("", self.text)
         if "{" in rest or "}" in rest:
             raise ValueError(
                 f"pattern {self.text!r}: a field is {{name}}, or {{name:d}} or {{name:1..900}} for a number"
@@ -62,16 +59,17 @@ class Pattern:
             raise ValueError(f"pattern {self.text!r}: a number cannot be missing; give ? or a number, not both")
         if any(len(each) > 1 for each in kinds.values()):
             raise ValueError(f"pattern {self.text!r} uses one field in two ways")
+        expression(self.text)  # refuses what could be taken apart in too many ways
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """The names of the fields, in order of their first use."""
-        return tuple(dict.fromkeys(match["name"] for match in _FIELD.finditer(self.text)))
+        return tuple(dict.fromkeys(match["name"] for match in FIELD.finditer(self.text)))
 
     @cached_property
     def numbers(self) -> frozenset[str]:
         """The names of the fields that are numbers."""
-        return frozenset(match["name"] for match in _FIELD.finditer(self.text) if match["number"])
+        return frozenset(match["name"] for match in FIELD.finditer(self.text) if match["number"])
 
     def find(self, root: Path, folders: set[str] | None = None) -> list[tuple[str, Values]]:
         """Every file below ``root`` that matches, sorted: its path below it, with / , and the text of its fields.
@@ -104,21 +102,11 @@ class Pattern:
 
     @cached_property
     def _ranges(self) -> list[tuple[str, int, int]]:
-        return [(m["name"], int(m["low"]), int(m["high"])) for m in _FIELD.finditer(self.text) if m["low"]]
+        return [(m["name"], int(m["low"]), int(m["high"])) for m in FIELD.finditer(self.text) if m["low"]]
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
-        text, suffix = self.text, ""
-        if text.endswith(".*"):
-            text, suffix = text[:-1], f"(?i:{'|'.join(IMAGE_SUFFIXES)})"
-        parts, end = [], 0
-        for match in _FIELD.finditer(text):
-            parts.append(re.escape(text[end : match.start()]))
-            again = f"(?P<{match['name']}>" in "".join(parts)
-            value = r"[0-9]+" if match["number"] else r"[^/]*?" if match["optional"] else r"[^/]+?"
-            parts.append(f"(?P={match['name']})" if again else f"(?P<{match['name']}>{value})")
-            end = match.end()
-        return re.compile("".join([*parts, re.escape(text[end:]), suffix]), re.DOTALL)
+        return re.compile(expression(self.text), re.DOTALL)
 
 
 def _files(root: Path, start: str, depth: int, folders: set[str]) -> Iterator[str]:

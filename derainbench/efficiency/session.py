@@ -13,7 +13,7 @@ import torch
 from derainbench import __version__
 from derainbench.engine import Engine, describe_machine
 from derainbench.errors import UserError
-from derainbench.names import split_list
+from derainbench.names import split_list, whole_number
 from derainbench.progress_bar import progress_bar
 from derainbench.variant import Variant
 
@@ -61,12 +61,12 @@ def parse_sizes(words: str) -> list[tuple[int, int]]:
     """``256x256,512x384`` as (width, height) in pixels, each once; :class:`UserError` for anything else."""
     sizes = []
     for word in split_list(words):
-        width, cross, height = word.lower().partition("x")
-        if not (cross and width.isdecimal() and height.isdecimal() and 0 < int(width) < 2**16 > int(height) > 0):
+        width, height = (whole_number(side, 2**16 - 1) for side in word.lower().partition("x")[::2])
+        if not width or not height:
             raise UserError(
                 f"--size {word!r}: give WIDTHxHEIGHT in pixels, from 1 to 65535, as in --size 256x256,512x512"
             )
-        sizes.append((int(width), int(height)))
+        sizes.append((width, height))
     if not sizes:
         raise UserError("--size is empty; give WIDTHxHEIGHT in pixels, as in --size 256x256,512x512")
     return list(dict.fromkeys(sizes))

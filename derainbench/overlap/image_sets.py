@@ -19,8 +19,8 @@ import numpy as np
 from derainbench.atomic import write_atomic
 from derainbench.cache import cache_folder
 from derainbench.catalogue.cards import RESERVED, SPLITS, Card, SplitName
+from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.catalogue.locate import Dataset, select
-from derainbench.catalogue.patterns import IMAGE_SUFFIXES
 from derainbench.errors import StorageError, UserError, did_you_mean
 from derainbench.image_file import shown_name
 from derainbench.image_files import image_files

@@ -8,7 +8,7 @@ from pathlib import Path
 from derainbench.catalogue.cards import all_cards
 from derainbench.catalogue.locate import Dataset, checked_root, locate, select
 from derainbench.errors import UserError
-from derainbench.names import split_list
+from derainbench.names import split_list, whole_number
 from derainbench.protocols import DEFAULT_PROTOCOLS, get_protocol
 from derainbench.registry import Registry
 from derainbench.variant import Variant
@@ -54,10 +54,8 @@ def choose_protocols(words: str, before: Sequence[str]) -> list[str]:
 
 def choose_seeds(words: str) -> list[int]:
     """Whole numbers below 2**63, each once."""
-    parts = split_list(words)
-    if not parts or not all(part.isdecimal() for part in parts):
-        raise UserError(f"--seeds {words!r}: give whole numbers from 0, separated by commas")
-    seeds = list(dict.fromkeys(int(part) for part in parts))
-    if max(seeds) >= 2**63:
-        raise UserError(f"--seeds {max(seeds)}: a seed is below 2**63; give a smaller one")
-    return seeds
+    seeds = [whole_number(part, 2**63 - 1) for part in split_list(words)]
+    known = [seed for seed in seeds if seed is not None]
+    if not known or len(known) < len(seeds):
+        raise UserError(f"--seeds {words!r}: give whole numbers from 0 to 2**63 - 1, separated by commas")
+    return list(dict.fromkeys(known))

@@ -39,7 +39,7 @@ def show(planned: Planned) -> None:
     grid = planned.grid
     rows = {cell.name: grid.rows(cell) for cell in planned.cells} if isinstance(grid, SuiteGrid) else {}
     places = {name: _places(of) for name, of in rows.items() if of}
-    to_do = [cell for cell in planned.cells if planned.statuses[cell.name].state != "done"]
+    to_do = planned.to_do()
     costs = costs_of(to_do, planned.engine)
     print_plan(planned.cells, planned.statuses, costs.words, places)
     if to_do:
@@ -60,6 +60,8 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         # What is there is worked out again: a cell that was finished meanwhile would be begun anew.
         planned = planned.looked_at_again()
         planned.check()
+        for place in ["manifests", *(f"{cell.name}/images" for cell in planned.to_do())]:
+            store.refuse_links(place)
         grid, cells = planned.grid, planned.cells
         command = shlex.join(["derainbench", *sys.argv[1:]])
         info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)

@@ -89,6 +89,10 @@ class Planned:
         """The plan for what is there now: another process may have finished cells, or asked the run for more."""
         return plan_run(self.order, say=lambda text: None) if self.store.read_info() != self.before else replace(self)
 
+    def to_do(self) -> list[Cell]:
+        """The cells whose result is not there."""
+        return [cell for cell in self.cells if self.statuses[cell.name].state != "done"]
+
     def check(self) -> None:
         """:class:`UserError` where this machine does not have what the plan needs."""
         for problem in self.lacking():

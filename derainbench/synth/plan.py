@@ -41,9 +41,9 @@ class Request:
             raise UserError(f"--depth is for mist; preset {self.preset} is {making.model}, leave it out")
         if self.per_image < 1 or self.seed < 0:
             raise UserError(f"--per-image {self.per_image}, --seed {self.seed}: at least 1, and at least 0")
-        out = self.out.resolve()
+        out = _real(self.out)
         for option, folder in (("--clean", self.clean), ("--depth", self.depth)):
-            other = folder.resolve() if folder is not None else None
+            other = _real(folder) if folder is not None else None
             if other is not None and (out.is_relative_to(other) or other.is_relative_to(out)):
                 raise UserError(f"--out {self.out} and {option} {folder} lie in each other; give another --out")
         return making
@@ -94,7 +94,7 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchan
     :class:`UserError` where what is there was made in another way, or of other images.
     """
     found = read_record(request.out)
-    name = request.name or (found.name if found is not None else request.out.resolve().name)
+    name = request.name or (found.name if found is not None else _real(request.out).name)
     if found is None:
         _check_name(name, request.out)
     asked = SplitRecord(
@@ -184,11 +184,16 @@ def _refuse_exchanged(making: Making, scenes: list[Scene]) -> None:
         )
 
 
+def _real(path: Path) -> Path:
+    """Without links; unlike :meth:`Path.resolve` also where one leads to itself, which is heard of when it is used."""
+    return Path(os.path.realpath(path))
+
+
 def _check_name(name: str, out: Path) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"{name!r} cannot be a dataset's name: letters, digits, dots and dashes only; give --name")
     if name in RESERVED:
         raise UserError(f"a dataset cannot be called {name!r}: --datasets gives that word a meaning; give --name")
     card = all_cards().get(name)
-    if card is not None and (card.root is None or card.root.resolve() != out.resolve()):
+    if card is not None and (card.root is None or _real(card.root) != _real(out)):
         raise UserError(f"there is a dataset called {name!r} already; give another --name")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from derainbench.atomic import storage_error
-from derainbench.catalogue.patterns import IMAGE_SUFFIXES
+from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.errors import UserError
 from derainbench.image_files import image_files
 from derainbench.images import image_size

@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from derainbench.catalogue.cards import Card, SplitName
+from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.pairing import Matched
-from derainbench.catalogue.patterns import IMAGE_SUFFIXES, Pattern
+from derainbench.catalogue.patterns import Pattern
 from derainbench.image_file import shown_name
 from derainbench.verify.verdict import Finding, below, first_few, shortened
 

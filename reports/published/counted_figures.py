@@ -17,6 +17,7 @@ from torch import nn
 from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean, one_line
 from derainbench.toml_file import read_toml
+from derainbench.variant import bounded
 
 
 class _Data(BaseModel):
@@ -133,7 +134,7 @@ def _parameters(series: ModuleSeries, value: int, path: Path) -> int:
     package, _, name = series.module.partition(":")
     try:
         made = getattr(importlib.import_module(package), name)
-        with torch.device("meta"):
+        with torch.device("meta"), bounded():
             module = made(**series.arguments, **{series.vary: value})
     except Exception as error:  # whatever somebody else's module does
         reason = f"{type(error).__name__}: {one_line(error)}"

@@ -122,6 +122,11 @@ def test_a_card_cannot_take_a_word_of_the_command_line(tmp_path: Path, word: str
         read_card(write(tmp_path, CARD.replace('"mine"', f'"{word}"')))
 
 
+def test_of_very_many_mistakes_some_are_named(tmp_path: Path, refused: Refused) -> None:
+    with refused("k0: no such key", "and 985 more mistakes"):
+        read_card(write(tmp_path, "\n".join(f"k{i} = 1" for i in range(1000))))
+
+
 def test_what_is_no_card(tmp_path: Path, refused: Refused) -> None:
     with refused(str(tmp_path / "no.toml"), "No such file", "check the path"):
         read_card(tmp_path / "no.toml")
@@ -133,7 +138,7 @@ def test_what_is_no_card(tmp_path: Path, refused: Refused) -> None:
         read_card(write(tmp_path, f"revision = {'1' * 5000}"))
     with refused("not TOML", "recursion"):
         read_card(write(tmp_path, f"name = {'[' * 100_000}"))
-    with refused("a: no such key"):
+    with refused("more than 32 dots"):
         read_card(write(tmp_path, f"{'.'.join('a' * 5000)} = 1"))
     (tmp_path / "card.toml").write_bytes(b"name = '\xff'")
     with refused("not TOML", "utf-8"):

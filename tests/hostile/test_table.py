@@ -1,0 +1,38 @@
+"""Each hostile input gets one line at once: exit status 2, no traceback, no file changed. See docs/hostile-input.md.
+
+``python tests/hostile/hostile_table.py [KIND...]`` prints the table with each input's line and time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from hostile_bench import Bench
+from hostile_case import Case
+from hostile_table import CASES
+
+#: Seconds of processor time. The table shows them all below 2; on a machine that others use they are longer.
+AT_ONCE = 10.0
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes that know torch already")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The folder with images, a run and weights."""
+    return Bench(tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_one_line_at_once(bench: Bench, case: Case) -> None:
+    answer = bench(case)
+    assert not answer.wrong(case)
+    assert answer.seconds < AT_ONCE
+
+
+def test_the_table_is_long_and_names_each_case_once() -> None:
+    assert len(CASES) >= 600
+    assert [name for name, times in Counter(case.name for case in CASES).items() if times > 1] == []
