@@ -19,7 +19,7 @@ from derainbench.leftovers import remove_leftovers, unfinished_beside
 PART = ".part"
 
 #: What the system says of this one name, not of the disk: another file may well be written.
-_OF_THE_NAME = (errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ, errno.EINVAL)
+_OF_THE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -81,11 +81,13 @@ def read_json(path: Path) -> Any:
 
 
 def file_hash(path: Path) -> str:
-    """sha256 of a file's content; :class:`StorageError` where it cannot be read."""
+    """sha256 of a file's content; :class:`StorageError` where it cannot be read, :class:`UserError` where it is not."""
     try:
         _check_regular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:  # of this file, not of the disk
+        raise UserError(f"{path}: no such file or folder: check the path") from error
     except OSError as error:
         raise storage_error(path, error) from error
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,15 +82,20 @@ class Store:
         intact = finished.exists() and result.exists() and file_hash(result) == stored.get("sha256")
         return Status("done" if intact else "missing")
 
-    def refuse_links(self, place: str) -> None:
-        """:class:`UserError` where a folder between the run's and ``place`` in it is a link: it leads elsewhere.
+    def refuse_links(self, places: Iterable[str]) -> None:
+        """:class:`UserError` where a folder between the run's and one of the ``places`` in it is a link.
 
-        The run's own folder may be one: its user gave it.
+        It would lead elsewhere. The run's own folder may be one: its user gave it.
         """
-        for folder in [self.folder / place, *(self.folder / place).parents][: len(Path(place).parts)]:
-            if folder.is_symlink():
+        seen: set[str] = set()
+        for place in places:
+            parts = place.split("/")
+            seen |= {"/".join(parts[:depth]) for depth in range(1, len(parts) + 1)}
+        for folder in sorted(seen):
+            if (self.folder / folder).is_symlink():
                 raise UserError(
-                    f"{folder} is a link: a run writes into its own folder alone; put a folder in its place"
+                    f"{self.folder / folder} is a link: a run writes into its own folder alone; put a folder in its "
+                    "place"
                 )
 
     def begin(self, cell: Cell) -> Path:

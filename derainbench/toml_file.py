@@ -29,9 +29,8 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     """
     try:
         facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode) and not stat.S_ISDIR(
-            facts.st_mode
-        ):  # a pipe is waited for, a device endless
+        mode = facts.st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe is waited for, a device endless
             raise UserError(f"{what} {path} is no regular file; give the path of a TOML file")
         if facts.st_size > LARGEST:
             raise UserError(

@@ -27,7 +27,7 @@ from derainbench.cache import cache_folder
 from derainbench.catalogue.cards import Card, SplitName, SplitPatterns
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Matched, match_files
-from derainbench.errors import StorageError, UserError
+from derainbench.errors import UserError
 from derainbench.images import Half, image_size
 
 #: Called with (files read, files in all) while a split is scanned.
@@ -101,7 +101,7 @@ def open_manifest(
         return _manifest(table, root, patterns, None)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-    with suppress(StorageError):  # a cache that cannot be written costs time, nothing else
+    with suppress(UserError):  # a cache that cannot be written costs time, nothing else
         write_atomic(path, buffer.getvalue())
         return _manifest(table, root, patterns, path)
     return _manifest(table, root, patterns, None, buffer.getvalue())

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from derainbench.atomic import read_json, write_json
 from derainbench.cache import cache_folder
-from derainbench.errors import FOREIGN, StorageError, UserError, one_line
+from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.memory_layout import channels_last
 from derainbench.variant import Variant
 
@@ -89,7 +89,7 @@ def described(variant: Variant, height: int = SIDE, width: int = SIDE) -> dict[s
     except NotCountedError:
         return None
     found = {"macs": macs, "height": height, "width": width, "tool": TOOL}
-    with contextlib.suppress(StorageError):  # counted again next time
+    with contextlib.suppress(UserError):  # counted again next time
         write_json(kept, found)
     return found
 

@@ -21,7 +21,7 @@ from derainbench.cache import cache_folder
 from derainbench.catalogue.cards import RESERVED, SPLITS, Card, SplitName
 from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.catalogue.locate import Dataset, select
-from derainbench.errors import StorageError, UserError, did_you_mean
+from derainbench.errors import UserError, did_you_mean
 from derainbench.image_file import shown_name
 from derainbench.image_files import image_files
 from derainbench.images import Half, Source, read_rgb
@@ -132,7 +132,7 @@ def read_set(files: Files, progress: Progress = lambda what, more, total: None) 
     told = tuple(each.reason for each in bad.values())
     made = ImageSet(files.name, tuple(name for name, _ in good), Fingerprints.of([each for _, each in good]), told)
     if all(each.lasts for each in bad.values()):
-        with suppress(StorageError):  # a cache that cannot be written costs time, nothing else
+        with suppress(UserError):  # a cache that cannot be written costs time, nothing else
             write_atomic(path, _packed(made, list(bad)))
     return made
 

@@ -60,8 +60,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         # What is there is worked out again: a cell that was finished meanwhile would be begun anew.
         planned = planned.looked_at_again()
         planned.check()
-        for place in ["manifests", *(f"{cell.name}/images" for cell in planned.to_do())]:
-            store.refuse_links(place)
+        store.refuse_links(["manifests", *(f"{cell.name}/images" for cell in planned.cells)])
         grid, cells = planned.grid, planned.cells
         command = shlex.join(["derainbench", *sys.argv[1:]])
         info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)
