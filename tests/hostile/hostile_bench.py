@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from hostile_case import Case
 from PIL import Image
 
@@ -154,6 +155,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.model = folder, folder / "model"
+        torch.set_num_threads(1)  # threads do not survive a fork, and who waits for them waits for ever
         for name in IMPORTED:
             importlib.import_module(name)
         _make(self.model)
