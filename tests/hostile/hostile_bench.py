@@ -174,7 +174,8 @@ class Bench:
         for old in (place, self.folder / "cache/weights", self.folder / "cache/cards"):
             shutil.rmtree(old, ignore_errors=True)
         shutil.copytree(self.model, place, symlinks=True)
-        case.prepare(place)
+        with warnings.catch_warnings(action="ignore"):  # of the formats that hostile tensors are in
+            case.prepare(place)
         before = snapshot(place) | snapshot(self.folder / "cache/weights") | snapshot(self.folder / "cache/cards")
         status, out, err, seconds = self._process(case.arguments, place, case.environment)
         after = snapshot(place) | snapshot(self.folder / "cache/weights") | snapshot(self.folder / "cache/cards")
