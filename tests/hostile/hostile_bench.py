@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from hostile_case import Case
 from PIL import Image
 
@@ -154,6 +155,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.model = folder, folder / "model"
+        torch.set_num_threads(1)  # threads do not survive a fork, and who waits for them waits for ever
         for name in IMPORTED:
             importlib.import_module(name)
         _make(self.model)
@@ -172,7 +174,8 @@ class Bench:
         for old in (place, self.folder / "cache/weights", self.folder / "cache/cards"):
             shutil.rmtree(old, ignore_errors=True)
         shutil.copytree(self.model, place, symlinks=True)
-        case.prepare(place)
+        with warnings.catch_warnings(action="ignore"):  # of the formats that hostile tensors are in
+            case.prepare(place)
         before = snapshot(place) | snapshot(self.folder / "cache/weights") | snapshot(self.folder / "cache/cards")
         status, out, err, seconds = self._process(case.arguments, place, case.environment)
         after = snapshot(place) | snapshot(self.folder / "cache/weights") | snapshot(self.folder / "cache/cards")
