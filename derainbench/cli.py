@@ -6,10 +6,8 @@ Everything heavy is imported inside the commands, so that ``derainbench --help``
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -33,8 +31,9 @@ from derainbench.cli_options import (
     TileOption,
     check_words,
 )
-from derainbench.errors import UserError, one_line, printable
-from derainbench.stopping import Stopped, obeyed
+from derainbench.errors import UserError
+from derainbench.exit_status import debugging, status_of
+from derainbench.stopping import obeyed
 from derainbench.threads import use_threads, wait_passively
 from derainbench.weights_cli import weights_app
 
@@ -163,7 +162,7 @@ def run(
     if dry_run:
         show(planned)
         return
-    done = carry_out(planned, debug=_debugging())
+    done = carry_out(planned, debug=debugging())
     typer.echo("\n" + terminal(content(done.results)))
     _conclude(done.folder, done.outcome, done.notices)
 
@@ -385,38 +384,5 @@ def main() -> NoReturn:
     atexit.register(gc.freeze)
     wait_passively()
     with obeyed():
-        status = _status()
+        status = status_of(lambda: app(standalone_mode=False))
     sys.exit(status)
-
-
-def _status() -> int:
-    """Run the command that the arguments name; the exit status."""
-    try:
-        status = app(standalone_mode=False)
-    except (UserError, SystemExit, GeneratorExit) as error:  # the latter two a method's code raised; ours end above
-        if _debugging():
-            raise
-        mistake = isinstance(error, UserError)
-        ended = f"a method's code ended the program ({type(error).__name__}: {one_line(error)}); mend it"
-        return _said(f"error: {error if mistake else ended}", 2 if mistake else 1)
-    except (Stopped, typer.Abort, KeyboardInterrupt) as stop:
-        why, status = "interrupted", 128 + signal.SIGINT
-        if isinstance(stop, Stopped) and stop.signal != signal.SIGINT:
-            why, status = str(stop), stop.status
-        return _said(f"{why}; what is finished is kept: run the same command again", status)
-    except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own usage errors
-            message = error.format_message()  # empty without arguments: the help is printed
-            return _said(f"error: {message}", 2) if message else 2
-        raise
-    return status if isinstance(status, int) else 0
-
-
-def _said(message: str, status: int) -> int:
-    with contextlib.suppress(OSError):  # a terminal that was closed
-        typer.echo(printable(message), err=True)
-    return status
-
-
-def _debugging() -> bool:
-    return "--debug" in sys.argv[1:2] or bool(os.environ.get("DERAINBENCH_DEBUG"))

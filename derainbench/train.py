@@ -108,6 +108,8 @@ def train(
         if whole and checkpoint.step < done < patches.steps and _finite(network):
             checkpoint.save(trainer, fabric, done)
         raise
+    finally:
+        batches.close()
     log.write()
     save_weights(folder / "weights.safetensors", network)
 

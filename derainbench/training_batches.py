@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,11 +26,12 @@ SHARED_MEMORY = Path("/dev/shm")
 
 def training_batches(
     patches: Patches, start: int, workers: int, fabric: Fabric, say: Callable[[str], None]
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batch of each step from ``start`` on, on Fabric's device, loaded by so many ``workers`` (0: in this process).
 
     Where there is too little shared memory the workers send copies instead, and ``say`` is told. :class:`UserError` for
-    a mistake in the files.
+    a mistake in the files, and where a worker was killed (see also :func:`deaths_of_workers_told`). Its ``close`` ends
+    the workers.
     """
     loader: DataLoader[Batch | _Copied | UserError] = DataLoader(
         _Delivered(patches, shared=workers > 0),
@@ -43,17 +44,29 @@ def training_batches(
         pin_memory=fabric.device.type == "cuda",
         persistent_workers=False,
     )
-    warned, batches = False, fabric.setup_dataloaders(loader, use_distributed_sampler=False)
-    for batch in cast("Iterable[Batch | _Copied | UserError]", batches):
-        if isinstance(batch, UserError):
-            raise batch
-        if isinstance(batch, _Copied):
-            if not warned:
+    warned, batches = False, iter(loader)
+    try:
+        for batch in batches:
+            if isinstance(batch, UserError):
+                raise batch
+            if isinstance(batch, _Copied) and not warned:
+                warned = True
                 say(_little_memory(workers))
-            warned, copied = True, batch.batch()
-            yield fabric.to_device(copied)
-        else:
-            yield batch
+            yield fabric.to_device(batch.batch() if isinstance(batch, _Copied) else batch)
+    except (ConnectionError, EOFError, FileNotFoundError) as error:  # what is left of one: its end of a pipe or socket
+        if not workers:
+            raise
+        raise _killed() from error
+    finally:
+        _end_workers(batches)
+
+
+def _end_workers(batches: Any) -> None:
+    """Now, and not when the last exception that knows of them is forgotten: until then torch would raise the death of a
+    worker wherever the program is."""
+    if hasattr(batches, "_shutdown_workers"):
+        with contextlib.suppress(RuntimeError):  # such a death
+            batches._shutdown_workers()
 
 
 @contextlib.contextmanager
@@ -67,10 +80,14 @@ def deaths_of_workers_told() -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):  # as torch says it, in two ways
             raise
-        raise UserError(
-            "a process that loads training data was killed, by lack of memory perhaps; give fewer --workers (0 for "
-            "none) and run the same command again, which goes on from the last checkpoint"
-        ) from error
+        raise _killed() from error
+
+
+def _killed() -> UserError:
+    return UserError(
+        "a process that loads training data was killed, by lack of memory perhaps; give fewer --workers (0 for none) "
+        "and run the same command again, which goes on from the last checkpoint"
+    )
 
 
 def _as_it_is(item: Batch | _Copied | UserError) -> Batch | _Copied | UserError:
