@@ -145,7 +145,7 @@ from pathlib import Path
 from derainbench.decoded_file import DecodedFile
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 file = DecodedFile(Path(sys.argv[1]), np.array({SIZES.tolist()}))
-print([file.write(n, np.full(size, n, np.uint8)) for n, size in enumerate({SIZES.tolist()})])
+print([file.write(n, np.full(size, n + 1, np.uint8)) for n, size in enumerate({SIZES.tolist()})])
 print([file.read(n) is not None for n in range(6)])
 """
 
@@ -219,3 +219,21 @@ def test_a_file_that_was_deleted_and_made_again(tmp_path: Path) -> None:
     other = filled(tmp_path / "a.images")
     assert not file.write(0, content(0, SIZES[0])), "the old file is of no use to anybody"
     assert whole(file) == whole(other) == ALL, "from then on it is the new one that is read"
+
+
+@pytest.mark.parametrize("left", [0, 10, 4096])
+def test_a_file_that_is_cut_short_while_it_is_mapped_begins_anew(tmp_path: Path, left: int) -> None:
+    """To touch a page that the file no longer has ends the process (SIGBUS), so that it is done in another."""
+    path = tmp_path / "a.images"
+    code = (
+        "import os, sys, numpy as np; from pathlib import Path; from derainbench.decoded_file import DecodedFile\n"
+        f"sizes = np.array({SIZES.tolist()}); file = DecodedFile(Path({str(path)!r}), sizes)\n"
+        "def fill(): return all(file.write(n, np.full(size, n + 1, np.uint8)) for n, size in enumerate(sizes))\n"
+        "def found(): return [file.read(n) is not None for n in range(len(sizes))]\n"
+        f"assert fill() and found() == {ALL}\n"
+        f"os.truncate({str(path)!r}, {left})\n"
+        "assert not any(found()), 'what is not there any more'\n"
+        f"assert fill() and found() == {ALL}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr)

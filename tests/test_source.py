@@ -54,3 +54,17 @@ def test_a_file_beside_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_every_shipped_method_has_its_own() -> None:
     registry = discover()
     assert len({registry.variant(name).source_digest() for name in registry.names()}) == len(registry.names())
+
+
+def test_a_file_is_parsed_once_for_all_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from derainbench import source
+
+    parsed: list[str] = []
+    code_only = source._code_only
+    monkeypatch.setattr(source, "_code_only", lambda text: parsed.append(text) or code_only(text))
+    path = tmp_path / "net.py"
+    first = digest(path)
+    registry = discover([path])
+    assert {registry.variant("net").source_digest() for _ in range(20)} == {first}
+    assert len(parsed) == 1
+    assert digest(path, body="rainy * 5 + 1") != first, "as long as it does not change"

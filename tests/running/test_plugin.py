@@ -38,6 +38,18 @@ def test_checked(workshop) -> None:
     assert {outcome["problem"] for outcome in json.loads(result.stdout)["tinycnn"].values()} == {""}
 
 
+def test_each_result_is_there_as_it_comes(monkeypatch) -> None:
+    from derainbench import conformance
+    from derainbench.registry import discover
+
+    begun: list[str] = []
+    run_check = conformance.run_check
+    monkeypatch.setattr(conformance, "run_check", lambda name, variant: begun.append(name) or run_check(name, variant))
+    description, outcome = next(conformance.check_variant(discover([EXAMPLE]).variant("tinycnn")))
+    assert begun == [description]
+    assert outcome.problem == ""
+
+
 def test_a_bad_network_fails_the_check(workshop) -> None:
     (workshop.folder / "bad.py").write_text(EXAMPLE.read_text().replace("rainy - self", "rainy[..., 1:] - self"))
     result = workshop(["check", "bad.py"])

@@ -216,3 +216,34 @@ def test_folders_that_are_taken(photos: Path, tmp_path: Path, refused, save_imag
     save_image(tmp_path / "out" / "train" / "rainy" / "a-0.png", np.zeros((9, 9, 3), np.uint8))
     with refused("train", "datasets synth did not make"):
         synthesize(Request("rain100l", photos, tmp_path / "out", split="train"), workers=1)
+
+
+def test_the_card_is_there_before_the_images_are_measured(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may take longer than making them."""
+    from derainbench import synth
+
+    measure, seen = synth.measure, []
+
+    def watched(*arguments):
+        seen.append([pair.image for pair in open_dataset(tmp_path / "mine").pairs("test")])
+        return measure(*arguments)
+
+    monkeypatch.setattr(synth, "measure", watched)
+    steps: list[tuple[str, int, int]] = []
+    synthesize(Request("rain100l", photos, tmp_path / "mine"), 1, lambda *step: steps.append(step))
+    assert [len(images) for images in seen] == [5]
+    measured = [(more, total) for what, more, total in steps if what == "measuring"]
+    assert sum(more for more, _ in measured) == 10, "each image counts for its layers and for its score"
+    assert {total for _, total in measured} == {10}
+    assert len(measured) >= 7, "and is told as it is done"
+
+
+def test_one_photograph_in_both_splits_is_said(photos: Path, tmp_path: Path, save_image) -> None:
+    request = Request("rain100l", photos, tmp_path / "mine", split="train")
+    assert synthesize(request, 1).twice == ()
+    save_image(tmp_path / "others" / "of-its-own.png", np.full((24, 32, 3), 90, np.uint8))
+    (tmp_path / "others" / "renamed.png").write_bytes((photos / "b.png").read_bytes())
+    outcome = synthesize(replace(request, clean=tmp_path / "others", split="test"), 1)
+    assert outcome.twice == ("renamed",)
