@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import multiprocessing
@@ -52,7 +53,8 @@ def in_chunks(
     started = spawn.RawValue(ctypes.c_bool, False)
     pool = ProcessPoolExecutor(workers, spawn, initializer=_prepare_worker, initargs=(stop, started))
     try:
-        futures = {pool.submit(_unless_stopped, work, chunk): len(chunk) for chunk in islice(chunks, 3 * workers)}
+        with _interrupts_held():
+            futures = {pool.submit(_unless_stopped, work, chunk): len(chunk) for chunk in islice(chunks, 3 * workers)}
         while futures:
             for future in wait(futures, return_when=FIRST_COMPLETED).done:
                 yield futures.pop(future), future.result()
@@ -70,6 +72,19 @@ def in_chunks(
     finally:
         stop.value = True  # the pool hands out more parts than are begun, and cannot take those back
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Processes that start in the block never hear of Ctrl-C: in its first moments a Python would die of it aloud."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Worker:
