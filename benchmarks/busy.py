@@ -15,6 +15,8 @@ from collections.abc import Iterator
 
 from timing import machine, parse, parser, table
 
+from derainbench.threads import SPINS
+
 STEP = """
 import os, sys, time
 import torch
@@ -48,10 +50,10 @@ def others(count: int) -> Iterator[None]:
             process.wait()
 
 
-def step(policy: str, threads: int, steps: int) -> float:
+def step(waits: dict[str, str], threads: int, steps: int) -> float:
     """Median seconds of a training step in a new process."""
-    known = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    environment = {**known, "OMP_NUM_THREADS": str(threads), **({"OMP_WAIT_POLICY": policy} if policy else {})}
+    known = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    environment = {**known, "OMP_NUM_THREADS": str(threads), **waits}
     done = subprocess.run(
         [sys.executable, "-c", STEP, str(steps)], env=environment, capture_output=True, text=True, check=True
     )
@@ -61,15 +63,18 @@ def step(policy: str, threads: int, steps: int) -> float:
 def main() -> None:
     options = parse(parser(__doc__))
     steps, loads = (1, (0,)) if options.quick else (5, (0, 3))
-    ways = {f"{options.threads} threads, as libgomp waits": ("", options.threads)}
-    ways[f"{options.threads} threads, passive (derainbench)"] = ("PASSIVE", options.threads)
-    ways["1 thread"] = ("", 1)
+    ways: dict[str, tuple[dict[str, str], int]] = {
+        f"{options.threads} threads, as libgomp waits": ({}, options.threads),
+        f"{options.threads} threads, waiting briefly": ({"GOMP_SPINCOUNT": str(SPINS)}, options.threads),
+        f"{options.threads} threads, passive": ({"OMP_WAIT_POLICY": "PASSIVE"}, options.threads),
+        "1 thread": ({}, 1),
+    }
     times: dict[tuple[str, int], list[float]] = {}
     for _ in range(options.repeats):
         for load in loads:
             with others(load):
-                for name, (policy, threads) in ways.items():
-                    times.setdefault((name, load), []).append(step(policy, threads, steps))
+                for name, (waits, threads) in ways.items():
+                    times.setdefault((name, load), []).append(step(waits, threads, steps))
     medians = {key: statistics.median(values) for key, values in times.items()}
     reference = next(iter(medians.values()))
     rows: list[tuple[object, ...]] = [

@@ -34,7 +34,7 @@ from derainbench.cli_options import (
 from derainbench.errors import UserError
 from derainbench.exit_status import debugging, status_of
 from derainbench.stopping import obeyed
-from derainbench.threads import use_threads, wait_passively
+from derainbench.threads import use_threads, wait_briefly_where_busy
 from derainbench.weights_cli import weights_app
 
 if TYPE_CHECKING:
@@ -382,7 +382,7 @@ def main() -> NoReturn:
     """Run a command; a mistake that the user can mend is one line on standard error and exit status 2."""
     # At its end Python looks for garbage among all that torch has made, which takes half a second and frees nothing.
     atexit.register(gc.freeze)
-    wait_passively()
+    wait_briefly_where_busy()
     with obeyed():
         status = status_of(lambda: app(standalone_mode=False))
     sys.exit(status)

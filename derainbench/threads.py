@@ -7,17 +7,21 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
+#: How often a waiting thread looks before it sleeps, where cores are short: libgomp's own number is 300,000.
+SPINS = 10_000
+
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-def wait_passively(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Have OpenMP's threads sleep while they wait, unless the user said otherwise; to be called before torch is there.
+def wait_briefly_where_busy(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Where other programs keep the machine busy, have OpenMP's threads give up a core soon while they wait.
 
-    By default they spin. Beside other programs a thread then uses up its time on a core by waiting for one that has
-    none: a training step took eight times as long (docs/performance.md).
+    To be called before torch is there; whatever the user says of waiting stands. By default they spin for as long as a
+    core's turn may take, which beside other programs is a wait for a thread that has no core. On a machine of one's own
+    spinning is right: sleeping at once (``OMP_WAIT_POLICY=PASSIVE``) made two threads as slow as one there.
     """
-    if not any(name in environment for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
-        environment["OMP_WAIT_POLICY"] = "PASSIVE"
+    if busy_note() and not any(name in environment for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")):
+        environment["GOMP_SPINCOUNT"] = str(SPINS)
 
 
 def available_cores(cgroups: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup")) -> int:

@@ -8,17 +8,34 @@ from pathlib import Path
 import pytest
 import torch
 
-from derainbench.threads import available_cores, busy_note, use_threads, wait_passively
+from derainbench.threads import available_cores, busy_note, use_threads, wait_briefly_where_busy
 
 
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (5.0, 0.0, 0.0), raising=False)
+
+
+@pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("name", ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"])
 def test_what_the_user_says_of_waiting_stands(name: str) -> None:
     said = {name: "active"}
-    wait_passively(said)
+    wait_briefly_where_busy(said)
     assert said == {name: "active"}
+
+
+@pytest.mark.usefixtures("busy")
+def test_threads_wait_briefly_beside_other_programs() -> None:
     nothing: dict[str, str] = {}
-    wait_passively(nothing)
-    assert nothing == {"OMP_WAIT_POLICY": "PASSIVE"}
+    wait_briefly_where_busy(nothing)
+    assert nothing == {"GOMP_SPINCOUNT": "10000"}
+
+
+def test_a_machine_of_ones_own_is_left_as_it_is() -> None:
+    nothing: dict[str, str] = {}
+    wait_briefly_where_busy(nothing)
+    assert nothing == {}
 
 
 def write(path: Path, text: str) -> None:
