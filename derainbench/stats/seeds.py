@@ -41,5 +41,5 @@ def over_seeds(values: Sequence[float] | NDArray[np.float64], level: float = 0.9
     if (finite == finite[0]).all():
         return Refusal(f"{counted(len(finite), 'seed')} of the same score")
     mean, deviation = float(finite.mean()), float(finite.std(ddof=1))
-    half = float(scipy.stats.t.ppf((1 + level) / 2, len(finite) - 1)) * deviation / len(finite) ** 0.5
+    half = float(scipy.special.stdtrit(len(finite) - 1, (1 + level) / 2)) * deviation / len(finite) ** 0.5
     return OverSeeds(mean, deviation, mean - half, mean + half, len(finite))
