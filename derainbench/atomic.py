@@ -87,7 +87,7 @@ def file_hash(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:  # of this file, not of the disk
-        raise UserError(f"{path}: no such file or folder: check the path") from error
+        raise UserError(str(storage_error(path, error))) from error
     except OSError as error:
         raise storage_error(path, error) from error
 

@@ -74,11 +74,7 @@ class DecodedImages:
 
     def sizes(self) -> NDArray[np.int64]:
         """(N, 2): height and width of every rainy image, from the manifest or else from the files' headers."""
-        if isinstance(self._pairs, Pairs):
-            known = [self._pairs.column(side).to_numpy(zero_copy_only=False) for side in ("height", "width")]
-            sizes = np.stack(known, axis=1).astype(np.int64)
-        else:
-            sizes = np.zeros((len(self._pairs), 2), np.int64)
+        sizes = self._pairs.sizes() if isinstance(self._pairs, Pairs) else np.zeros((len(self._pairs), 2), np.int64)
         for index in np.flatnonzero(sizes.min(axis=1) == 0).tolist():
             sizes[index] = image_size(self._pairs[index].rainy)
         return sizes
@@ -188,8 +184,7 @@ def _key(pair: Pair, role: str) -> tuple[bool, Source]:
 def _places(pairs: Pairs) -> _Places | None:
     """Where these pairs are in the file of their whole split; None where there may be no such file."""
     whole = Pairs(pairs.table, pairs.root, pairs.digest, pairs.side_by_side)
-    height_and_width = [whole.column(side).to_numpy(zero_copy_only=False) for side in ("height", "width")]
-    size_of_row = np.stack(height_and_width, axis=1).astype(np.int32)
+    size_of_row = whole.sizes().astype(np.int32)
     numbers: dict[str, NDArray[np.int32]] = {}
     sizes, lengths, count = [], [], 0
     for role in dict.fromkeys([*_COLOUR, *whole.roles]):

@@ -9,15 +9,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from derainbench import __version__
 from derainbench.catalogue.cards import SplitName
 from derainbench.catalogue.image_sizes import other_sizes
 from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.manifest import kept_manifest
-from derainbench.catalogue.pair_table import Pairs
 from derainbench.cells import NOT_IN_RESULT, Cell, EvalCell, TrainCell
 from derainbench.efficiency.macs import described
 from derainbench.errors import UserError
@@ -183,16 +179,10 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "root": str(root),
         "test_digest": dataset.digest("test"),
         "whole": card.counts.test in (None, len(pairs)),
-        "other_sizes": other_sizes(card, _sides(pairs)),
+        "other_sizes": other_sizes(card, pairs.sizes()),
         "side_by_side": pairs.side_by_side,
         "test": [dict(zip(columns, row, strict=True)) for row in rows],
     }
-
-
-def _sides(pairs: Pairs) -> NDArray[np.int32]:
-    """(N, 2): the height and width of each rainy image."""
-    sides = [pairs.column(side).to_numpy(zero_copy_only=False) for side in ("height", "width")]
-    return np.stack(sides, axis=1).astype(np.int32)
 
 
 def splits_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:

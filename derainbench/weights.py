@@ -78,8 +78,9 @@ def _size(path: Path) -> int:
 
 def refuse_inflating(path: Path) -> None:
     """:class:`UserError` for what is no regular file, or an archive that holds more than its file: torch packs none."""
-    if _size(path) > path.stat().st_size:
-        raise UserError(f"{path} holds more than its size, {_size(path):,} bytes; torch did not write it")
+    holds = _size(path)
+    if holds > path.stat().st_size:
+        raise UserError(f"{path} holds more than its size, {holds:,} bytes; torch did not write it")
 
 
 def _no_file(path: Path, error: OSError) -> UserError:

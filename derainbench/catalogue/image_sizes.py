@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ _CROPPED = 0.9
 _MOST = 4  # sizes on a line
 
 
-def other_sizes(card: Card, sides: NDArray[np.int32]) -> str:
+def other_sizes(card: Card, sides: NDArray[np.integer[Any]]) -> str:
     """What to say where the rainy test images, (N, 2) heights and widths, have other sizes than the card's.
 
     Nothing where their number is another, or one could not be read (0): that is a problem of its own.

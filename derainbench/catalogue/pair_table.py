@@ -8,6 +8,7 @@ from typing import overload
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from derainbench.atomic import file_hash
 from derainbench.catalogue.pairing import Pair, make_pair
@@ -64,6 +65,11 @@ class Pairs(Sequence[Pair]):
     def column(self, name: str) -> pa.Array:
         """A column of the table for these pairs, in their order."""
         return self._columns[name].take(pa.array(self.rows))
+
+    def sizes(self) -> NDArray[np.int64]:
+        """(N, 2): height and width of every rainy image in pixels, 0 where it could not be read."""
+        sides = [self.column(side).to_numpy(zero_copy_only=False) for side in ("height", "width")]
+        return np.stack(sides, axis=1).astype(np.int64)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
         """Some of the pairs, by their place among these."""

@@ -150,4 +150,4 @@ def _test_pixels(cell: EvalCell) -> int | None:
 def _sizes(pairs: Sequence[Pair]) -> NDArray[np.int64]:
     """(N, 2): heights and widths as a manifest has them."""
     assert isinstance(pairs, Pairs)
-    return np.stack([pairs.column(side).to_numpy(zero_copy_only=False) for side in ("height", "width")], 1).astype("i8")
+    return pairs.sizes()

@@ -14,20 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_card import CARD
 
 PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
-
-CARD = """
-name = "tiny"
-title = "Tiny streaks"
-rain_model = "streak"
-kind = "synthetic"
-root = "data"
-[[layouts]]
-name = "folders"
-train = { rainy = "train/rainy/{scene}-{n:d}.png", clean = "train/clean/{scene}.png" }
-test = { rainy = "test/rainy/{scene}.png", clean = "test/clean/{scene}.png" }
-"""
 
 RECIPE = """
 base = "quick"
