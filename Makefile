@@ -19,7 +19,7 @@ lint: $(READY)  ## style and types
 	$(BIN)/mypy
 
 bench: $(READY)  ## ratios against plain transcriptions and scikit-image, into benchmarks/RESULTS.md
-	$(BIN)/python benchmarks/all.py
+	$(BIN)/python -m benchmarks.all
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

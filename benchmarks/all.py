@@ -1,4 +1,4 @@
-"""Every benchmark in turn, and what they print in one file: ``python benchmarks/all.py``.
+"""Every benchmark in turn, and what they print in one file: ``python -m benchmarks.all``.
 
 ``benchmarks/RESULTS.md`` is written at the end, only if all of them succeeded.
 """
@@ -31,7 +31,7 @@ def run(command: list[str]) -> str:
             print(line, end="", flush=True)
             lines.append(line)
     if process.returncode:
-        raise SystemExit(f"{command[0]} failed (status {process.returncode}); nothing was written")
+        raise SystemExit(f"{command[1]} failed (status {process.returncode}); nothing was written")
     return "".join(lines)
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     start = time.monotonic()
     sections = []
     for name in NAMES:
-        command = [f"benchmarks/{name}.py", *flags]
+        command = ["-m", f"benchmarks.{name}", *flags]
         printed = run(command)
         sections.append(f"## {name}\n\n`python {' '.join(command)}`\n\n{printed.strip()}\n")
     options.output.write_text("\n".join([HEADING, *sections]), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A training step beside other programs, by how OpenMP's threads wait: ``python benchmarks/busy.py``.
+"""A training step beside other programs, by how OpenMP's threads wait: ``python -m benchmarks.busy``.
 
 Each row is a process of its own, PReNet on four patches of 48x48 pixels; the reference is the policy that
 libgomp has by itself, with the machine to itself. The other programs are plain loops of Python.
@@ -13,17 +13,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from timing import machine, parse, parser, table
-
-from derainbench.threads import SPINS
+from benchmarks.timing import machine, parse, parser, table
+from derainbench.support.threads import SPINS
 
 STEP = """
 import os, sys, time
 import torch
-from derainbench.engine import choose_engine
-from derainbench.method import Batch
-from derainbench.registry import discover
-from derainbench.trainer import Trainer
+from derainbench.engine.device import choose_engine
+from derainbench.plugins.method import Batch
+from derainbench.plugins.registry import discover
+from derainbench.engine.training import Trainer
 variant, fabric = discover().variant("prenet"), choose_engine("cpu", "fp32").fabric
 torch.manual_seed(0)
 trainer = Trainer(fabric, variant.build(), variant.method.recipe.changed({"steps": 99}), 99)

@@ -1,4 +1,4 @@
-"""What samples of few scenes let tests say, by simulation: ``python benchmarks/conclusions.py``.
+"""What samples of few scenes let tests say, by simulation: ``python -m benchmarks.conclusions``.
 
 The numbers of docs/statistics.md. Of methods that do not differ: how often any pair is told apart, and how often
 Friedman's test finds a difference. Of methods in one order in every scene, the clearest sample there is: how many pairs

@@ -22,20 +22,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from large_split import make_split
 from PIL import Image
-from timing import interleaved, machine, parse, parser, table
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
+from benchmarks.large_split import make_split
+from benchmarks.timing import interleaved, machine, parse, parser, table
 from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import locate
 from derainbench.catalogue.pairing import Pair
-from derainbench.decoded_space import decoded_folder
-from derainbench.pairs import Patches
-from derainbench.photographs import photograph
+from derainbench.engine.image_cache_space import decoded_folder
+from derainbench.engine.patches import Patches
+from derainbench.plugins.recipe import Recipe
+from derainbench.rain.photographs import photograph
 from derainbench.rain.presets import preset
-from derainbench.recipe import Recipe
 
+ROOT = Path(__file__).resolve().parents[1]
 HEIGHT, WIDTH = 321, 481  # of Rain100L's images, or the other way round
 PHOTOGRAPHS = ("astronaut", "coffee", "motorcycle", "rocket")
 BATCH, PATCH = 16, 100
@@ -174,8 +175,11 @@ def rates(pairs: Sequence[Pair], repeats: int, quick: bool) -> list[tuple[Any, .
 def large(folder: Path, count: int, repeats: int) -> tuple[tuple[object, ...], float, float]:
     """A row about a split of ``count`` pairs, the seconds to open it, and the peak MiB."""
     card = make_split(folder, count)
-    command = [sys.executable, str(Path(__file__).with_name("large_split.py")), str(card)]
-    runs = [json.loads(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(1 + repeats)]
+    command = [sys.executable, "-m", "benchmarks.large_split", str(card)]
+    runs = [
+        json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+        for _ in range(1 + repeats)
+    ]
     scan, *opened = runs
     seconds, peak, before, access = (
         median(run[key] for run in opened) for key in ("seconds", "after", "before", "access")

@@ -13,15 +13,15 @@ import math
 from collections.abc import Callable
 
 import torch
-from derainbench.methods.irnn import irnn
-from networks import build_published, gmac, rainy_photograph
-from reference.spanet import SpacialIRNN
-from timing import interleaved, machine, matrix_products, parse, parser, refuse_unequal, table
 from torch import Tensor
 
-from derainbench.engine import Precision, choose_engine
-from derainbench.method import Derainer
-from derainbench.restore import prepare, restore
+from benchmarks.networks import build_published, gmac, rainy_photograph
+from benchmarks.timing import interleaved, machine, matrix_products, parse, parser, refuse_unequal, table
+from derainbench.engine.device import Precision, choose_engine
+from derainbench.engine.restore import prepare, restore
+from derainbench.methods._irnn import irnn
+from derainbench.plugins.method import Derainer
+from tests.oracles.spanet import SpacialIRNN
 
 #: Height and width of the image. NASNet, 1 TMAC at 321x481, has a ninth of it, so that the benchmark ends in time.
 SIZES = {"prenet": (321, 481), "rescan": (321, 481), "spanet": (321, 481), "nasnet": (107, 161)}

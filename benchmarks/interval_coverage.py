@@ -1,4 +1,4 @@
-"""How often intervals of a mean hold the truth, by kind of interval: ``python benchmarks/interval_coverage.py``.
+"""How often intervals of a mean hold the truth, by kind of interval: ``python -m benchmarks.interval_coverage``.
 
 The numbers of docs/statistics.md, from plain transcriptions: 2,000 invented sets of each kind, 2,000 resamples of each.
 """

@@ -1,6 +1,6 @@
 """Opening a split of very many pairs from its manifest, in a process of its own that imports no torch.
 
-``python benchmarks/large_split.py CARD`` opens the split of a card made by :func:`make_split` and prints what it took.
+``python -m benchmarks.large_split CARD`` opens the split of a card made by :func:`make_split` and prints what it took.
 """
 
 from __future__ import annotations

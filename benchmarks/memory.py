@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from timing import machine, parse, parser, table
+from benchmarks.timing import machine, parse, parser, table
 
 NETWORK = "prenet"
 LIMIT_MIB = 2048
@@ -46,9 +46,9 @@ def measure(side: int, asked: int | None, threads: int) -> Peak:
     """
     import torch
 
-    from derainbench.engine import choose_engine
-    from derainbench.registry import discover
-    from derainbench.restore import prepare, restore_tiled, tile_side
+    from derainbench.engine.device import choose_engine
+    from derainbench.engine.restore import prepare, restore_tiled, tile_side
+    from derainbench.plugins.registry import discover
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)

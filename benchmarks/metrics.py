@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import skimage.metrics
 import torch
-from timing import interleaved, machine, parse, parser, refuse_unequal, table
 
-from derainbench.metrics import score_all
-from derainbench.protocols import DEFAULT_PROTOCOLS
+from benchmarks.timing import interleaved, machine, parse, parser, refuse_unequal, table
+from derainbench.metrics.protocols import DEFAULT_PROTOCOLS
+from derainbench.metrics.scores import score_all
 
 HEIGHT, WIDTH = 321, 481
 METRICS: Any = skimage.metrics  # has no type annotations

@@ -6,21 +6,20 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
 from derainbench.methods.nasnet import NASNET
 from derainbench.methods.prenet import PRENET
 from derainbench.methods.rescan import RESCAN
 from derainbench.methods.spanet import SPANET
-from reference import nasnet, prenet, rescan, spanet
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
-
-from derainbench.method import Derainer
-from derainbench.official import from_official, to_official
-from derainbench.photographs import photograph
+from derainbench.plugins.method import Derainer
+from derainbench.plugins.registry import discover
+from derainbench.plugins.weights import from_official, load_into, to_official
+from derainbench.plugins.weights_store import place
+from derainbench.rain.photographs import photograph
 from derainbench.rain.presets import preset
-from derainbench.registry import discover
-from derainbench.weights import load_into
-from derainbench.weights_cache import place
+from tests.oracles import nasnet, prenet, rescan, spanet
 
 METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET)}
 #: The plain network of each method; it takes the method's options and has ``restore``, RGB to RGB.

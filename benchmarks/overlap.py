@@ -1,6 +1,6 @@
 """How well fingerprints know a scene again: recall and the nearest false pair, by what was done to the copy.
 
-    python benchmarks/overlap.py DATA
+    python -m benchmarks.overlap DATA
 
 DATA holds ``Rain100L`` (``norain-001.png``, ``rainy/rain-001.png``, ...) and ``photographs`` (unrelated images). Prints
 the tables of docs/overlap.md; about three minutes on one core.
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from derainbench.images import Array, read_rgb
+from derainbench.images.decode import Array, read_rgb
 from derainbench.overlap.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
 from derainbench.rain import preset
 

@@ -14,9 +14,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from memory import peak_mib
-from synthetic_run import Size, write_run
-from timing import machine, parse, parser, table
+from benchmarks.memory import peak_mib
+from benchmarks.synthetic_run import Size, write_run
+from benchmarks.timing import machine, parse, parser, table
 
 REFERENCE = "pandas: CSV of the scores"
 #: What is measured: the formats, and where the page's pictures are.
@@ -56,8 +56,7 @@ def report(run: Path, out: Path, formats: tuple[str, ...], images: str) -> Cost:
     """What ``derainbench report`` does, imports left out, in a fresh process."""
     from derainbench.reports.content import content
     from derainbench.reports.write import Style, write_report
-
-    from derainbench.store import load_results
+    from derainbench.results.load import load_results
 
     start = time.perf_counter()
     write_report(content(load_results(run)), out, formats, Style(images=images))  # type: ignore[arg-type]

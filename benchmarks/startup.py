@@ -1,4 +1,4 @@
-"""What a command takes that has nothing to compute: ``python benchmarks/startup.py``.
+"""What a command takes that has nothing to compute: ``python -m benchmarks.startup``.
 
 ``--help`` beside a bare interpreter, and runs that find everything done beside the imports that no run can do without.
 """
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from timing import interleaved, machine, parse, parser, table
+
+from benchmarks.timing import interleaved, machine, parse, parser, table
 
 CARD = """
 name = "{name}"
@@ -30,8 +31,8 @@ test = {{ rainy = "test/rainy/{{scene}}.png", clean = "test/clean/{{scene}}.png"
 RECIPE = 'base = "quick"\nsteps = 1\nbatch = 1\npatch = 8\n'
 PLUGIN = """
 from torch import nn
-from derainbench.method import Derainer, Method
-from derainbench.recipe import Recipe
+from derainbench.plugins.method import Derainer, Method
+from derainbench.plugins.recipe import Recipe
 class Dot(Derainer):
     def __init__(self):
         super().__init__()

@@ -1,6 +1,6 @@
 """Writes a run folder that never ran: made-up scores in any number, for what reports cost at the size of a large study.
 
-``python benchmarks/synthetic_run.py FOLDER`` writes 1,000 images x 9 methods x 7 datasets x 3 seeds x 3 protocols.
+``python -m benchmarks.synthetic_run FOLDER`` writes 1,000 images x 9 methods x 7 datasets x 3 seeds x 3 protocols.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from derainbench.cells import HARNESS_REVISION
-from derainbench.protocols import PROTOCOLS
-from derainbench.results import UNTRAINED, evaluation_folder
+from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.plugins.names import UNTRAINED
+from derainbench.results.results import HARNESS_REVISION
+from derainbench.support.run_folder import evaluation_folder
 
 #: Decibels that each protocol lies above the first, roughly as luma lies above RGB.
 SHIFT = (0.0, -1.4, -1.3)
@@ -111,7 +112,7 @@ def _info(
         "schema": 1,
         "derainbench": "synthetic",
         "created": "2026-01-02T03:04:05+00:00",
-        "command": "python benchmarks/synthetic_run.py",
+        "command": "python -m benchmarks.synthetic_run",
         "recipe": {"name": "paper", "comparable": True, "changes": []},
         "recipes": {},
         "protocols": list(size.protocols),

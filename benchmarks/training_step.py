@@ -9,16 +9,16 @@ import copy
 from collections.abc import Callable, Mapping
 
 import torch
-from networks import METHODS, Pair, build, rainy_photograph
-from timing import interleaved, machine, parse, parser, refuse_unequal, table
 from torch import Tensor, nn
 
-from derainbench.engine import choose_engine
-from derainbench.losses import Loss, get_loss
-from derainbench.method import Batch
-from derainbench.official import from_official
-from derainbench.recipe import Recipe
-from derainbench.trainer import Trainer, make_optimiser
+from benchmarks.networks import METHODS, Pair, build, rainy_photograph
+from benchmarks.timing import interleaved, machine, parse, parser, refuse_unequal, table
+from derainbench.engine.device import choose_engine
+from derainbench.engine.training import Trainer, make_optimiser
+from derainbench.metrics.losses import Loss, get_loss
+from derainbench.plugins.method import Batch
+from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.weights import from_official
 
 #: Patch side and batch, such that a step of the slowest takes a second or two; the recipes' own batches are larger.
 SIZES = {"prenet": (100, 4), "rescan": (64, 8), "spanet": (64, 4), "nasnet": (48, 1)}

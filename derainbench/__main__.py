@@ -1,6 +1,6 @@
 """``python -m derainbench``."""
 
-from derainbench.cli import main
+from derainbench.cli.main import main
 
 if __name__ == "__main__":
     main()

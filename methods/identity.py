@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from derainbench.method import Derainer, Method
+from derainbench.plugins.method import Derainer, Method
 
 
 class Identity(Derainer):

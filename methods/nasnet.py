@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench.method import Derainer, Method, Paper
-from derainbench.recipe import Recipe
+from derainbench.plugins.method import Derainer, Method, Paper
+from derainbench.plugins.recipe import Recipe
 
 Attention = Literal["na", "se", "none"]
 

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench.method import Derainer, Method, Paper, PublishedScore, Weights
-from derainbench.recipe import Recipe
+from derainbench.plugins.method import Derainer, Method, Paper, PublishedScore, Weights
+from derainbench.plugins.recipe import Recipe
 
-from .activations import gates_and_candidate, tanh
-from .prenet_weights import ALSO_TESTED_ON, FILES, SCORES
+from ._activations import gates_and_candidate, tanh
+from ._prenet_weights import ALSO_TESTED_ON, FILES, SCORES
 
 WIDTH = 32
 RESIDUAL_UNITS = 5

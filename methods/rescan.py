@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench.losses import Loss
-from derainbench.method import Batch, Derainer, Method, Paper, Weights
-from derainbench.recipe import Recipe
+from derainbench.metrics.losses import Loss
+from derainbench.plugins.method import Batch, Derainer, Method, Paper, Weights
+from derainbench.plugins.recipe import Recipe
 
-from .activations import tanh
+from ._activations import tanh
 
 #: Channels inside a squeeze-and-excitation, whatever the width: what the released weights have.
 BOTTLENECK = 6

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from derainbench.losses import Loss
-from derainbench.method import Batch, Derainer, Method, Paper, Weights
-from derainbench.recipe import Recipe
+from derainbench.metrics.losses import Loss
+from derainbench.plugins.method import Batch, Derainer, Method, Paper, Weights
+from derainbench.plugins.recipe import Recipe
 
-from .irnn import DIRECTIONS, irnn
+from ._irnn import DIRECTIONS, irnn
 
 WIDTH = 32
 #: Residual blocks before the attention, in each of its four rounds, and after it.

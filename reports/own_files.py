@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from derainbench.atomic import storage_error, write_atomic
 from derainbench.errors import UserError
-from derainbench.results import SCORE_COLUMNS
+from derainbench.results.results import SCORE_COLUMNS
+from derainbench.support.atomic import storage_error, write_atomic
 
 #: Lies in a report's folder and says what was written there.
 RECORD = ".derainbench-report.json"

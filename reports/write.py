@@ -8,18 +8,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from .asked import DEFAULT_FORMATS, FORMATS, check_formats
 from .content import Content
-from .data.results_json import results_json
 from .latex.documents import published_tex, report_tex, tables_tex, weights_tex
 from .latex.numbers import PLAIN, NumberStyle
 from .latex.pdf import compile_pdf
 from .latex.references import references_bib
+from .options import DEFAULT_FORMATS, FORMATS, check_formats
 from .own_files import OwnFiles
 from .page.html import html
 from .page.pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
+from .text.csv import scores_csv, scores_notes
+from .text.json import results_json
 from .text.markdown import markdown
-from .text.scores import scores_csv, scores_notes
 
 Images = Literal["embed", "beside", "none"]
 

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from derainbench.method import Derainer, Method
-from derainbench.recipe import Recipe
+from derainbench.plugins.method import Derainer, Method
+from derainbench.plugins.recipe import Recipe
 
 
 class TinyCNN(Derainer):

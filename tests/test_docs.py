@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from derainbench.cli import app
+from derainbench.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -65,7 +65,7 @@ def test_the_map_shows_every_module() -> None:
 
 
 def test_the_protocols_page_names_every_protocol() -> None:
-    from derainbench.protocols import PROTOCOLS
+    from derainbench.metrics.protocols import PROTOCOLS
 
     text = (ROOT / "docs" / "protocols.md").read_text()
     for name in PROTOCOLS:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-#: What ``.*`` at the end of a pattern stands for, in any case.
-IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp")
+from derainbench.images.find import IMAGE_SUFFIXES
 
 #: A field of a pattern, as :class:`.patterns.Pattern` describes them.
 FIELD = re.compile(r"\{(?P<name>[A-Za-z_]\w*)(?P<optional>\?)?(?::(?P<number>d|(?P<low>\d+)\.\.(?P<high>\d+)))?\}")

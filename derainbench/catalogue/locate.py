@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from derainbench.cache import cache_folder
 from derainbench.catalogue.cards import RESERVED, SPLITS, Card, Layout, SplitName, SplitPatterns
 from derainbench.catalogue.manifest import Manifest, OnFile, open_manifest
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.patterns import Pattern
-from derainbench.embedded import generate
 from derainbench.errors import UserError, did_you_mean
-from derainbench.image_files import image_files
-from derainbench.names import split_list
+from derainbench.images.find import image_files
+from derainbench.rain.embedded import generate
+from derainbench.support.cache import cache_folder
+from derainbench.support.words import split_list
 
 #: Folders, or packagings, that a message names.
 _MOST_FOLDERS = 3
@@ -215,3 +215,9 @@ def _generated(card: Card) -> Path:
     folder = cache_folder() / "datasets" / f"{card.name}-r{card.revision}-{spec}"
     generate(card.generate, folder)  # where it is not there already
     return folder
+
+
+def same_files(cards: Iterable[Path], data_root: Path | None) -> list[str]:
+    """The words that let another command find the same datasets."""
+    words = [word for path in cards for word in ("--card", str(path))]
+    return words + (["--data-root", str(data_root)] if data_root is not None else [])

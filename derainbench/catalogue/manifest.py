@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from derainbench.atomic import file_hash, storage_error, write_atomic
-from derainbench.cache import cache_folder
 from derainbench.catalogue.cards import Card, SplitName, SplitPatterns
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Matched, match_files
 from derainbench.errors import UserError
-from derainbench.images import Half, image_size
+from derainbench.images.decode import Half, image_size
+from derainbench.support.atomic import file_hash, storage_error, write_atomic
+from derainbench.support.cache import cache_folder
 
 #: Called with (files read, files in all) while a split is scanned.
 OnFile = Callable[[int, int], None]

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from derainbench.atomic import file_hash
 from derainbench.catalogue.pairing import Pair, make_pair
 from derainbench.errors import UserError
+from derainbench.support.atomic import file_hash
 
 
 class Pairs(Sequence[Pair]):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from derainbench.catalogue.cards import SplitPatterns, without_zeros
 from derainbench.catalogue.patterns import Pattern, Values
-from derainbench.images import Half, Source
+from derainbench.images.decode import Half, Source
 
 
 @dataclass(frozen=True)

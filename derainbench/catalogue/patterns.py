@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from derainbench.atomic import storage_error
 from derainbench.catalogue.expressions import FIELD, expression
 from derainbench.errors import UserError
+from derainbench.support.atomic import storage_error
 
 #: Control characters, and what stands for bytes of a name that are no UTF-8.
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")

@@ -19,11 +19,11 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from derainbench.atomic import read_json, write_json
-from derainbench.cache import cache_folder
+from derainbench.engine.device import channels_last
 from derainbench.errors import FOREIGN, UserError, one_line
-from derainbench.memory_layout import channels_last
-from derainbench.variant import Variant
+from derainbench.plugins.variant import Variant
+from derainbench.support.atomic import read_json, write_json
+from derainbench.support.cache import cache_folder
 
 #: Who counted, for whoever compares with another count.
 TOOL = f"torch {torch.__version__} FlopCounterMode, FLOPs / 2"

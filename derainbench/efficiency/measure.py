@@ -13,16 +13,15 @@ from typing import Any
 
 import torch
 
-from derainbench.engine import choose_engine
+from derainbench.efficiency.latency import time_runs
+from derainbench.efficiency.macs import described
+from derainbench.efficiency.memory import peak_of
+from derainbench.efficiency.record import Row, Seconds
+from derainbench.engine.device import choose_engine
+from derainbench.engine.restore import prepare, restore
 from derainbench.errors import FOREIGN, UserError, one_line
-from derainbench.registry import discover
-from derainbench.restore import prepare, restore
-from derainbench.variant import Variant
-
-from .latency import time_runs
-from .macs import described
-from .memory import peak_of
-from .record import Row, Seconds
+from derainbench.plugins.registry import discover
+from derainbench.plugins.variant import Variant
 
 
 @dataclass(frozen=True)

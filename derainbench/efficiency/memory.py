@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from .latency import synchronise
+from derainbench.efficiency.latency import synchronise
 
 #: What a peak is the peak of, by kind of device.
 MEANING = {

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from derainbench.atomic import read_json, write_json
 from derainbench.errors import UserError
+from derainbench.support.atomic import read_json, write_json
 
 #: The file's name in a run folder.
 FILE = "efficiency.json"

@@ -11,16 +11,15 @@ from pathlib import Path
 import torch
 
 from derainbench import __version__
-from derainbench.engine import Engine, describe_machine
+from derainbench.efficiency.macs import TOOL
+from derainbench.efficiency.measure import Conditions, measured, networks_of
+from derainbench.efficiency.record import Record, Row, Session, Setting, keep, place, read_record
+from derainbench.efficiency.text import table
+from derainbench.engine.device import Engine, describe_machine
 from derainbench.errors import UserError
-from derainbench.names import split_list, whole_number
-from derainbench.progress_bar import progress_bar
-from derainbench.variant import Variant
-
-from .macs import TOOL
-from .measure import Conditions, measured, networks_of
-from .record import Record, Row, Session, Setting, keep, place, read_record
-from .text import table
+from derainbench.plugins.variant import Variant
+from derainbench.support.progress import progress_bar
+from derainbench.support.words import split_list, whole_number
 
 
 def measure_all(

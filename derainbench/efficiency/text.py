@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from .macs import COUNTED
-from .memory import MEANING
-from .record import Row, Session
+from derainbench.efficiency.macs import COUNTED
+from derainbench.efficiency.memory import MEANING
+from derainbench.efficiency.record import Row, Session
 
 HEADERS = ("Method", "Parameters", "Size", "MACs (G)", "Median (ms)", "Quartiles (ms)", "MP/s", "Peak (MiB)")
 ALIGNMENT = ("left", *("right" for _ in HEADERS[1:]))

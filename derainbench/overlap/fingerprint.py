@@ -32,7 +32,7 @@ import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from PIL import Image
 
-from derainbench.images import Array
+from derainbench.images.decode import Array
 from derainbench.overlap.frame import Box, inside_frame
 
 #: Least similarity of two images of one scene.

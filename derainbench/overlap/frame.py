@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from derainbench.images import Array
+from derainbench.images.decode import Array
 
 _COLOUR = 16  # grey levels that a bar's outermost line spans at most: scanners and JPEG leave no bar quite even
 _SAME = 4  # grey levels from a bar's colour, on average of a line

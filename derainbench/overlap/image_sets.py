@@ -16,17 +16,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from derainbench.atomic import write_atomic
-from derainbench.cache import cache_folder
 from derainbench.catalogue.cards import RESERVED, SPLITS, Card, SplitName
-from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.catalogue.locate import Dataset, select
 from derainbench.errors import UserError, did_you_mean
-from derainbench.image_file import shown_name
-from derainbench.image_files import image_files
-from derainbench.images import Half, Source, read_rgb
+from derainbench.images.decode import Half, Source, read_rgb, shown_name
+from derainbench.images.find import IMAGE_SUFFIXES, image_files
 from derainbench.overlap.fingerprint import REVISION, Fingerprint, Fingerprints, fingerprint
-from derainbench.workers import default_workers, in_chunks
+from derainbench.support.atomic import write_atomic
+from derainbench.support.cache import cache_folder
+from derainbench.support.workers import default_workers, in_chunks
 
 #: Told (what, how many more images are done, of how many).
 Progress = Callable[[str, int, int], None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator
-from derainbench.rain.statistics import RAIN_THRESHOLD
+from derainbench.rain.measure import RAIN_THRESHOLD
 
 _MEAN_OF_NOISE = -1.5  # before its negative part is cut: the lower, the sparser and the more apart the streaks
 

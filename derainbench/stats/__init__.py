@@ -14,7 +14,7 @@ from derainbench.stats.ranks import ALPHA, LEAST_METHODS, Ranks, critical_differ
 from derainbench.stats.refusal import Refusal
 from derainbench.stats.scenes import Clusters, scene_means
 from derainbench.stats.seeds import OverSeeds, over_seeds
-from derainbench.stats.words import comparison_words, listed, p_words, rank_words
+from derainbench.stats.words import comparison_words, p_words, rank_words
 
 __all__ = [
     "ALPHA",
@@ -33,7 +33,6 @@ __all__ = [
     "friedman",
     "holm",
     "least_p",
-    "listed",
     "mean_interval",
     "mean_intervals",
     "over_seeds",

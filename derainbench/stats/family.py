@@ -9,8 +9,9 @@ from typing import TypeVar
 from derainbench.stats.holm import holm
 from derainbench.stats.paired import LEAST_UNITS, Paired, least_p
 from derainbench.stats.ranks import ALPHA
-from derainbench.stats.refusal import Refusal, counted
+from derainbench.stats.refusal import Refusal
 from derainbench.stats.words import p_words
+from derainbench.support.words import counted
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from derainbench.stats.refusal import Refusal, counted
+from derainbench.stats.refusal import Refusal
 from derainbench.stats.scenes import Clusters, Floats, scene_numbers
+from derainbench.support.words import counted
 
 #: An interval needs so many scenes of equal size, or more of unequal ones (:func:`effective_scenes`). Below, its
 #: coverage was measured to leave 95 % +- 1.5 already for moderately skewed scores (docs/statistics.md).
@@ -53,7 +54,7 @@ def mean_intervals(
     there are, but at least 2,000. Each resample's distance from the mean is divided by its own cluster-robust standard
     error. ``level`` of these quotients are at most t: the interval is the mean +- t of the sample's standard errors
     (P. Hall, Journal of the Royal Statistical Society B 50, 1988). Infinite values are left out, as in
-    :func:`derainbench.metrics.finite_mean`. Refuses where a value is NaN, where scenes are too few
+    :func:`derainbench.metrics.scores.finite_mean`. Refuses where a value is NaN, where scenes are too few
     (:data:`LEAST_SCENES`) or do not differ. The same arguments give the same interval, in any order of the images.
     """
     scores = np.asarray(values, np.float64)

@@ -9,8 +9,9 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 
-from derainbench.stats.refusal import Refusal, counted
+from derainbench.stats.refusal import Refusal
 from derainbench.stats.scenes import Clusters, Floats, scene_numbers
+from derainbench.support.words import counted
 
 #: The least two-sided p of n scenes that differ is 2 / 2^n: of five 0.0625, of six 0.031.
 LEAST_UNITS = 6

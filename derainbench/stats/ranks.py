@@ -9,8 +9,9 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 
 from derainbench.stats.paired import LEAST_UNITS
-from derainbench.stats.refusal import Refusal, counted
+from derainbench.stats.refusal import Refusal
 from derainbench.stats.scenes import Floats
+from derainbench.support.words import counted
 
 #: Two methods are a paired test's.
 LEAST_METHODS = 3

@@ -10,8 +10,3 @@ class Refusal:
     """No result, and why: ``reason`` is a clause such as ``only 4 scenes differ, a test needs 6``."""
 
     reason: str
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 scene``, ``2 scenes``, ``1,000 scenes``."""
-    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"

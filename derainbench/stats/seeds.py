@@ -9,7 +9,8 @@ import numpy as np
 import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 
-from derainbench.stats.refusal import Refusal, counted
+from derainbench.stats.refusal import Refusal
+from derainbench.support.words import counted
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from derainbench.stats.paired import Paired
 from derainbench.stats.ranks import ALPHA, Ranks
-from derainbench.stats.refusal import counted
+from derainbench.support.words import counted, listed
 
 
 def p_words(p: float) -> str:
@@ -50,15 +50,6 @@ def rank_words(labels: Sequence[str], ranks: Ranks) -> str:
     found = f"does not tell apart: {'; nor '.join(groups)}" if groups else "tells all of them apart"
     least = f"critical difference {ranks.critical_difference:.2f}"
     return f"Over {over} differ: {test}; mean ranks: {means}. Nemenyi's test {found} ({least})."
-
-
-def listed(names: Sequence[str]) -> str:
-    """``A, B and C``; with semicolons where a name has a comma of its own."""
-    if len(names) < 2:
-        return "".join(names)
-    if any("," in name for name in names):
-        return f"{'; '.join(names[:-1])}; and {names[-1]}"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _signed(value: float, digits: int) -> str:

@@ -7,7 +7,7 @@ import math
 
 from derainbench.errors import UserError
 from derainbench.rain import PRESETS, RainModel
-from derainbench.synth.making import GREY_LAYERS, SCENE_LAYERS
+from derainbench.synth.one_rain import GREY_LAYERS, SCENE_LAYERS
 from derainbench.synth.record import Record, SplitRecord
 
 _TITLES: dict[RainModel, str] = {"streak": "Rain streaks", "drop": "Raindrops", "mist": "Rain mist"}

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from derainbench.atomic import read_json, write_json
 from derainbench.errors import UserError
 from derainbench.rain import RainModel
+from derainbench.support.atomic import read_json, write_json
 
 _SCHEMA = 1
 

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from derainbench.atomic import storage_error
-from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.errors import UserError
-from derainbench.image_files import image_files
-from derainbench.images import image_size
+from derainbench.images.decode import image_size
+from derainbench.images.find import IMAGE_SUFFIXES, image_files
 from derainbench.rain import MIN_SIDE
+from derainbench.support.atomic import storage_error
 
 _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST = 200  # bytes of a scene's name: file systems take 255, with a number and a suffix

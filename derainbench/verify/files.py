@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from derainbench.catalogue.cards import Card, SplitName
-from derainbench.catalogue.expressions import IMAGE_SUFFIXES
 from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.pairing import Matched
 from derainbench.catalogue.patterns import Pattern
-from derainbench.image_file import shown_name
+from derainbench.images.decode import shown_name
+from derainbench.images.find import IMAGE_SUFFIXES
 from derainbench.verify.verdict import Finding, below, first_few, shortened
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from PIL import ExifTags, Image
 
 from derainbench.errors import UserError
-from derainbench.image_file import opened_image
+from derainbench.images.decode import opened_image
 
 #: Kinds of files whose pixels are not taken just as they are: what is done with them.
 TREATMENT: Mapping[str, str] = {

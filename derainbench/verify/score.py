@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derainbench.catalogue.cards import Card
-from derainbench.input_check import agrees, disagreement
+from derainbench.catalogue.input_score import agrees, disagreement
 from derainbench.verify.verdict import Finding, InputScores
 
 #: Under which protocol the input is scored where the card does not say.
@@ -22,7 +22,7 @@ def protocol_of(card: Card) -> str:
 
 def input_scores(card: Card, scores: NDArray[np.float64], sound: bool) -> InputScores:
     """The means of (N, 2) PSNR and SSIM, NaN where a pair has none; ``sound``: whether no pair has a problem."""
-    from derainbench.metrics import finite_mean  # imports torch, as whoever made the scores did
+    from derainbench.stats.means import finite_mean
 
     made = scores[~np.isnan(scores[:, 0])]
     psnr, ssim = (finite_mean(column)[0] for column in made.T)

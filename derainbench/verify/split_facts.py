@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from derainbench.catalogue.cards import without_zeros
 from derainbench.catalogue.pairing import Matched
 from derainbench.overlap.fingerprint import COEFFICIENTS, Fingerprint, Fingerprints
+from derainbench.verify.across_images import CleanImages, Named, in_doubt
 from derainbench.verify.image_kinds import TREATMENT
-from derainbench.verify.images import CleanImages, Named, in_doubt
-from derainbench.verify.inspect_pairs import PairFacts
+from derainbench.verify.one_pair import PairFacts
 from derainbench.verify.verdict import Finding, below, first_few
 
 #: So many clean images of a split keep their fingerprint, 0.8 kB each; of more, the hash of their pixels only.

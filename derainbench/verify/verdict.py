@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from derainbench.catalogue.cards import SplitName
-from derainbench.image_file import shown_name
-from derainbench.images import Half, Source
+from derainbench.images.decode import Half, Source, shown_name
 
 
 class Finding(NamedTuple):

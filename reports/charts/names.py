@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count, takewhile
 
 from .drawing import fitted, text_width
-
-
-def short_names(labels: Sequence[str]) -> tuple[str, ...]:
-    """``labels`` without the words in parentheses at their ends, where they stay different without them."""
-    cut = [re.sub(r"(?<=\S)\s+\([^()]*\)\s*$", "", label) for label in labels]
-    # a label that is another one cut would make two rows look alike
-    often = Counter([*cut, *labels])
-    return tuple(
-        short if often[short] == 1 + (short == label) else label for short, label in zip(cut, labels, strict=True)
-    )
 
 
 def fitted_apart(names: Sequence[str], width: float, size: float) -> tuple[str, ...]:

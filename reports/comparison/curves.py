@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from derainbench.results import DatasetInRun, TrainingInRun
+from derainbench.results.results import DatasetInRun, TrainingInRun
 
 #: A curve is drawn with at most this many points.
 POINTS = 150

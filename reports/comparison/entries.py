@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from derainbench.results import UNTRAINED, MethodInRun, Results, evaluation_folder, training_folder
+from derainbench.plugins.names import UNTRAINED
+from derainbench.results.results import MethodInRun, Results
+from derainbench.support.run_folder import evaluation_folder, training_folder
+
+from .labels import method_labels
 
 
 @dataclass(frozen=True)
@@ -57,31 +58,6 @@ def entries(results: Results) -> tuple[Entry, ...]:
             rows.append(Entry(method, labels[method.name], None))
         rows += [Entry(method, labels[method.name], source) for source in foreign.get(method.name, ())]
     return tuple(rows)
-
-
-def method_labels(methods: Iterable[MethodInRun]) -> dict[str, str]:
-    """A unique label for each method: its title; with the options of its name where several share the title."""
-    methods = tuple(methods)
-    titles = Counter(method.title for method in methods)
-    labels = {}
-    for method in methods:
-        options = re.match(r"[^\s\[@]*([\[@]\S*)", method.name)  # not what stands behind, which the title has too
-        alone = titles[method.title] == 1
-        labels[method.name] = method.title if alone or not options else f"{method.title} {options[1]}"
-    repeated = Counter(labels.values())
-    return {name: label if repeated[label] == 1 else f"{label} ({name})" for name, label in labels.items()}
-
-
-def with_distinct_titles(results: Results) -> Results:
-    """The same run, where datasets that share a title, as those made with one preset do, have their name in it too."""
-    titles = Counter(dataset.title for dataset in results.datasets)
-    if all(count == 1 for count in titles.values()):
-        return results
-    datasets = (
-        dataset if titles[dataset.title] == 1 else replace(dataset, title=f"{dataset.title} ({dataset.name})")
-        for dataset in results.datasets
-    )
-    return replace(results, datasets=tuple(datasets))
 
 
 def seeds(results: Results) -> tuple[int, ...]:

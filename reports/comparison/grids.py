@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from derainbench.results import DatasetInRun, Results
+from derainbench.results.results import DatasetInRun, Results
 
+from .cells import METRICS, Metric, protocols
 from .entries import Entry, entries
 from .seen import Copies, copies_in_training, is_seen
-from .table import METRICS, Metric, protocols
 
 Floats = NDArray[np.float64]
 

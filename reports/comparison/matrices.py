@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from derainbench.metrics import finite_mean
-from derainbench.results import UNTRAINED, DatasetInRun
+from derainbench.plugins.names import UNTRAINED
+from derainbench.results.results import DatasetInRun
 from derainbench.stats import ALPHA, Refusal, p_words
+from derainbench.stats.means import finite_mean
 
-from ..charts.names import short_names
+from .cells import Metric, printed
 from .entries import Entry
 from .grids import ScoreGrid
-from .table import Metric, printed
+from .labels import short_names
 
 if TYPE_CHECKING:
     from .statistics import DatasetStatistics

@@ -7,17 +7,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from derainbench.protocols import PROTOCOLS
-from derainbench.results import DatasetInRun, Results
-from derainbench.stats.refusal import counted
-from derainbench.stats.words import listed
+from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.results.results import DatasetInRun, Results
+from derainbench.support.words import counted, listed
 
-from ..charts.names import short_names
 from .entries import Entry, failed_seeds
+from .labels import short_names
 from .seen import seen_notes
 
 if TYPE_CHECKING:
-    from .table import Cell, Column, Row
+    from .cells import Cell, Column, Row
 
 
 def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: Sequence[Column]) -> tuple[str, ...]:

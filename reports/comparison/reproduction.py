@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derainbench.metrics import finite_mean
-from derainbench.results import DatasetInRun, MethodInRun, Results
+from derainbench.results.results import DatasetInRun, MethodInRun, Results
+from derainbench.stats.means import finite_mean
 
-from .entries import method_labels
+from .labels import method_labels
 
 #: Column heads of :attr:`Reproduction.cells`.
 HEADERS = ("Weights", "Dataset", "Protocol", "PSNR here", "printed", "differs", "SSIM here", "printed", "differs")

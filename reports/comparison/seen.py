@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from derainbench.results import MethodInRun, Results
-from derainbench.stats.words import listed
+from derainbench.results.results import MethodInRun, Results
+from derainbench.support.words import listed
 
 #: How a score looks whose test images the training has seen.
 SEEN_MARK = "‡"

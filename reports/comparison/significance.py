@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from derainbench.stats.refusal import Refusal
 
 from ..content import Content
-from .table import Column, ComparisonTable
+from .cells import Column, ComparisonTable
 
 if TYPE_CHECKING:
     from .statistics import DatasetStatistics

@@ -20,18 +20,17 @@ from derainbench.stats import (
     adjusted_family,
     comparison_words,
     friedman,
-    listed,
     mean_intervals,
     over_seeds,
     paired_test,
     rank_words,
     scene_means,
 )
-from derainbench.stats.refusal import counted
+from derainbench.support.words import counted, listed
 
-from ..charts.names import short_names
+from .cells import DIGITS, METRICS, Metric
 from .grids import ScoreGrid
-from .table import DIGITS, METRICS, Metric
+from .labels import short_names
 
 Floats = NDArray[np.float64]
 Scenes = NDArray[np.intp]

@@ -3,89 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.metrics import finite_mean
-from derainbench.protocols import PROTOCOLS
-from derainbench.results import DatasetInRun, Results
+from derainbench.results.results import Results
+from derainbench.stats.means import finite_mean
 
+from .cells import (
+    FAILED,
+    METRICS,
+    MISSING,
+    Cell,
+    Column,
+    ComparisonTable,
+    Metric,
+    Row,
+    pooled,
+    protocol_title,
+    protocols,
+    ranked,
+)
 from .entries import Entry, entries, failed_seeds
 from .notes import table_notes
 from .seen import Copies, copies_in_training, is_seen
-
-Metric = Literal["psnr", "ssim"]
-METRICS: tuple[Metric, ...] = ("psnr", "ssim")
-#: Decimal places that the field prints.
-DIGITS: dict[Metric, int] = {"psnr": 2, "ssim": 4}
-MISSING = "–"
-FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of a table: ``value`` is exact (NaN unless finished), ``text`` is what is printed.
-
-    ``deviation`` is the sample standard deviation over seeds (None below two seeds), ``infinite`` the number of
-    infinite scores of all seeds, which the mean leaves out, ``seeds`` how many seeds the mean covers. ``tied`` says
-    that the value is not the best of its column, and that a test does not find it worse than the best. ``seen`` says
-    that the training had exact copies of test images: such a value takes no part in ranks.
-    """
-
-    state: Literal["finished", "failed", "missing"]
-    value: float
-    text: str
-    deviation: float | None = None
-    deviation_text: str = ""
-    infinite: int = 0
-    seeds: int = 0
-    rank: Literal["best", "second"] | None = None
-    tied: bool = False
-    seen: bool = False
-
-
-@dataclass(frozen=True)
-class Column:
-    """The scores of one metric on one dataset; both metrics are better when higher."""
-
-    dataset: DatasetInRun
-    metric: Metric
-
-
-@dataclass(frozen=True)
-class Row:
-    """An entry of the comparison and its cells, one a column."""
-
-    entry: Entry
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class ComparisonTable:
-    """All methods on all datasets under one protocol. ``notes`` are sentences that belong under the table."""
-
-    protocol: str
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...]
-
-
-def protocols(results: Results) -> tuple[str, ...]:
-    """The protocols of the run in the order of its plan, then any other that has scores."""
-    planned = [str(name) for name in results.info.get("protocols", ())]
-    return tuple(dict.fromkeys([*planned, *(str(name) for name in results.scores["protocol"].unique())]))
-
-
-def protocol_title(name: str) -> str:
-    """What readers call the protocol: its title, or its name where a newer version wrote the run."""
-    return PROTOCOLS[name].title if name in PROTOCOLS else name
 
 
 def comparison_tables(results: Results) -> tuple[ComparisonTable, ...]:
@@ -109,50 +53,6 @@ def comparison_table(results: Results, protocol: str) -> ComparisonTable:
     rows = tuple(Row(entry, tuple(cells[number] for cells in by_column)) for number, entry in enumerate(lines))
     notes = table_notes(results, protocol, rows, columns)
     return ComparisonTable(protocol, protocol_title(protocol), columns, rows, notes)
-
-
-def printed(value: float, metric: Metric) -> str:
-    """``value`` rounded half to even to the digits of ``metric``; ``∞`` for an identical image, ``–`` for NaN."""
-    return rounded(value, DIGITS[metric])
-
-
-def rounded(value: float, digits: int) -> str:
-    """``value`` rounded half to even to so many decimal places; ``∞`` where it is infinite, ``–`` for NaN."""
-    if math.isnan(value):
-        return MISSING
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    # repr gives the shortest decimal that is this float: 0.125 is a tie, and so is the 2.675 a reader sees
-    nearest = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_EVEN)
-    return str(nearest + 0)  # no minus sign before a zero
-
-
-def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """``cells`` of one column with the best and the second best marked.
-
-    What is printed decides, so two cells that look equal share a rank. Only finished cells with a number take part,
-    and of these not those of images that were seen in training.
-    """
-    cells = tuple(cells)
-
-    def height(cell: Cell) -> float:
-        return float(cell.text.replace("∞", "inf"))
-
-    def contends(cell: Cell) -> bool:
-        return cell.state == "finished" and not math.isnan(cell.value) and not cell.seen
-
-    order = sorted({height(cell) for cell in cells if contends(cell)}, reverse=True)
-    ranks: dict[float, Literal["best", "second"]] = dict(zip(order, ("best", "second"), strict=False))
-    return tuple(replace(cell, rank=ranks.get(height(cell))) if contends(cell) else cell for cell in cells)
-
-
-def pooled(values: Sequence[float], metric: Metric, infinite: int = 0) -> Cell:
-    """The finished cell of one mean a seed: their mean, and their deviation where two or more are finite."""
-    value, _ = finite_mean(values)
-    finite = [each for each in values if math.isfinite(each)]
-    deviation = float(np.std(finite, ddof=1)) if len(finite) > 1 and math.isfinite(value) else None
-    text = "" if deviation is None else printed(deviation, metric)
-    return Cell("finished", value, printed(value, metric), deviation, text, infinite, len(values))
 
 
 def _means_by_seed(scores: pd.DataFrame) -> dict[tuple[str, str, str], dict[Metric, list[tuple[float, int]]]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from derainbench.stats import Paired, Refusal, p_words
 
+from ..comparison.cells import METRICS, printed
 from ..comparison.statistics import DatasetStatistics
-from ..comparison.statistics_layout import SetStatistics
-from ..comparison.table import METRICS, printed
 from ..content import Content
+from ..layout.statistics import SetStatistics
 
 
 @dataclass(frozen=True)

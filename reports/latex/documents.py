@@ -7,18 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from derainbench.results import DatasetInRun
+from derainbench.results.results import DatasetInRun
 
-from ..comparison.panels import Frame, label_width, panels
+from ..comparison.cells import Cell, ComparisonTable, Row
+from ..comparison.costs import HEADERS as COST_HEADERS
+from ..comparison.costs import cost_tables
+from ..comparison.provenance import warning_words
 from ..comparison.reproduction import sources
 from ..comparison.significance import marked_tables
-from ..comparison.statistics_layout import WHERE_OTHERS, set_statistics
-from ..comparison.table import Cell, ComparisonTable, Row
 from ..content import Content
-from ..costs import HEADERS as COST_HEADERS
-from ..costs import cost_tables, figure_charts
-from ..provenance import warning_words
-from ..published.layout import set_tables
+from ..figures import figure_charts
+from ..layout.panels import Frame, label_width, panels
+from ..layout.published import set_tables
+from ..layout.statistics import WHERE_OTHERS, set_statistics
 from .against_best import against_best
 from .environment import HEADING, latex_environment
 from .escape import printable

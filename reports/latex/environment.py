@@ -5,10 +5,10 @@ from __future__ import annotations
 import jinja2
 
 from ..charts.drawing import Drawing
-from ..comparison.table import Cell
+from ..charts.tikz import tikz
+from ..comparison.cells import Cell
 from .bibtex import Bibliography
 from .escape import breakable, escape, stacked
-from .tikz import tikz
 
 #: Where the titles of datasets and the names of methods wrap, in characters.
 HEADING = 24
@@ -39,7 +39,7 @@ def latex_environment(references: Bibliography) -> jinja2.Environment:
         return Latex(stacked(text, HEADING, "b", "c", cite(bibtex)))
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("derainbench.reports"),
+        loader=jinja2.PackageLoader("derainbench.reports.latex"),
         block_start_string="<%",
         block_end_string="%>",
         variable_start_string="<<",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..charts.drawing import Drawing
-from ..charts.figures import CurveFigures, DatasetFigures, Figure
+from ..figures import CurveFigures, DatasetFigures, Figure
 
 #: A heading and the space below a drawing, in the drawings' units.
 HEADING = 40

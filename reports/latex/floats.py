@@ -7,8 +7,8 @@ import textwrap
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from ..comparison.panels import Frame, label_width
-from ..comparison.table import ComparisonTable
+from ..comparison.cells import ComparisonTable
+from ..layout.panels import Frame, label_width
 
 #: Lines of a panel besides its rows: three rules, two heads, the space to the next panel.
 FRAME = 5

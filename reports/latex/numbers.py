@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..comparison.table import Cell
+from ..comparison.cells import Cell
 from .environment import Latex, emphasised, number
 from .escape import escape
 

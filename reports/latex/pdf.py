@@ -9,10 +9,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from derainbench.reports.asked import check_latex
-
 from derainbench.errors import UserError
 
+from ..options import check_latex
 from ..own_files import OwnFiles
 
 #: What LaTeX reads of a report's folder.

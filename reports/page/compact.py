@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..comparison.table import DIGITS, Metric, printed
+from ..comparison.cells import DIGITS, Metric, printed
 
 #: How a number stands in the data: an integer, ``inf`` for an identical image, None for no number.
 Compact = int | str | None

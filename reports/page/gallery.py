@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from derainbench.images import Source
-from derainbench.results import UNPROCESSED, DatasetInRun, Results
+from derainbench.images.decode import Source
+from derainbench.plugins.names import UNPROCESSED
+from derainbench.results.results import DatasetInRun, Results
 
+from ..comparison.cells import METRICS
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid, SeedScores
-from ..comparison.table import METRICS
 from .compact import compact
 from .pictures import Pictures
 from .qualitative import choose

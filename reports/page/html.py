@@ -9,19 +9,20 @@ from typing import Any
 
 import jinja2
 
+from ..charts.svg import svg
+from ..comparison.costs import HEADERS, cost_tables
 from ..comparison.entries import trained_seeds
+from ..comparison.provenance import warning_words
 from ..comparison.reproduction import sources
 from ..comparison.significance import MARK, marked_tables
 from ..content import Content
-from ..costs import HEADERS, cost_tables, figure_charts
-from ..provenance import warning_words
-from ..published.layout import set_tables
+from ..figures import figure_charts
+from ..layout.published import set_tables
 from .gallery import galleries
 from .overview import cards, leaks, lede, standings
 from .pictures import FOLDER_NAME, LONGEST_SIDE, QUALITY, Pictures
 from .plates import BRIGHTEST, plates
 from .qualitative import ERROR_COLOURS
-from .svg import svg
 
 
 def html(content: Content, pictures: Pictures) -> str:
@@ -39,7 +40,7 @@ def html(content: Content, pictures: Pictures) -> str:
 def page_environment() -> jinja2.Environment:
     """The templates of the page and its sections: every value is escaped, a name that is missing is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("derainbench.reports"),
+        loader=jinja2.PackageLoader("derainbench.reports.page"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

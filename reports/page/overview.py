@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from derainbench.results import UNPROCESSED, DatasetInRun, Results
+from derainbench.plugins.names import UNPROCESSED
+from derainbench.results.results import DatasetInRun, Results
 from derainbench.stats import Refusal, comparison_words
 
-from ..charts.names import short_names
-from ..comparison.entries import method_labels
+from ..comparison.cells import DIGITS, METRICS, ComparisonTable, Row, printed
+from ..comparison.labels import method_labels, short_names
 from ..comparison.seen import SEEN_MARK, seen_notes
-from ..comparison.table import DIGITS, METRICS, ComparisonTable, Row, printed
 from ..content import Content
 
 #: Winners that a card names; more of them are counted.

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from derainbench.atomic import storage_error, write_atomic
 from derainbench.errors import UserError
-from derainbench.images import Half, Source, read_rgb
-from derainbench.workers import default_workers
+from derainbench.images.decode import Half, Source, read_rgb
+from derainbench.support.atomic import storage_error, write_atomic
+from derainbench.support.workers import default_workers
 
 #: WebP quality of display copies: no difference to see at this size, and far smaller than PNG.
 QUALITY = 90

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from PIL import Image as Pillow
 
 from derainbench.errors import UserError
-from derainbench.images import Source, read_rgb
-from derainbench.results import UNPROCESSED, DatasetInRun, Results
+from derainbench.images.decode import Source, read_rgb
+from derainbench.plugins.names import UNPROCESSED
+from derainbench.results.results import DatasetInRun, Results
 
+from ..comparison.cells import printed
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid
-from ..comparison.table import printed
 from .qualitative import Choice, Image, Window, choose, error_map, window
 
 #: Longest side in pixels, and WebP quality, of the whole image beside its windows.

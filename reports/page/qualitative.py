@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from derainbench.results import UNPROCESSED
+from derainbench.plugins.names import UNPROCESSED
 
 from ..comparison.grids import ScoreGrid
 

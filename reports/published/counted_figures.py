@@ -14,10 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tabulate import tabulate
 from torch import nn
 
-from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean, one_line
-from derainbench.toml_file import read_toml
-from derainbench.variant import bounded
+from derainbench.plugins.variant import bounded
+from derainbench.support.toml import complaints, read_toml
 
 
 class _Data(BaseModel):
@@ -105,7 +104,7 @@ def figure_json(figure: CountedFigure) -> str:
 
 
 def _shipped() -> dict[str, Path]:
-    root = Path(str(files("derainbench.reports").joinpath("tables")))
+    root = Path(str(files("derainbench.reports.published").joinpath("tables")))
     return {f"{path.parents[1].name}/{path.stem}": path for path in sorted(root.glob("*/figures/*.toml"))}
 
 

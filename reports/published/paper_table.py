@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.names import parse_name
-from derainbench.protocols import get_protocol
-from derainbench.recipe import Recipe
+from derainbench.metrics.protocols import get_protocol
+from derainbench.plugins.names import parse_name
+from derainbench.plugins.recipe import Recipe
 
 
 class _Data(BaseModel):
@@ -75,7 +75,7 @@ Printed = Annotated[str, Field(pattern=r"^[0-9]{0,4}\.?[0-9]{1,8}$")]
 class Published(_Data):
     """The scores of one row on one dataset, as printed.
 
-    ``protocol`` is a name of :data:`derainbench.protocols.PROTOCOLS`, None where nobody knows how they were measured;
+    ``protocol`` is a name of :data:`derainbench.metrics.protocols.PROTOCOLS`, None where nobody knows how they were measured;
     ``guess`` says that nobody confirmed the protocol. ``source`` is a key of the table's sources; ``note`` says what
     else has to be known about the numbers.
     """

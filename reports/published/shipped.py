@@ -10,9 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from derainbench.catalogue.cards import all_cards
-from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean
-from derainbench.toml_file import read_toml
+from derainbench.support.toml import complaints, read_toml
 
 from ..latex.bibtex import unreadable
 from .paper_table import Measure, PaperTable, Published, Source, TableColumn, TableRow
@@ -45,7 +44,7 @@ def shipped_tables() -> dict[str, tuple[str, ...]]:
 
 
 def _shipped() -> dict[str, dict[str, Path]]:
-    root = Path(str(files("derainbench.reports").joinpath("tables")))
+    root = Path(str(files("derainbench.reports.published").joinpath("tables")))
     papers = {}
     for folder in sorted(path.parent for path in root.glob(f"*/{SOURCES}")):
         tables = [path for path in folder.glob("*.toml") if path.name != SOURCES]

@@ -8,10 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from derainbench.complaints import complaints
 from derainbench.errors import UserError, did_you_mean
-from derainbench.planning.suite import Suite, Wanted
-from derainbench.toml_file import read_toml
+from derainbench.run.suite import Suite, Wanted
+from derainbench.support.toml import complaints, read_toml
 
 from .shipped import PaperTable, paper_tables, shipped_tables
 

@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from ..comparison.panels import cell_text
+from ..comparison.cells import Cell, ComparisonTable
+from ..comparison.costs import ALIGNMENT as COST_ALIGNMENT
+from ..comparison.costs import HEADERS as COST_HEADERS
+from ..comparison.costs import CostTable, cost_tables
+from ..comparison.provenance import Provenance, warning_words
 from ..comparison.reproduction import ALIGNMENT, HEADERS, Reproduction, sources
 from ..comparison.seen import SEEN_MARK
 from ..comparison.significance import MARK, marked_tables
-from ..comparison.statistics_layout import WHERE_OTHERS, SetDataset, SetStatistics, set_statistics
-from ..comparison.table import Cell, ComparisonTable
 from ..content import Content
-from ..costs import cost_tables, costs_markdown
-from ..provenance import Provenance, warning_words
-from ..published.layout import set_tables
-from ..published.markdown import published_markdown
-from .markdown_escape import code, escape
+from ..layout.panels import cell_text
+from ..layout.published import Footnote, Line, SetTable, set_tables
+from ..layout.statistics import WHERE_OTHERS, SetDataset, SetStatistics, set_statistics
+from ..published.counted_figures import CountedFigure
+from ..published.filled import NOT_RUN
+
+#: What Markdown reads wherever it stands. An underscore between two letters or digits is none, nor is a bracket without
+#: an address, or a sign of comparison before a blank.
+_READ = re.compile(
+    r"""[\\`*~|$]                    # escapes, code, emphasis, strikethrough, columns, mathematics
+      | (?<![A-Za-z0-9])_ | _(?![A-Za-z0-9])
+      | \](?=[(\[:]) | \[(?=[\^!])   # links, definitions, footnotes
+    """,
+    re.VERBOSE,
+)
+#: What Markdown reads at the beginning of a line: headings, quotations, lists, rules.
+_READ_FIRST = re.compile(r"^(?=\#{1,6}(?:\s|$)|>|[+-](?:\s|$)|[=-]+$)|^(\d+)(?=[.)](?:\s|$))")
+
+
+def escape(text: str) -> str:
+    """``text`` as one line that Markdown shows as it is, inside a table or a list too."""
+    one_line = " ".join(text.split())
+    one_line = _READ.sub(r"\\\g<0>", one_line)
+    one_line = _READ_FIRST.sub(lambda found: f"{found[1] or ''}\\", one_line)
+    one_line = re.sub(r"&(?=#?\w+;)", "&amp;", one_line)
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", one_line)
+
+
+def code(text: str) -> str:
+    """Text between backticks: nothing can be escaped there, so what would end it is replaced."""
+    return " ".join(text.replace("`", "'").replace("|", "\N{BROKEN BAR}").split())
 
 
 def markdown(content: Content) -> str:
@@ -105,3 +134,76 @@ def _warning(source: Provenance) -> list[str]:
     before, recipe, after = warning_words(source.recipe)
     changes = f" ({escape(source.summary_of_changes)})" if source.changes else ""
     return [f"> **{before}`{code(recipe)}`{after}**{changes}"]
+
+
+def published_markdown(paper: Iterable[SetTable]) -> list[str]:
+    """The parts of a document: for each table a heading, the table, its footnotes and notes."""
+    parts = []
+    for table in paper:
+        parts += [f"### {escape(table.title)}", escape(table.caption), _published_table(table)]
+        lines = [f"- {escape(table.legend)}"] if table.legend else []
+        lines += [_footnote(each) for each in table.footnotes]
+        lines += [f"- {escape(title)}: {escape(words)}" for title, words in table.fillings]
+        lines += [f"- {escape(note)}" for note in table.filled.notes]
+        parts += ["\n".join(lines)] if lines else []
+    return parts
+
+
+def _published_table(table: SetTable) -> str:
+    filled = table.filled
+    if filled.table.kind == "parameters":
+        headers = ["Network", "Published", *(["Counted here"] if filled.filled else [])]
+        body = []
+        for row in filled.rows:
+            printed, counted = row.counts or ("", "")
+            here = [counted if row.filled_by else NOT_RUN] if filled.filled else []
+            body.append([escape(row.title), printed, *here])
+    else:
+        headers = ["Method"]
+        for panel in table.panels:
+            dataset = f"{escape(panel.title)} " if len(table.panels) > 1 else ""
+            headers += [f"{dataset}PSNR", f"{dataset}SSIM", "Protocol"]
+            headers += [f"{metric} here, `{code(name)}`" for name in table.blocks for metric in ("PSNR", "SSIM")]
+        body = [
+            [escape(row.title), *(text for panel in table.panels for text in _cells(panel.lines[down], table.blocks))]
+            for down, row in enumerate(filled.rows)
+        ]
+    align = ("left", *("left" if head == "Protocol" else "right" for head in headers[1:]))
+    return tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+
+
+def _cells(line: Line, blocks: tuple[str, ...]) -> list[str]:
+    under = f"`{code(line.published.tag)}` <sup>{line.mark}</sup>" if line.mark else ""
+    if line.measured:
+        here = [_published_mark(cell) for name in blocks for cell in line.measured[name]]
+    else:
+        here = [NOT_RUN] * (2 * len(blocks))
+    return [*map(_published_mark, line.published.cells), under, *here]
+
+
+def _published_mark(cell: Cell) -> str:
+    text = cell_text(cell)
+    return {"best": f"**{text}**", "second": f"<ins>{text}</ins>", None: text}[cell.rank]
+
+
+def _footnote(footnote: Footnote) -> str:
+    tag = "" if footnote.tag == "?" else f"`{code(footnote.tag)}`, "
+    said = escape(f"{footnote.title}. {footnote.source}{footnote.rest}")
+    return f"- <sup>{footnote.mark}</sup> {tag}{said}"
+
+
+def costs_markdown(tables: tuple[CostTable, ...], figures: tuple[CountedFigure, ...] = ()) -> str:
+    """The section of a Markdown report, without a line end; empty where there is nothing to say."""
+    parts = ["## What the networks cost"] if tables else []
+    for table in tables:
+        body = [[escape(row.title), *map(escape, row.cells)] for row in table.rows]
+        shown = tabulate(body, COST_HEADERS, tablefmt="pipe", disable_numparse=True, colalign=COST_ALIGNMENT)
+        parts += [escape(table.setting), shown, "\n".join(f"- {escape(note)}" for note in table.notes)]
+    for figure in figures:
+        points = [(escape(point.label), f"{point.parameters:,}") for each in figure.series for point in each.points]
+        shown = tabulate(
+            points, ("Module", "Parameters"), tablefmt="pipe", disable_numparse=True, colalign=("left", "right")
+        )
+        parts += [f"## {escape(figure.title)}", f"{escape(figure.caption)}.", shown]
+        parts += ["\n".join(f"- {escape(note)}" for note in figure.notes)] if figure.notes else []
+    return "\n\n".join(parts)

@@ -7,13 +7,13 @@ from tabulate import tabulate
 from derainbench.errors import UserError, did_you_mean
 from derainbench.stats import Paired
 
-from ..comparison.panels import Frame, cell_text, panels
+from ..comparison.cells import Cell, ComparisonTable
+from ..comparison.provenance import warning_words
 from ..comparison.reproduction import ALIGNMENT, HEADERS, sources
 from ..comparison.seen import SEEN_MARK
-from ..comparison.statistics_layout import leader_words
-from ..comparison.table import Cell, ComparisonTable
 from ..content import Content
-from ..provenance import warning_words
+from ..layout.panels import Frame, cell_text, panels
+from ..layout.statistics import leader_words
 
 #: A mark keeps its place when it is blank, so that the numbers stay in line.
 MARKS = {"best": "*", "second": "+", None: " "}

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from timing import interleaved, parse, parser, refuse_unequal, table
+
+from benchmarks.timing import interleaved, parse, parser, refuse_unequal, table
 
 
 @pytest.mark.slow
 def test_all_benchmarks_print_ratios(project: Path, tmp_path: Path) -> None:
     output = tmp_path / "RESULTS.md"
-    command = [sys.executable, "benchmarks/all.py", "--quick", "--threads=1", f"--output={output}"]
+    command = [sys.executable, "-m", "benchmarks.all", "--quick", "--threads=1", f"--output={output}"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     sections = re.split(r"^## ", output.read_text(), flags=re.MULTILINE)[1:]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from derainbench.atomic import file_hash
 from derainbench.catalogue.cards import RESERVED, all_cards, read_card
 from derainbench.catalogue.locate import locate
-from derainbench.images import image_size
+from derainbench.images.decode import image_size
+from derainbench.support.atomic import file_hash
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from derainbench.cache import cache_folder
 from derainbench.catalogue.cards import Card, Layout
 from derainbench.catalogue.locate import locate, select
 from derainbench.rain import MIN_SIDE
+from derainbench.support.cache import cache_folder
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -19,7 +19,7 @@ from derainbench.catalogue import manifest
 from derainbench.catalogue.cards import Card, SplitPatterns
 from derainbench.catalogue.manifest import Manifest, keep_manifests, kept_manifest, open_manifest
 from derainbench.catalogue.pairing import Matched, match_files
-from derainbench.images import Half
+from derainbench.images.decode import Half
 
 Refused = Callable[..., AbstractContextManager[None]]
 SaveImage = Callable[[Path, np.ndarray], Path]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trees import FIRST, SIZE, TREES, Shown, Tree, shipped, write_fixture_card
 
 from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.catalogue.pairing import Pair
-from derainbench.images import Half, Source, read_rgb
+from derainbench.images.decode import Half, Source, read_rgb
+from tests.datasets.trees import FIRST, SIZE, TREES, Shown, Tree, shipped, write_fixture_card
 
 SPLITS = ("train", "test")
 

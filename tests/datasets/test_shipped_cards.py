@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from trees import FIRST, shipped
 
 from derainbench.catalogue.cards import Card
+from tests.datasets.trees import FIRST, shipped
 
 each_card = pytest.mark.parametrize("card", shipped().values(), ids=shipped())
 

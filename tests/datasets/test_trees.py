@@ -7,11 +7,11 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from trees import FIRST, SIZE, Breakage, Tree, break_tree
 
-from derainbench.atomic import file_hash
 from derainbench.errors import UserError
-from derainbench.images import Half, read_rgb
+from derainbench.images.decode import Half, read_rgb
+from derainbench.support.atomic import file_hash
+from tests.datasets.trees import FIRST, SIZE, Breakage, Tree, break_tree
 
 
 @pytest.mark.parametrize("how", get_args(Breakage))

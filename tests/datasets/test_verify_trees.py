@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trees import FIRST, TREES, Breakage, Tree, break_tree, shipped, write_fixture_card
 
 from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import locate
-from derainbench.verify import verify
 from derainbench.verify.verdict import Verdict
+from derainbench.verify.verify import verify
+from tests.datasets.trees import FIRST, TREES, Breakage, Tree, break_tree, shipped, write_fixture_card
 
 
 @pytest.fixture(autouse=True)

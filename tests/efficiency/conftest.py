@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from derainbench.cli import main
+from derainbench.cli.main import main
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import signal
 
 from torch import Tensor, nn
 
-from derainbench.method import Derainer, Method
+from derainbench.plugins.method import Derainer, Method
 
 
 class Small(Derainer):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from derainbench.efficiency.macs import TOOL, NotCountedError, count_macs, described
-from derainbench.method import Derainer, Method
-from derainbench.registry import discover
-from derainbench.variant import Variant, choose
+from derainbench.plugins.method import Derainer, Method
+from derainbench.plugins.registry import discover
+from derainbench.plugins.variant import Variant, choose
 
 REGISTRY = discover()
 VARIANTS = [

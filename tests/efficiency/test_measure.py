@@ -18,9 +18,9 @@ from derainbench.efficiency.measure import Conditions, costs, measured, networks
 from derainbench.efficiency.memory import peak_of
 from derainbench.efficiency.record import FILE, Record, read_efficiency
 from derainbench.efficiency.session import parse_sizes
-from derainbench.method import Weights
-from derainbench.registry import discover
-from derainbench.variant import Variant
+from derainbench.plugins.method import Weights
+from derainbench.plugins.registry import discover
+from derainbench.plugins.variant import Variant
 
 Refused = Callable[..., AbstractContextManager[None]]
 PLUGIN = Path(__file__).with_name("plugin_costs.py")

@@ -20,28 +20,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hostile_case import Case
 from PIL import Image
+
+from tests.hostile.hostile_case import Case
 
 #: A case that takes as long is ended: it hangs. Not what is measured, which is the time of the processor.
 HANGS = 60.0
 
 #: What commands import, done once: the time of a case is its own.
 IMPORTED = (
-    "derainbench.cli",
-    "derainbench.conformance",
-    "derainbench.listings",
-    "derainbench.planning.run_command",
-    "derainbench.synth",
-    "derainbench.overlap",
-    "derainbench.verify",
+    "derainbench.cli.main",
+    "derainbench.engine.conformance",
+    "derainbench.cli.lists",
+    "derainbench.run.command",
+    "derainbench.synth.synthesize",
+    "derainbench.overlap.compare",
+    "derainbench.verify.verify",
     "derainbench.efficiency.session",
-    "derainbench.reports.making",
+    "derainbench.reports.content",
     "derainbench.reports.write",
     "derainbench.reports.text.terminal",
     "derainbench.reports.published.suites",
     "derainbench.reports.published.counted_figures",
-    "derainbench.reports.text.comparison_of_runs",
+    "derainbench.reports.text.run_comparison",
     "lightning_fabric",
     "torch.utils.flop_counter",
     "torch._dynamo",
@@ -77,8 +78,8 @@ validate_every = 4
 PLUGIN = '''
 from torch import nn
 
-from derainbench.method import Derainer, Method
-from derainbench.recipe import Recipe
+from derainbench.plugins.method import Derainer, Method
+from derainbench.plugins.recipe import Recipe
 
 RECIPE = Recipe(lr=1e-3, steps=4, batch=1, patch=8, loss="l1")
 
@@ -245,7 +246,7 @@ def _in_child(
 
 
 def _status() -> int:
-    from derainbench.cli import main
+    from derainbench.cli.main import main
 
     try:
         main()

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from hostile_case import Case, Prepare, run, text_file
+from tests.hostile.hostile_case import Case, Prepare, run, text_file
 
 CARD = """name = "mine"
 title = "Mine"
@@ -259,7 +259,7 @@ FIGURES = {
     "a label without value": ("SE, {}", "SE"),
 }
 
-_RECIPE = 'from derainbench.recipe import Recipe\nRecipe({}, steps=1, batch=1, patch=1, loss="l1")'
+_RECIPE = 'from derainbench.plugins.recipe import Recipe\nRecipe({}, steps=1, batch=1, patch=1, loss="l1")'
 
 PLUGINS = {
     "a mistake in it": "def (",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
-from hostile_case import NO_TEXT, Case, Prepare, nothing, run, shown, some
-from hostile_files import fifo, sparse, unix_socket, zeros
+from tests.hostile.hostile_case import NO_TEXT, Case, Prepare, nothing, run, shown, some
+from tests.hostile.hostile_files import fifo, sparse, unix_socket, zeros
 
 
 def _png(width: int, height: int, data: bytes = b"") -> bytes:

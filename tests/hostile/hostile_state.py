@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hostile_case import Case, Prepare, run, text_file
-from hostile_files import unusual
 from safetensors.torch import save as as_safetensors
 from torch import Tensor
+
+from tests.hostile.hostile_case import Case, Prepare, run, text_file
+from tests.hostile.hostile_files import unusual
 
 State = dict[str, Any]
 

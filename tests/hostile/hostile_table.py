@@ -1,4 +1,4 @@
-"""All cases, and a way to print them: ``python tests/hostile/hostile_table.py [KIND...]``."""
+"""All cases, and a way to print them: ``python -m tests.hostile.hostile_table [KIND...]``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-import hostile_files
-import hostile_places
-import hostile_state
-import hostile_words
-from hostile_bench import Bench
-from hostile_case import Case
+from tests.hostile import hostile_files, hostile_places, hostile_state, hostile_words
+from tests.hostile.hostile_bench import Bench
+from tests.hostile.hostile_case import Case
 
 CASES: tuple[Case, ...] = tuple(
     case for part in (hostile_places, hostile_words, hostile_files, hostile_state) for case in part.cases()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hostile_case import NO_TEXT, Case, run, shown, some
+from tests.hostile.hostile_case import NO_TEXT, Case, run, shown, some
 
 LONG = "a" * 300
 DIGITS = "1" * 5000

@@ -1,6 +1,6 @@
 """Each hostile input gets one line at once: exit status 2, no traceback, no file changed. See docs/hostile-input.md.
 
-``python tests/hostile/hostile_table.py [KIND...]`` prints the table with each input's line and time.
+``python -m tests.hostile.hostile_table [KIND...]`` prints the table with each input's line and time.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import os
 from collections import Counter
 
 import pytest
-from hostile_bench import Bench
-from hostile_case import Case
-from hostile_table import CASES
+
+from tests.hostile.hostile_bench import Bench
+from tests.hostile.hostile_case import Case
+from tests.hostile.hostile_table import CASES
 
 #: Seconds of processor time. The table shows them all below 2; on a machine that others use they are longer.
 AT_ONCE = 10.0

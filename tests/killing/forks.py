@@ -40,7 +40,7 @@ class _Operations:
 
 
 def _child(order: dict[str, Any], output: Path, counted: int) -> None:
-    from derainbench.cli import main
+    from derainbench.cli.main import main
 
     os.chdir(order["cwd"])
     os.environ.update(order["environment"])

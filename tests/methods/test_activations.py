@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from derainbench.methods.activations import gates_and_candidate, tanh
+
+from derainbench.methods._activations import gates_and_candidate, tanh
 
 
 @pytest.mark.parametrize(("dtype", "relative"), [(torch.float64, 1e-9), (torch.float32, 1e-4), (torch.bfloat16, 1e-2)])

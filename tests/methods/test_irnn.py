@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from derainbench.methods import irnn as module
-from derainbench.methods.irnn import DIRECTIONS, irnn
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+
+from derainbench.methods import _irnn as module
+from derainbench.methods._irnn import DIRECTIONS, irnn
 
 
 @pytest.fixture(params=["line by line", "in chunks"])

@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from derainbench.methods.prenet import PRENET, PReNet, official_names
 
-from derainbench.atomic import file_hash
-from derainbench.losses import get_loss
-from derainbench.method import Batch
-from derainbench.official import from_official
-from derainbench.registry import discover
-from derainbench.trainer import make_optimiser
-from derainbench.variant import Variant
-from derainbench.weights import load_into
+from derainbench.engine.training import make_optimiser
+from derainbench.methods.prenet import PRENET, PReNet, official_names
+from derainbench.metrics.losses import get_loss
+from derainbench.plugins.method import Batch
+from derainbench.plugins.registry import discover
+from derainbench.plugins.variant import Variant
+from derainbench.plugins.weights import from_official, load_into
+from derainbench.support.atomic import file_hash
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from derainbench.methods.rescan import RESCAN, Rescan, official_names
 
-from derainbench.losses import get_loss
-from derainbench.method import Batch
-from derainbench.official import from_official
-from derainbench.registry import discover
-from derainbench.trainer import make_optimiser
-from derainbench.weights import load_into
+from derainbench.engine.training import make_optimiser
+from derainbench.methods.rescan import RESCAN, Rescan, official_names
+from derainbench.metrics.losses import get_loss
+from derainbench.plugins.method import Batch
+from derainbench.plugins.registry import discover
+from derainbench.plugins.weights import from_official, load_into
 
 
 @pytest.mark.parametrize(

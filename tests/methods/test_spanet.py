@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from derainbench.methods.spanet import SPANET, SPANet, official_names
 
-from derainbench.losses import get_loss
-from derainbench.method import Batch
-from derainbench.official import from_official
-from derainbench.registry import discover
-from derainbench.trainer import make_optimiser
-from derainbench.weights import load_into
+from derainbench.engine.training import make_optimiser
+from derainbench.methods.spanet import SPANET, SPANet, official_names
+from derainbench.metrics.losses import get_loss
+from derainbench.plugins.method import Batch
+from derainbench.plugins.registry import discover
+from derainbench.plugins.weights import from_official, load_into
 
 
 def test_parameter_count() -> None:

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from derainbench.images import read_rgb
+from derainbench.images.decode import read_rgb
 from derainbench.overlap import fingerprint as module
 from derainbench.overlap.fingerprint import NEAR, Fingerprint, Fingerprints, find_matches, fingerprint
 from derainbench.overlap.frame import inside_frame
-from derainbench.photographs import PHOTOGRAPHS, photograph
 from derainbench.rain import preset
+from derainbench.rain.photographs import PHOTOGRAPHS, photograph
 
 Array = np.ndarray
 Pairs = list[tuple[int, int]]

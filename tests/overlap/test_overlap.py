@@ -18,13 +18,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from derainbench import overlap as module
-from derainbench.cli import app
+from derainbench.cli.main import app
 from derainbench.errors import UserError
-from derainbench.overlap import compare, fingerprint, image_sets, overlap
+from derainbench.overlap.compare import compare, fingerprint, image_sets, overlap
+from derainbench.overlap.compare import compare as module
 from derainbench.overlap.image_sets import ImageSet, cache_path, folder_files, read_set
-from derainbench.photographs import photograph
 from derainbench.rain import preset
+from derainbench.rain.photographs import photograph
 
 Array = np.ndarray
 Refused = Callable[..., AbstractContextManager[None]]
@@ -371,5 +371,5 @@ def test_rain100l_has_nine_scenes_twice(shared: Path) -> None:
 
 
 def test_the_command_imports_no_torch() -> None:
-    code = "import sys, derainbench.cli, derainbench.overlap; assert 'torch' not in sys.modules"
+    code = "import sys, derainbench.cli.main, derainbench.overlap.compare; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from derainbench.errors import UserError
-from derainbench.photographs import PHOTOGRAPHS, photograph
 from derainbench.rain import PRESETS, StreakStatistics, plane_depth, preset, streak_statistics
+from derainbench.rain.photographs import PHOTOGRAPHS, photograph
 
 
 def psnr_y(rainy: NDArray[np.uint8], clean: NDArray[np.uint8]) -> float:

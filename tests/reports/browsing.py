@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
 from derainbench.reports.content import content
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import Pictures
-from playwright.sync_api import Browser, Page, sync_playwright
-
-from derainbench.results import Results
+from derainbench.results.results import Results
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from derainbench.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair
+from derainbench.results.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair
 
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 #: (method, trained_on, seed, dataset, image, protocol, psnr, ssim)

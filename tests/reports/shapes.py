@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from derainbench.results import MethodInRun, Results, TestPair
+from derainbench.results.results import MethodInRun, Results, TestPair
 
 from .conftest import Score, dataset, method, results
 

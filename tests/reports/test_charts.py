@@ -13,20 +13,22 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from derainbench.reports.charts.axes import count_text, scale, tick_texts
 from derainbench.reports.charts.boxes import FEW, Spread, box, distribution
 from derainbench.reports.charts.drawing import Drawing, Line, Mark, Rect, Text, extent, fitted, text_width
 from derainbench.reports.charts.drawing import Path as Lines
 from derainbench.reports.charts.lines import line_chart
-from derainbench.reports.charts.names import fitted_apart, short_names
+from derainbench.reports.charts.names import fitted_apart
 from derainbench.reports.charts.placement import overlap, placed, spread
 from derainbench.reports.charts.ranks import critical_difference_diagram
 from derainbench.reports.charts.scatter import Point, cost_scatter, front
 from derainbench.reports.charts.sparklines import sparklines
-from derainbench.reports.latex.tikz import tikz
-from derainbench.reports.page.svg import svg
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from derainbench.reports.charts.svg import svg
+from derainbench.reports.charts.tikz import tikz
+from derainbench.reports.comparison.labels import short_names
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 NAMES = st.text(max_size=40)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from derainbench.reports.comparison.curves import POINTS, curves, read_log, thinned
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from derainbench.results import TrainingInRun
+from derainbench.reports.comparison.curves import POINTS, curves, read_log, thinned
+from derainbench.results.results import TrainingInRun
 
 from .conftest import dataset
 

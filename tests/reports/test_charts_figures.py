@@ -11,23 +11,23 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+
 from derainbench.reports.charts.drawing import SERIES
-from derainbench.reports.charts.figures import MOST_ROWS, figures, shown_lines
+from derainbench.reports.charts.svg import svg
 from derainbench.reports.comparison.entries import Entry
 from derainbench.reports.comparison.grids import ScoreGrid, SeedScores
 from derainbench.reports.comparison.statistics import statistics
 from derainbench.reports.content import Content, content
+from derainbench.reports.figures import MOST_ROWS, figures, shown_lines
 from derainbench.reports.latex.bibtex import bibliography
 from derainbench.reports.latex.environment import latex_environment
 from derainbench.reports.latex.figure_floats import dataset_floats, training_floats
 from derainbench.reports.page.html import page_environment
-from derainbench.reports.page.svg import svg
-
-from derainbench.results import Results
+from derainbench.results.results import Results
 
 from .conftest import Score, dataset, info, method, results
 
-TEMPLATES = Path(__file__).parents[2] / "reports" / "templates"
+TEMPLATES = Path(__file__).parents[2] / "reports" / "page" / "templates"
 
 
 def page(of: Content) -> str:

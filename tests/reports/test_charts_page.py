@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from derainbench.results import Results
+from derainbench.results.results import Results
 
 from .browsing import browser, opened, write_page  # noqa: F401
 from .conftest import Score, dataset, method, results

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from derainbench.reports.comparison.table import DIGITS, Metric, printed
-from derainbench.reports.page.compact import compact
 from hypothesis import given
 from hypothesis import strategies as st
+
+from derainbench.reports.comparison.cells import DIGITS, Metric, printed
+from derainbench.reports.page.compact import compact
 
 
 @pytest.mark.parametrize("metric", ["psnr", "ssim"])

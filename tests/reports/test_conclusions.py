@@ -9,17 +9,17 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+
 from derainbench.reports.comparison.significance import MARK
 from derainbench.reports.content import Content, content
-from derainbench.reports.data.results_json import results_json
 from derainbench.reports.latex.documents import report_tex, tables_tex
 from derainbench.reports.latex.numbers import TIED
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures
+from derainbench.reports.text.json import results_json
 from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.terminal import terminal
-
-from derainbench.results import Results
+from derainbench.results.results import Results
 from derainbench.stats import Paired, Refusal, adjusted_family, friedman, paired_test
 
 from .conftest import Score, dataset, method, results

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from derainbench.reports.costs import HEADERS, cost_tables, costs_markdown, figure_charts
-from derainbench.reports.latex.environment import latex_environment
-from derainbench.reports.page.html import page_environment
-from derainbench.reports.page.svg import svg
-from derainbench.reports.published.counted_figures import figures_of
-from derainbench.reports.text.markdown_escape import escape
 
 from derainbench.efficiency.record import Record, Row, Seconds, Session, Setting
+from derainbench.reports.charts.svg import svg
+from derainbench.reports.comparison.costs import HEADERS, cost_tables
+from derainbench.reports.figures import figure_charts
+from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.page.html import page_environment
+from derainbench.reports.published.counted_figures import figures_of
+from derainbench.reports.text.markdown import costs_markdown, escape
 
 NAME = "a_b&c<script>"
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from derainbench.reports.comparison.table import MISSING, rounded
-from derainbench.reports.published.filled import FilledRow, FilledTable, fill, fill_all
-from derainbench.reports.published.layout import set_tables
-from derainbench.reports.published.markdown import published_markdown
-from derainbench.reports.published.shipped import PaperTable, paper_tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derainbench.results import Failure, MethodInRun, Results, TrainingInRun
+from derainbench.reports.comparison.cells import MISSING, rounded
+from derainbench.reports.layout.published import set_tables
+from derainbench.reports.published.filled import FilledRow, FilledTable, fill, fill_all
+from derainbench.reports.published.shipped import PaperTable, paper_tables
+from derainbench.reports.text.markdown import published_markdown
+from derainbench.results.results import Failure, MethodInRun, Results, TrainingInRun
 
 from .conftest import Score, dataset, results
 from .conftest import method as own_method

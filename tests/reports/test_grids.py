@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+
 from derainbench.reports.comparison.grids import score_grids
 
 from .conftest import Score, dataset, method, results

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from derainbench.reports.comparison.table import comparison_tables
-from derainbench.reports.content import Content, content
-from derainbench.reports.data.results_json import results_json
-from derainbench.reports.data.values import dumps
-from derainbench.reports.published.shipped import paper_tables
 from hypothesis import given
 from hypothesis import strategies as st
-from small_runs import Run, Score
 
-from derainbench.across_runs.merging import merged
-from derainbench.results import Results
-from derainbench.store import load_results
+from derainbench.reports.comparison.table import comparison_tables
+from derainbench.reports.content import Content, content
+from derainbench.reports.published.shipped import paper_tables
+from derainbench.reports.text.json import dumps, results_json
+from derainbench.results.load import load_results
+from derainbench.results.merging import merged
+from derainbench.results.results import Results
+from tests.helpers.small_runs import Run, Score
 
 from .shapes import many
 
@@ -175,7 +174,7 @@ def test_the_same_content_gives_the_same_text(run: Results) -> None:
 def test_an_empty_run_is_json_too() -> None:
     import pandas as pd
 
-    from derainbench.results import SCORE_COLUMNS
+    from derainbench.results.results import SCORE_COLUMNS
 
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
     written = data(Results(Path("nothing"), {"schema": 1}, (), (), empty, ()))

@@ -9,8 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from derainbench.reports.asked import LATEX_FILES, formats_of
-from derainbench.reports.comparison.panels import panels
+from hypothesis import given
+from hypothesis import strategies as st
+
+from derainbench.errors import UserError
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
 from derainbench.reports.latex.documents import FRAME, report_tex, tables_tex
@@ -19,14 +21,12 @@ from derainbench.reports.latex.floats import floats
 from derainbench.reports.latex.numbers import SIUNITX
 from derainbench.reports.latex.pdf import compile_pdf
 from derainbench.reports.latex.references import references_bib
+from derainbench.reports.layout.panels import panels
+from derainbench.reports.options import LATEX_FILES, formats_of
 from derainbench.reports.own_files import RECORD, OwnFiles
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.reports.write import Style, write_report
-from hypothesis import given
-from hypothesis import strategies as st
-
-from derainbench.errors import UserError
-from derainbench.results import Failure, Results
+from derainbench.results.results import Failure, Results
 
 from .conftest import Score, dataset, method, results, with_pictures
 from .shapes import many
@@ -299,7 +299,7 @@ def test_packages_that_are_missing_are_named_before_anything_is_read(
 
 
 def test_the_packages_are_those_that_the_document_loads(project: Path) -> None:
-    text = (project / "reports" / "templates" / "report.tex.j2").read_text(encoding="utf-8")
+    text = (project / "reports" / "latex" / "templates" / "report.tex.j2").read_text(encoding="utf-8")
     loaded = {f"{name}.sty" for name in re.findall(r"\\usepackage(?:\[.*?\])?\{(\w+)\}", text)}
     of_latex_itself = {"fontenc.sty", "inputenc.sty"}
     styles = {f"{name}.bst" for name in re.findall(r"\\bibliographystyle\{(\w+)\}", text)}

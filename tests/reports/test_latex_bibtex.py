@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from derainbench.reports.latex.bibtex import bibliography, parsed
-from derainbench.reports.latex.references import OWN
-from derainbench.reports.published.shipped import paper_tables
 from hypothesis import given
 from hypothesis import strategies as st
 
 from derainbench.catalogue.cards import all_cards
-from derainbench.registry import discover
+from derainbench.plugins.registry import discover
+from derainbench.reports.latex.bibtex import bibliography, parsed
+from derainbench.reports.latex.references import OWN
+from derainbench.reports.published.shipped import paper_tables
 
 from .shapes import entry
 

@@ -7,15 +7,15 @@ import math
 
 import numpy as np
 import pytest
-from derainbench.reports.comparison.grids import ScoreGrid, score_grids
-from derainbench.reports.comparison.matrices import duels, generalisation, signed
-from derainbench.reports.comparison.statistics import dataset_statistics
-from derainbench.reports.content import content
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from derainbench.results import Results
+from derainbench.reports.comparison.grids import ScoreGrid, score_grids
+from derainbench.reports.comparison.matrices import duels, generalisation, signed
+from derainbench.reports.comparison.statistics import dataset_statistics
+from derainbench.reports.content import content
+from derainbench.results.results import Results
 
 from .conftest import Score, dataset, method, results
 

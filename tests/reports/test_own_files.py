@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+
 from derainbench.reports import own_files
 from derainbench.reports.content import Content, content
 from derainbench.reports.own_files import RECORD, OwnFiles

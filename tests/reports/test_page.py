@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from derainbench.reports.published.shipped import paper_tables
 from playwright.sync_api import Browser, Page
 
-from derainbench.results import Results
+from derainbench.reports.published.shipped import paper_tables
+from derainbench.results.results import Results
 
 from .browsing import POOR_CONTRAST, UNLABELLED, browser, opened, write_page  # noqa: F401
 from .test_costs import efficiency  # noqa: F401

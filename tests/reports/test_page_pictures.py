@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from playwright.sync_api import Browser
+
 from derainbench.reports.content import content
 from derainbench.reports.page.gallery import galleries
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures, Pictures, PicturesBeside, remove_stale_pictures
-from playwright.sync_api import Browser
-
-from derainbench.results import Results, TestPair
+from derainbench.results.results import Results, TestPair
 
 from .browsing import browser, opened, write_page  # noqa: F401
 from .conftest import draw, method, with_pictures

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from playwright.sync_api import Browser
+
 from derainbench.reports.content import content
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.reports.write import write_report
-from playwright.sync_api import Browser
-
-from derainbench.results import Failure
+from derainbench.results.results import Failure
 
 from .browsing import browser, opened, write_page  # noqa: F401
 from .conftest import dataset, method, results, with_pictures

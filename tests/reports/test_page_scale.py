@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
+
+from benchmarks.synthetic_run import Size, write_run
 from derainbench.reports.content import content
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures
-from playwright.sync_api import Browser
-from synthetic_run import Size, write_run
-
-from derainbench.store import load_results
+from derainbench.results.load import load_results
 
 from .browsing import POOR_CONTRAST, UNLABELLED, browser, opened  # noqa: F401
 

@@ -6,13 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from derainbench.reports.published.filled import fill_all
-from derainbench.reports.published.shipped import PaperTable, paper_tables, shipped_tables
 
 from derainbench.catalogue.cards import all_cards
 from derainbench.errors import UserError
-from derainbench.registry import discover
-from derainbench.results import Results
+from derainbench.plugins.registry import discover
+from derainbench.reports.published.filled import fill_all
+from derainbench.reports.published.shipped import PaperTable, paper_tables, shipped_tables
+from derainbench.results.results import Results
 
 from .conftest import dataset, method, results
 from .published_renderings import Rows, latex, page, rows_of_latex, rows_of_page, rows_of_paper

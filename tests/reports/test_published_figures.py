@@ -9,11 +9,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
 from derainbench.reports.charts.bars import WIDTH, bar_chart
 from derainbench.reports.charts.drawing import Rect, Text, extent
-from derainbench.reports.costs import cost_tables, costs_markdown, figure_charts
-from derainbench.reports.page.svg import svg
+from derainbench.reports.charts.svg import svg
+from derainbench.reports.comparison.costs import cost_tables
+from derainbench.reports.figures import figure_charts
 from derainbench.reports.published.counted_figures import figure_json, figure_text, figures_of, published_figure
+from derainbench.reports.text.markdown import costs_markdown
 
 Refused = Callable[..., AbstractContextManager[None]]
 

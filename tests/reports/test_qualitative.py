@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from derainbench.reports.comparison.grids import score_grids
-from derainbench.reports.page.plates import plates
-from derainbench.reports.page.qualitative import choose, error_map, window
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from derainbench.results import Results
+from derainbench.reports.comparison.grids import score_grids
+from derainbench.reports.page.plates import plates
+from derainbench.reports.page.qualitative import choose, error_map, window
+from derainbench.results.results import Results
 
 from .conftest import Score, dataset, method, results, with_pictures
 

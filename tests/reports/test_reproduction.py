@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from derainbench.reports.comparison.reproduction import reproductions, sources
 from derainbench.reports.content import content
 from derainbench.reports.latex.documents import report_tex, tables_tex, weights_tex
@@ -15,8 +16,7 @@ from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures
 from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.terminal import terminal
-
-from derainbench.results import Results
+from derainbench.results.results import Results
 
 from .conftest import dataset, method, results
 

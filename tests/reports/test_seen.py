@@ -8,15 +8,14 @@ from dataclasses import replace
 from derainbench.reports.comparison.significance import marked_tables
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import content
-from derainbench.reports.data.results_json import results_json
 from derainbench.reports.latex.documents import tables_tex
 from derainbench.reports.page.html import html
 from derainbench.reports.page.overview import cards, leaks
 from derainbench.reports.page.pictures import NoPictures
+from derainbench.reports.text.json import results_json
 from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.terminal import terminal
-
-from derainbench.results import Results
+from derainbench.results.results import Results
 
 from .conftest import Score, dataset, method, results
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from derainbench.reports.comparison.cells import METRICS
 from derainbench.reports.comparison.entries import Entry
 from derainbench.reports.comparison.grids import ScoreGrid, SeedScores
 from derainbench.reports.comparison.statistics import DatasetStatistics, dataset_statistics, statistics
-from derainbench.reports.comparison.table import METRICS
-
-from derainbench.results import DatasetInRun, MethodInRun, TestPair
+from derainbench.results.results import DatasetInRun, MethodInRun, TestPair
 from derainbench.stats import Interval, OverSeeds, Paired, Ranks, Refusal, holm, mean_interval, paired_test
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+
 from derainbench.reports.published.suites import read_suite
 
 Refused = Callable[..., AbstractContextManager[None]]

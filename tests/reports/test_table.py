@@ -6,14 +6,16 @@ import math
 from dataclasses import replace
 
 import pytest
-from derainbench.reports.comparison.entries import entries, method_labels
-from derainbench.reports.comparison.panels import Frame, panels
-from derainbench.reports.comparison.table import Cell, comparison_table, comparison_tables, printed, ranked
 from hypothesis import given
 from hypothesis import strategies as st
 
 from derainbench.errors import UserError
-from derainbench.results import Failure, Results
+from derainbench.reports.comparison.cells import Cell, printed, ranked
+from derainbench.reports.comparison.entries import entries
+from derainbench.reports.comparison.labels import method_labels
+from derainbench.reports.comparison.table import comparison_table, comparison_tables
+from derainbench.reports.layout.panels import Frame, panels
+from derainbench.results.results import Failure, Results
 
 from .conftest import Score, dataset, method, results
 

@@ -12,21 +12,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from derainbench.reports.asked import formats_of
-from derainbench.reports.content import Content, content
-from derainbench.reports.own_files import RECORD
-from derainbench.reports.provenance import provenance
-from derainbench.reports.text.markdown import markdown
-from derainbench.reports.text.markdown_escape import escape
-from derainbench.reports.text.scores import scores_csv, scores_notes
-from derainbench.reports.text.terminal import terminal
-from derainbench.reports.write import _WRITERS, write_report
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from derainbench.errors import UserError
-from derainbench.results import Failure, Results
+from derainbench.reports.comparison.provenance import provenance
+from derainbench.reports.content import Content, content
+from derainbench.reports.options import formats_of
+from derainbench.reports.own_files import RECORD
+from derainbench.reports.text.csv import scores_csv, scores_notes
+from derainbench.reports.text.markdown import escape, markdown
+from derainbench.reports.text.terminal import terminal
+from derainbench.reports.write import _WRITERS, write_report
+from derainbench.results.results import Failure, Results
 
 from .conftest import Score, dataset, method, results
 from .shapes import many

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+
 from derainbench.reports.latex.bibtex import bibliography
+from derainbench.reports.layout.published import set_tables
 from derainbench.reports.published.filled import fill
-from derainbench.reports.published.layout import set_tables
-from derainbench.reports.published.markdown import published_markdown
 from derainbench.reports.published.shipped import PaperTable, paper_tables
+from derainbench.reports.text.markdown import published_markdown
 
 from .conftest import dataset, method, results
 from .published_renderings import latex, page, rows_of_latex, rows_of_page

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derainbench.metrics import finite_mean
 from derainbench.stats import LEAST_SCENES, Interval, Refusal, mean_interval, mean_intervals
+from derainbench.stats.means import finite_mean
 
 SETS = 2000
 
@@ -79,7 +79,7 @@ def test_scenes_seen_more_than_once_widen_the_interval() -> None:
     assert once.error == pytest.approx(scores.std(ddof=1) / np.sqrt(40))
 
 
-RAIN100L = Path(__file__).resolve().parents[2] / "reports" / "reference" / "rain100l" / "scores.csv"
+RAIN100L = Path(__file__).resolve().parents[2] / "docs" / "reference" / "rain100l" / "scores.csv"
 CHECKED = ("identity", "prenet@rain100l")
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from derainbench import metrics
 from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import locate
-from derainbench.metrics import Scores
-from derainbench.synth import synthesize
-from derainbench.synth.plan import Request
+from derainbench.metrics import scores as metrics
+from derainbench.metrics.scores import Scores
+from derainbench.synth.request import Request
+from derainbench.synth.synthesize import synthesize
 
 FilesOf = Callable[[Path], dict[str, bytes]]
 
@@ -118,7 +118,7 @@ def test_another_version_adds_nothing_to_recorded_pairs(
     """Also where none of them is left to be kept."""
     synthesize(request_, workers=1)
     shutil.rmtree(request_.out / "test" / "rainy")
-    monkeypatch.setattr("derainbench.synth.plan.__version__", "99.0")
+    monkeypatch.setattr("derainbench.synth.request.__version__", "99.0")
     with refused("99.0", "begun by derainbench"):
         synthesize(request_, workers=1)
 
@@ -142,7 +142,7 @@ def test_finished_pairs_stay_where_one_cannot_be_made_again(
     dataset = locate(card, None)
     assert dataset is not None
     assert [pair.image for pair in dataset.pairs("test") if pair.scene == "c"] == ["c-0", "c-2"]
-    monkeypatch.setattr("derainbench.synth.plan.__version__", "99.0")  # which nobody made anything by
+    monkeypatch.setattr("derainbench.synth.request.__version__", "99.0")  # which nobody made anything by
     again = synthesize(request, workers=1)
     assert (again.gone, again.dropped, again.measured) == (("c",), (), outcome.measured)
     assert json.loads((request.out / "synth.json").read_text())["splits"]["test"]["version"] != "99.0"

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from derainbench.images import read_pair, read_rgb
-from derainbench.metrics import score
+from derainbench.images.decode import read_pair, read_rgb
+from derainbench.metrics.scores import score
 from derainbench.rain import streak_statistics
-from derainbench.rain.measured import RAIN100H_STUDY, RAIN100L, RAIN100L_STUDY, RealSet
-from derainbench.synth import Outcome, synthesize
-from derainbench.synth.plan import Request
-from derainbench.synth.statistics import evenly_spaced, side_by_side, summary
+from derainbench.synth.measured import evenly_spaced, side_by_side, summary
+from derainbench.synth.real_sets import RAIN100H_STUDY, RAIN100L, RAIN100L_STUDY, RealSet
+from derainbench.synth.request import Request
+from derainbench.synth.synthesize import Outcome, synthesize
 
 
 @pytest.mark.slow

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from derainbench.catalogue.cards import read_card
-from derainbench.images import read_layer, read_rgb
-from derainbench.synth import synthesize
-from derainbench.synth.plan import Request
+from derainbench.images.decode import read_layer, read_rgb
+from derainbench.synth.request import Request
 from derainbench.synth.sources import find_scenes
+from derainbench.synth.synthesize import synthesize
 
 
 def test_scenes_are_named_by_their_path(tmp_path: Path, save_image) -> None:

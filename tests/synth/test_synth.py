@@ -13,10 +13,10 @@ from PIL import Image
 from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
-from derainbench.images import read_layer, read_rgb
+from derainbench.images.decode import read_layer, read_rgb
 from derainbench.rain import drop_equation, mist_equation, streak_equation
-from derainbench.synth import synthesize
-from derainbench.synth.plan import Request, choose_preset
+from derainbench.synth.request import Request, choose_preset
+from derainbench.synth.synthesize import synthesize
 
 
 def open_dataset(out: Path) -> Dataset:
@@ -113,7 +113,7 @@ def test_another_version_finishes_nothing(
 ) -> None:
     request = Request("rain100l", photos, tmp_path / "out")
     synthesize(request, workers=1)
-    monkeypatch.setattr("derainbench.synth.plan.__version__", "99.0")
+    monkeypatch.setattr("derainbench.synth.request.__version__", "99.0")
     assert synthesize(request, workers=1).kept == 5  # nothing to do: whatever the version
     (request.out / "test" / "rainy" / "a-0.png").unlink()
     with refused("99.0", "begun by derainbench"):
@@ -222,7 +222,7 @@ def test_the_card_is_there_before_the_images_are_measured(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which may take longer than making them."""
-    from derainbench import synth
+    from derainbench.synth.synthesize import synthesize as synth
 
     measure, seen = synth.measure, []
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from derainbench.catalogue.cards import Card
 from derainbench.catalogue.locate import Dataset
-from derainbench.verify import verify
 from derainbench.verify.verdict import Finding, Verdict
+from derainbench.verify.verify import verify
 
 SIZE = (72, 108)
 

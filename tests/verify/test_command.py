@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from derainbench.cli import main
+from derainbench.cli.main import main
 from derainbench.verify.text import MOST_LINES, as_text
 from derainbench.verify.verdict import Finding, SplitVerdict, Verdict
 
@@ -139,7 +139,7 @@ def test_the_score_is_to_the_bit_that_of_a_run(call: Call) -> None:
     assert call("run", *run, "--recipe", "quick")[0] == 0
     table = pd.read_parquet("run/eval/identity/untrained/seed0/mine/scores.parquet").query("protocol == 'y'")
     assert len(table) == 6
-    from derainbench.metrics import finite_mean
+    from derainbench.stats.means import finite_mean
 
     assert (scores["psnr"], scores["ssim"]) == (finite_mean(table["psnr"])[0], finite_mean(table["ssim"])[0])
 
@@ -219,7 +219,7 @@ def test_training_splits_alone_need_no_torch(pictures) -> None:
     (pictures.root.parent / "mine.toml").write_text(card)
     code = (
         "import sys; from pathlib import Path; from derainbench.catalogue.cards import read_card;"
-        "from derainbench.catalogue.locate import locate; from derainbench.verify import verify;"
+        "from derainbench.catalogue.locate import locate; from derainbench.verify.verify import verify;"
         "print(verify(locate(read_card(Path('mine.toml')), None)).usable, 'torch' in sys.modules)"
     )
     done = subprocess.run(

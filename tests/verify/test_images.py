@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from derainbench.photographs import PHOTOGRAPHS, photograph
 from derainbench.rain import PRESETS, preset
+from derainbench.rain.photographs import PHOTOGRAPHS, photograph
 
 Scene = Callable[..., np.ndarray]
 

@@ -1,0 +1,1 @@
+"""Ratios against scikit-image and plain transcriptions; each is a program: ``python -m benchmarks.NAME``."""

@@ -1,1 +1,0 @@
-"""Several runs: what their results depended on, merged into one, or compared."""

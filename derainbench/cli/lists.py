@@ -1,0 +1,127 @@
+"""What there is, as text for a person or JSON for a script: methods, weights, conformance checks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import textwrap
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tabulate import tabulate
+
+from derainbench.errors import FOREIGN, UserError, one_line
+from derainbench.plugins.method import Method
+from derainbench.plugins.options import option_defaults, option_types, spell
+from derainbench.plugins.registry import Registry
+from derainbench.plugins.variant import Variant, choose
+from derainbench.plugins.weights_store import known_weights, place
+from derainbench.support.cache import cache_folder
+
+if TYPE_CHECKING:
+    from derainbench.engine.conformance import Outcome
+
+
+def list_methods(registry: Registry, as_json: bool) -> str:
+    """Every registered method, broken ones with their error."""
+    entries, broken = [], []
+    for name in registry.names():
+        try:
+            entries.append(_method(registry.get(name), registry.origin(name)))
+        except UserError as error:
+            broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
+        except FOREIGN as error:  # a network that cannot be built breaks its own line, not the list
+            reason = f"method {name!r} cannot be built ({type(error).__name__}: {one_line(error)})"
+            broken.append({"name": name, "from": registry.origin(name), "error": reason})
+    if as_json:
+        return json.dumps({"methods": entries, "broken": broken}, indent=2)
+    rows = []
+    for entry in entries:
+        options = " ".join(f"{option['name']}={option['default']}" for option in entry["options"])
+        rows.append([entry["name"], f"{entry['parameters']:,}", textwrap.fill(options, 60), entry["from"]])
+        rows += [[f"  {v['name']}", f"{v['parameters']:,}", v["title"], ""] for v in entry["variants"]]
+        tags = " ".join(dict.fromkeys(f"@{weights['tag']}" for weights in entry["weights"]))
+        rows += [["  weights", "", textwrap.fill(tags, 60), ""]] if tags else []
+    headers = ["method", "parameters", "options and defaults", "from"]
+    lines = [tabulate(rows, headers, disable_numparse=True, colalign=("left", "right", "left", "left"))]
+    lines += [f"\nbroken: {entry['error']}" for entry in broken]
+    return "\n".join(lines)
+
+
+def _method(method: Method, origin: str) -> dict[str, Any]:
+    defaults, types = option_defaults(method.network), option_types(method.network)
+    options = [{"name": n, "default": spell(v), "type": _type_name(types[n])} for n, v in defaults.items()]
+    return {
+        "name": method.name,
+        "title": method.title,
+        "parameters": Variant(method).parameters(),
+        "options": options,
+        "trains": method.recipe is not None,
+        "variants": [_variant(choose(method, options)) for options in method.variants.values()],
+        "weights": [_weights(variant) for variant in known_weights(method)],
+        "paper": dataclasses.asdict(method.paper) if method.paper else None,
+        "from": origin,
+    }
+
+
+def _variant(variant: Variant) -> dict[str, Any]:
+    return {"name": variant.name, "title": variant.title, "parameters": variant.parameters()}
+
+
+def list_weights(registry: Registry, as_json: bool) -> str:
+    """The weights of every registered method, published or the user's own, and whether they are on this machine."""
+    entries, broken = [], []
+    for name in registry.names():
+        try:
+            entries += [_weights(variant) for variant in known_weights(registry.get(name))]
+        except UserError as error:
+            broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
+    if as_json:
+        return json.dumps({"weights": entries, "broken": broken}, indent=2)
+    rows = [
+        (e["name"], e["trained_on"], _here(e), e["licence"], f"{e['sha256'][:12]}...", e["source"]) for e in entries
+    ]
+    headers = ["weights", "trained on", "here", "licence", "sha256", "source"]
+    lines = [tabulate(rows, headers, disable_numparse=True), f"\nhere: in {cache_folder() / 'weights'}"]
+    return "\n".join([*lines, *(f"\nbroken: {entry['error']}" for entry in broken)])
+
+
+def _here(entry: dict[str, Any]) -> str:
+    return f"{entry['here']}{'' if entry['verified'] else ', unverified'}"
+
+
+def _weights(variant: Variant) -> dict[str, Any]:
+    weights, (path, state) = variant.weights, place(variant)
+    assert weights is not None
+    return {
+        "name": variant.name,
+        "tag": weights.tag,
+        "trained_on": weights.trained_on,
+        "source": weights.source,
+        "licence": weights.licence,
+        "sha256": weights.sha256,
+        "verified": weights.verified,
+        "here": {"here": "yes", "missing": "no"}.get(state, state),
+        "path": str(path) if state != "missing" else None,
+    }
+
+
+def checks_as_json(results: Mapping[str, Mapping[str, Outcome]]) -> str:
+    """What the conformance kit found, by method and check: an empty problem is a pass."""
+    outcomes = {name: {check: o._asdict() for check, o in checks.items()} for name, checks in results.items()}
+    return json.dumps(outcomes, indent=2)
+
+
+def check_line(check: str, outcome: Outcome, width: int) -> str:
+    """One check of the conformance kit as a line; ``width`` is that of the longest check's name."""
+    found = f"FAILS: {outcome.problem}" if outcome.problem else f"ok  {outcome.remark}"
+    return f"  {check:{width}}  {found}".rstrip()
+
+
+def _type_name(annotation: Any) -> str:
+    if typing.get_origin(annotation) is Annotated:
+        return _type_name(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is Literal:
+        return " | ".join(spell(choice) for choice in typing.get_args(annotation))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")

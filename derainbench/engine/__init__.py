@@ -1,0 +1,1 @@
+"""One network on images: trained, restored, scored; the conformance kit."""

@@ -1,0 +1,145 @@
+"""The device and the precision that networks run in: Lightning Fabric, made the same way everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import torch
+
+from derainbench.errors import UserError
+from derainbench.support.words import whole_number
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+#: ``fp32``: all in float32. ``tf32``: the same, but convolutions and matrix products of an Ampere GPU or later keep 10
+#: of 23 bits. ``bf16`` and ``fp16``: these, and most that lies between them, in 16 bits; weights and losses in float32.
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+
+_SIXTEEN_BITS: Mapping[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One device and one precision, chosen; Fabric is imported and made when something is to be computed."""
+
+    device: torch.device
+    precision: Precision
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """The Fabric that owns the device; the process is set up to give the same numbers on every run, and fast."""
+        from lightning_fabric import Fabric  # takes two seconds, too long for a run that has nothing to do
+
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its precision each time
+        _repeat_exactly()
+        # By themselves convolutions would be tf32 and matrix products not: fp32 means fp32 here.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.precision == "tf32"
+        if self.device.type == "cpu":
+            _keep_freed_memory()
+        devices: Any = [self.device.index] if self.device.index is not None else 1
+        if self.precision not in _SIXTEEN_BITS:
+            return Fabric(accelerator=self.device.type, devices=devices, precision="32-true")
+        from derainbench.engine.mixed_precision import MixedPrecision
+
+        return Fabric(
+            accelerator=self.device.type, devices=devices, plugins=MixedPrecision(self.precision, self.device.type)
+        )
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """In this block operations run in the engine's precision, as in a network that Fabric has set up."""
+        dtype = _SIXTEEN_BITS.get(self.precision)
+        return contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
+
+
+def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
+    """The engine that a user's words ask for. :class:`UserError` for what is not there.
+
+    ``device`` is ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``precision`` is one of
+    :data:`Precision`, or ``auto``: bf16 on a CUDA device that has it, otherwise fp32.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (
+        index and not (kind == "cuda" and whole_number(index, 999) is not None)
+    ):
+        raise UserError(f"no device is called {device!r}; known: auto, cpu, cuda, cuda:N, mps")
+    if precision not in ("auto", *get_args(Precision)):
+        raise UserError(f"no precision is called {precision!r}; known: auto, {', '.join(get_args(Precision))}")
+    cuda_devices = torch.cuda.device_count()
+    if kind == "cuda" and int(index or 0) >= cuda_devices:
+        raise UserError(f"there is no device {device!r} here ({cuda_devices} CUDA devices); use --device cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UserError("there is no device 'mps' here; use --device cpu")
+    if kind == "auto":
+        kind = "cuda" if cuda_devices else "mps" if torch.backends.mps.is_available() else "cpu"
+    chosen = torch.device(kind, int(index or 0)) if kind == "cuda" else torch.device(kind)
+    ampere = kind == "cuda" and _is_ampere(chosen)
+    if precision == "tf32" and not ampere:  # it would compute in fp32, and be recorded as something else
+        raise UserError(f"{chosen} has no tf32, which needs a GPU of Ampere or later; use --precision fp32 or fp16")
+    named: dict[str, Precision] = {name: name for name in get_args(Precision)}
+    return Engine(chosen, named.get(precision, "bf16" if ampere else "fp32"))
+
+
+def describe_machine(engine: Engine) -> dict[str, Any]:
+    """What a result was computed on, for ``run.json``."""
+    device = engine.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return {
+        "device": str(device),
+        "name": name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+    }
+
+
+def _is_ampere(device: torch.device) -> bool:
+    """Whether the GPU itself computes bf16 and tf32 (Ampere and later); older ones only emulate the former, slowly."""
+    return torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def _repeat_exactly() -> None:
+    """The same numbers on every run of the same machine, where the device's kernels allow it."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep up to a gibibyte of the memory of freed tensors for the next ones.
+
+    By default it gives every buffer above 32 MiB back to the system, which then hands out the next one page by page:
+    on a photograph that takes longer than the convolution that fills it. The price is that the process stays about as
+    large as its largest image made it. Whoever sets one of glibc's own ``MALLOC_`` variables decides instead.
+    """
+    if sys.platform != "linux" or not hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        return  # another system, or another C library
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    trim_threshold, mmap_max = -1, -4  # names in malloc.h
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, 2**30)
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same (B, C, H, W) images in this layout."""
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def lay_out(network: nn.Module) -> None:
+    """Bring the network's two-dimensional convolutions into this layout, in place."""
+    # Not nn.Module.to, which would turn every parameter of four dimensions, and refuse one of five.
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.weight.data = channels_last(module.weight.data)

@@ -1,0 +1,152 @@
+"""Training patches from paired files, as a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from derainbench.catalogue.pair_table import Pairs
+from derainbench.catalogue.pairing import Pair
+from derainbench.engine.image_cache import Decoded, DecodedImages
+from derainbench.images.decode import Array
+from derainbench.plugins.method import Batch
+from derainbench.plugins.recipe import Recipe
+
+#: Enough images to know a dataset's mean and deviation; reading 600,000 files to learn three numbers is not.
+STATISTICS_IMAGES = 500
+
+
+class Patches(Dataset[Batch]):
+    """One item a training step: a whole batch of patches.
+
+    What is in it depends on the seed and the step only, not on how many workers load it nor on where a training
+    started, so that a resumed run sees exactly what an uninterrupted one would have.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], recipe: Recipe, seed: int) -> None:
+        self._images, self._recipe, self._seed = DecodedImages(pairs), recipe, seed
+        self._grid = _Grid(self._images.sizes(), recipe.patch, recipe.stride) if recipe.stride is not None else None
+        self._places = len(pairs) if self._grid is None else len(self._grid)
+        self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+        self.steps = recipe.steps or math.ceil((recipe.epochs or 0) * self._places / recipe.batch)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of one step, 0 to ``steps - 1``: (B, 3, patch, patch) each, and the layers."""
+        batch, patch = self._recipe.batch, self._recipe.patch
+        rainy, clean = np.empty((2, batch, 3, patch, patch), np.uint8)
+        layers: dict[str, Array] = {}
+        for offset in range(batch):
+            images, cut = self._sample(step * batch + offset)
+            rainy[offset] = cut(images.rainy).transpose(2, 0, 1)
+            clean[offset] = cut(images.clean).transpose(2, 0, 1)
+            for name, layer in images.layers.items():
+                layers.setdefault(name, np.empty((batch, 1, patch, patch), np.float32))[offset, 0] = cut(layer)
+        # To floats at the end and all at once: by far the cheapest. And by numpy: with torch's aligned memory a worker
+        # grew by 4 MB with each of its first 64 batches, as holes in the heap were a little too small for the next.
+        rainy, clean = (np.divide(levels, np.float32(255)) for levels in (rainy, clean))
+        tensors = {name: torch.from_numpy(layer) for name, layer in layers.items()}
+        return Batch(torch.from_numpy(rainy), torch.from_numpy(clean), tensors)
+
+    def _sample(self, number: int) -> tuple[Decoded, Callable[[Array], Array]]:
+        """The images that the sample of that number is from, and how they are cut."""
+        epoch, position = divmod(number, self._places)
+        if epoch != self._epoch:  # the order of one epoch is remembered: shuffling again for every patch is slow
+            self._epoch, self._order = epoch, self._shuffled(epoch)
+        place = int(self._order[position])
+        random = np.random.default_rng([self._seed, number])
+        patch, augment = self._recipe.patch, self._recipe.augment
+        if self._grid is None:
+            images = self._images[place]
+            height, width = images.rainy.shape[:2]
+            top = int(random.integers(max(1, height - patch + 1)))
+            left = int(random.integers(max(1, width - patch + 1)))
+        else:
+            index, top, left = self._grid[place]
+            images = self._images[index]
+        flip, flop, turns = random.random() < 0.5, random.random() < 0.5, int(random.integers(4))
+
+        def cut(image: Array) -> Array:
+            image = _at_least(image[top : top + patch, left : left + patch], patch)
+            if flip and "hflip" in augment:
+                image = image[:, ::-1]
+            if flop and "vflip" in augment:
+                image = image[::-1]
+            return np.rot90(image, turns) if "rot90" in augment else image
+
+        return images, cut
+
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng([self._seed, epoch, 1]).permutation(self._places)
+
+
+class _Grid:
+    """All positions ``stride`` pixels apart, image by image, row by row: by number, without a list of them."""
+
+    def __init__(self, sizes: NDArray[np.int64], patch: int, stride: int) -> None:
+        steps = np.maximum(sizes - patch, 0) // stride + 1
+        self._columns, self._ends, self._stride = steps[:, 1], np.cumsum(steps.prod(axis=1)), stride
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def __getitem__(self, place: int) -> tuple[int, int, int]:
+        """Which image, and the patch's top row and left column in it."""
+        index = int(np.searchsorted(self._ends, place, side="right"))
+        row, column = divmod(place - (int(self._ends[index - 1]) if index else 0), int(self._columns[index]))
+        return index, row * self._stride, column * self._stride
+
+
+def grid_places(sizes: NDArray[np.int64], patch: int, stride: int) -> int:
+    """How many patches an epoch has: positions ``stride`` apart in images of (N, 2) heights and widths."""
+    return len(_Grid(sizes, patch, stride))
+
+
+def hold_out(pairs: Sequence[Pair], share: float) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """Split training pairs into (for training, for validation) by scene, so that no background is in both.
+
+    The share of scenes is rounded, but at least one is held out where the share is not 0 and two scenes remain.
+    """
+    if share <= 0:
+        return pairs, []
+    of_pair = pairs.column("scene").to_pylist() if isinstance(pairs, Pairs) else [pair.scene for pair in pairs]
+    scenes = sorted(set(of_pair))
+    count = min(max(1, round(share * len(scenes))), len(scenes) - 1)
+    held = {scenes[(2 * i + 1) * len(scenes) // (2 * count)] for i in range(count)}
+    chosen = np.fromiter((scene in held for scene in of_pair), bool, len(of_pair))
+    return _chosen(pairs, np.flatnonzero(~chosen)), _chosen(pairs, np.flatnonzero(chosen))
+
+
+def rainy_statistics(pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over the pixels of the rainy images: (3,) RGB each, in [0, 1].
+
+    Of at most :data:`STATISTICS_IMAGES` images, evenly spaced through the list.
+    """
+    images = DecodedImages(pairs)
+    count, total, squares = 0, np.zeros(3), np.zeros(3)
+    for index in range(0, len(images), math.ceil(len(images) / STATISTICS_IMAGES)):
+        pixels = images.rainy(index).reshape(-1, 3) / 255
+        count, total, squares = count + len(pixels), total + pixels.sum(0), squares + (pixels**2).sum(0)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+    return torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
+
+
+def _chosen(pairs: Sequence[Pair], indices: NDArray[np.int64]) -> Sequence[Pair]:
+    return pairs.take(indices) if isinstance(pairs, Pairs) else [pairs[index] for index in indices]
+
+
+def _at_least(image: Array, size: int) -> Array:
+    """Grow an image smaller than the patch by mirroring, so that small images train too."""
+    missing = [(0, max(0, size - length)) for length in image.shape[:2]]
+    if not any(after for _, after in missing):
+        return image
+    return np.pad(image, missing + [(0, 0)] * (image.ndim - 2), mode="symmetric")

@@ -1,0 +1,126 @@
+"""PSNR and SSIM under named protocols (:mod:`.protocols`): a score without its protocol is meaningless.
+
+Runs on any torch device in the precision of its inputs: float64 is the reference, float32 the fast path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from derainbench.errors import UserError
+from derainbench.images.tensors import Quantisation, grey_levels
+from derainbench.metrics.protocols import Protocol, get_protocol
+from derainbench.metrics.ssim import GAUSSIAN_11, GAUSSIAN_11_FLOAT32, UNIFORM_7, downsampled, mean_ssim
+
+
+class Scores(NamedTuple):
+    """One value an image: ``psnr`` (B,) in dB, ``inf`` if identical; ``ssim`` (B,), at most 1, NaN if undefined."""
+
+    psnr: Tensor
+    ssim: Tensor
+
+
+def score(restored: Tensor, clean: Tensor, protocol: str | Protocol, quantisation: Quantisation = "round") -> Scores:
+    """Score a batch of restored images against the clean ones under one protocol.
+
+    Both are (B, 3, H, W) floating-point RGB, nominally in [0, 1]; values outside are clamped, NaN stays and makes the
+    scores of its image NaN. Computed on their device in their precision (float32 at least); no gradient, no
+    synchronisation. Sides too short for the protocol's SSIM window give NaN and a warning. ``quantisation`` is how a
+    protocol of 8-bit images makes the restored one; the clean one was 8 bit to begin with, and is always rounded.
+    :class:`UserError` if the shapes do not fit.
+    """
+    name = protocol if isinstance(protocol, str) else protocol.name
+    return score_all(restored, clean, (protocol,), quantisation)[name]
+
+
+@torch.no_grad()
+def score_all(
+    restored: Tensor, clean: Tensor, protocols: Iterable[str | Protocol], quantisation: Quantisation = "round"
+) -> dict[str, Scores]:
+    """Scores by protocol name: as :func:`score` for each, sharing the work that the protocols have in common."""
+    chosen = [get_protocol(p if isinstance(p, str) else p.name) for p in protocols]
+    pair = _Pair(restored, clean, quantisation)
+    return {p.name: _MEASURES[p.name](pair) for p in chosen}
+
+
+class _Pair:
+    """Two batches, checked and clamped, with what several protocols need of them computed at most once."""
+
+    def __init__(self, restored: Tensor, clean: Tensor, quantisation: Quantisation) -> None:
+        shapes = f"restored {tuple(restored.shape)}, clean {tuple(clean.shape)}"
+        if restored.shape != clean.shape:
+            raise UserError(f"a score needs two images of one size, got {shapes}: crop or re-pair them")
+        if restored.ndim != 4 or restored.shape[1] != 3 or 0 in restored.shape[2:]:
+            raise UserError(f"a score needs batches of RGB images (B, 3, H, W), got {shapes}: reshape them")
+        if not (restored.is_floating_point() and clean.is_floating_point()):
+            raise UserError(f"a score needs floats in [0, 1], got {restored.dtype} and {clean.dtype}: divide by 255")
+        # Half precision cannot hold a metric: 8 bits of mantissa end at 48 dB.
+        dtype = torch.promote_types(torch.promote_types(restored.dtype, clean.dtype), torch.float32)
+        self.restored, self.clean = restored.to(dtype).clamp(0, 1), clean.to(dtype).clamp(0, 1)
+        self._quantisation = quantisation
+
+    @cached_property
+    def eight_bit(self) -> tuple[Tensor, Tensor]:
+        """Both in whole grey levels, 0 to 255, as saving them to PNG would make them."""
+        return grey_levels(self.restored, self._quantisation), grey_levels(self.clean)
+
+
+def _psnr(x: Tensor, y: Tensor, peak: float) -> Tensor:
+    """(B,) dB: 10 log10(peak^2 / MSE) with the MSE over all of an image's values."""
+    mse = (x - y).square_().mean(dim=(1, 2, 3))
+    return 20 * math.log10(peak) - 10 * mse.log10()
+
+
+def _luma(x: Tensor) -> Tensor:
+    """(B, 1, H, W) unrounded limited-range luma of BT.601, 16 to 235, from RGB in 0 to 255.
+
+    Every operation apart, none fused: where Y falls on a half, its last bit decides which level ``y-u8`` rounds to.
+    """
+    red, green, blue = x[:, 0:1], x[:, 1:2], x[:, 2:3]
+    return (red * 65.481 + green * 128.553 + blue * 24.966) / 255 + 16
+
+
+def _measure_y(pair: _Pair) -> Scores:
+    x, y = (_luma(image) for image in pair.eight_bit)
+    return Scores(_psnr(x, y, 255), mean_ssim(downsampled(x), downsampled(y), GAUSSIAN_11, 255))
+
+
+def _measure_y_u8(pair: _Pair) -> Scores:
+    x, y = (_luma(image).add_(0.5).floor_() for image in pair.eight_bit)
+    return Scores(_psnr(x, y, 255), mean_ssim(x, y, GAUSSIAN_11, 255))
+
+
+def _measure_rgb(pair: _Pair) -> Scores:
+    x, y = pair.eight_bit
+    return Scores(_psnr(x, y, 255), mean_ssim(x, y, GAUSSIAN_11, 255))
+
+
+def _measure_uniform(pair: _Pair, data_range: float) -> Scores:
+    x, y = pair.restored, pair.clean
+    sample = 49 / 48  # scikit-image's default is the sample covariance
+    return Scores(_psnr(x, y, 1), mean_ssim(x, y, UNIFORM_7, data_range, covariance_scale=sample))
+
+
+def _measure_zeropad(pair: _Pair) -> Scores:
+    # The authors' code sees float32 tensors; a float64 reference must start from those to agree with it to 1e-6 dB.
+    x, y = (image.float().to(image.dtype) for image in (pair.restored, pair.clean))
+    psnr = _psnr(x, y, 1)
+    ssim = mean_ssim(x, y, GAUSSIAN_11_FLOAT32, 1, zero_padding=5)
+    return Scores(psnr.masked_fill(psnr == math.inf, 100), ssim)
+
+
+#: How each protocol measures, by its name.
+_MEASURES: Mapping[str, Callable[[_Pair], Scores]] = {
+    "y": _measure_y,
+    "y-u8": _measure_y_u8,
+    "rgb": _measure_rgb,
+    "rgb-float-u7": partial(_measure_uniform, data_range=1.0),
+    "rgb-float-u7-range2": partial(_measure_uniform, data_range=2.0),
+    "rgb-zeropad": _measure_zeropad,
+}

@@ -1,0 +1,1 @@
+"""From `nasnet[attention=se]@tag` to a network with weights."""

@@ -1,0 +1,139 @@
+"""Which methods there are: found through entry points and plugin files, imported only when asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from derainbench.errors import FOREIGN, UserError, did_you_mean, one_line
+from derainbench.plugins.method import Method
+from derainbench.plugins.names import parse_name
+from derainbench.plugins.variant import Variant, resolve
+from derainbench.plugins.weights_store import own_weights
+
+GROUP = "derainbench.methods"
+
+_LARGEST = 2**24  # bytes of a plugin file
+
+
+@dataclass
+class Registry:
+    """Methods by name. An entry point is imported when its method is first asked for; a plugin file at once."""
+
+    _entries: dict[str, EntryPoint] = field(default_factory=dict)
+    _methods: dict[str, Method] = field(default_factory=dict)
+    _origins: dict[str, str] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """All registered names, broken plugins included, sorted."""
+        return sorted(self._origins)
+
+    def origin(self, name: str) -> str:
+        """Where a name comes from: an installed package or a file."""
+        return self._origins[name]
+
+    def get(self, name: str) -> Method:
+        """The method of that name; :class:`UserError` if there is none, or if its plugin does not import."""
+        if name not in self._origins:
+            hint = did_you_mean(name, self.names())
+            raise UserError(f"no method is called {name!r}; {hint} (one in a file of yours: give --plugin FILE)")
+        if name not in self._methods:
+            try:
+                method = self._entries[name].load()
+            except FOREIGN as error:  # whatever a third party's module does
+                raise UserError(
+                    f"method {name!r} does not import ({type(error).__name__}: {_reason(error)}); "
+                    f"it comes from {self.origin(name)}: mend or uninstall it"
+                ) from error
+            if not isinstance(method, Method) or method.name != name:
+                found = f"Method {method.name!r}" if isinstance(method, Method) else f"a {type(method).__name__}"
+                raise UserError(
+                    f"entry point {name!r} of {self.origin(name)} gives {found}; it must give Method {name!r}"
+                )
+            self._methods[name] = method
+        return self._methods[name]
+
+    def working(self) -> list[str]:
+        """The names whose plugin imports."""
+        return [name for name in self.names() if self._imports(name)]
+
+    def _imports(self, name: str) -> bool:
+        try:
+            self.get(name)
+        except UserError:
+            return False
+        return True
+
+    def variant(self, text: str) -> Variant:
+        """What a name such as ``nasnet[attention=se]`` stands for; :class:`UserError` where it stands for nothing."""
+        parsed = parse_name(text)
+        method = self.get(parsed.base)
+        return resolve(method, parsed, own_weights(method.name) if parsed.tag is not None else ())
+
+    def knows(self, method: Method) -> bool:
+        """Whether this very method is registered, by its entry point or otherwise."""
+        entry = self._entries.get(method.name)
+        loaded = sys.modules.get(entry.module) if entry is not None else None
+        return self._methods.get(method.name, getattr(loaded, entry.attr, None) if entry else None) is method
+
+    def add(self, method: Method, origin: str) -> None:
+        """Register a method. A name that is taken raises, naming both places."""
+        self._claim(method.name, origin)
+        self._methods[method.name] = method
+
+    def add_entry(self, entry: EntryPoint) -> None:
+        """Register an entry point without importing it."""
+        self._claim(entry.name, f"package {entry.dist.name if entry.dist else '?'} ({entry.value})")
+        self._entries[entry.name] = entry
+
+    def _claim(self, name: str, origin: str) -> None:
+        if name in self._origins:
+            raise UserError(f"two methods are called {name!r}: {self._origins[name]} and {origin}; rename one")
+        self._origins[name] = origin
+
+
+def discover(plugins: Sequence[Path] = ()) -> Registry:
+    """All methods of installed packages, and of the files given with ``--plugin``."""
+    registry = Registry()
+    for entry in entry_points(group=GROUP):
+        registry.add_entry(entry)
+    for path in plugins:
+        for method in _methods_in_file(path):
+            if not registry.knows(method):  # the file may import a method to build on it
+                registry.add(method, f"file {path}")
+    return registry
+
+
+def _methods_in_file(path: Path) -> list[Method]:
+    if not path.is_file():
+        raise UserError(f"plugin {path}: no such file; give the path of a Python file")
+    if path.stat().st_size > _LARGEST:
+        raise UserError(f"plugin {path} has {path.stat().st_size:,} bytes, which no Python file has; check the path")
+    # A name of its own for each path, so that two plugins called method.py do not replace each other.
+    name = f"derainbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"plugin {path} is not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except FOREIGN as error:  # whatever the author's file does
+        raise UserError(f"plugin {path} does not import ({type(error).__name__}: {_reason(error)}); mend it") from error
+    methods = {id(value): value for value in vars(module).values() if isinstance(value, Method)}
+    if not methods:
+        raise UserError(f"plugin {path} defines no Method; add NAME = Method(name=..., network=...) to it")
+    return list(methods.values())
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ValidationError):  # a recipe: pydantic's own text has many lines and a link
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return one_line(error)

@@ -1,0 +1,151 @@
+"""What a run produced, as plain data: all that a report needs to know, and nothing of how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from derainbench.images.decode import Source
+from derainbench.support.run_folder import evaluation_folder, image_file
+
+#: The score table, one row an image and protocol. ``psnr`` is in dB and may be ``inf``; ``ssim`` may be NaN. ``tile``
+#: is the side in pixels of the tiles in which the image was restored, 0 for as a whole.
+SCORE_COLUMNS: dict[str, str] = {
+    "method": "string",
+    "trained_on": "string",
+    "seed": "int64",
+    "dataset": "string",
+    "image": "string",
+    "scene": "string",
+    "height": "int64",
+    "width": "int64",
+    "tile": "int64",
+    "protocol": "string",
+    "psnr": "float64",
+    "ssim": "float64",
+}
+
+
+@dataclass(frozen=True)
+class TestPair:
+    """One test image of a dataset, where its files lay when the run was made."""
+
+    __test__ = False  # not a pytest class
+
+    image: str
+    scene: str
+    rainy: Source
+    clean: Source
+
+
+@dataclass(frozen=True)
+class DatasetInRun:
+    """A dataset as this run used it. ``rain_model`` is streak, drop or mist; ``kind`` is real or synthetic.
+
+    ``whole`` is False where fewer or more test images are here than the card counts; ``bibtex`` is the entry of its
+    paper, and ``other_sizes`` says how the sizes of the test images are not the card's, such as a cropped copy's: both
+    empty in older runs.
+    """
+
+    name: str
+    title: str
+    rain_model: str
+    kind: str
+    test: tuple[TestPair, ...]
+    whole: bool = True
+    bibtex: str = ""
+    other_sizes: str = ""
+
+
+@dataclass(frozen=True)
+class MethodInRun:
+    """A method as this run used it. ``name`` is canonical, such as ``nasnet[attention=se]``.
+
+    ``weights`` describes the file that a tag stands for: ``tag``, ``trained_on``, ``source``, ``sha256``,
+    ``quantisation``, ``published`` scores, and ``verified``, which is False where nobody vouches for the file; None
+    where the run trained the network itself. ``reach`` is how far an output pixel can see, None for the whole image.
+    ``base`` is the name without options and tag. ``split_from`` is the name before merged runs that made it in
+    different ways got a row each, empty where none was split. ``macs`` says how many multiply-accumulates an image
+    costs: ``macs``, the ``height`` and ``width`` of the image in pixels, and the ``tool`` that counted; None where
+    nobody counted.
+    """
+
+    name: str
+    title: str
+    parameters: int
+    paper: dict[str, Any] | None
+    weights: dict[str, Any] | None = None
+    reach: int | None = None
+    base: str = ""
+    macs: Mapping[str, Any] | None = None
+    split_from: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The name by which a run was asked for it."""
+        return self.split_from or self.name
+
+    @property
+    def truncated(self) -> bool:
+        """Whether its outputs are cut to 8 bit instead of rounded, as the authors of its weights did."""
+        return self.weights is not None and self.weights.get("quantisation") == "truncate"
+
+    @property
+    def unverified(self) -> bool:
+        """Whether its scores come from weights that nobody vouches for."""
+        return self.weights is not None and not self.weights["verified"]
+
+
+@dataclass(frozen=True)
+class TrainingInRun:
+    """A finished training: its ``folder`` holds ``log.jsonl``; ``seconds`` is how long its last session took."""
+
+    method: str
+    trained_on: str
+    seed: int
+    folder: Path
+    seconds: float | None
+    recipe: Mapping[str, Any]
+
+
+#: What an evaluation is known by: method, training set, seed, dataset.
+EvaluationKey = tuple[str, str, int, str]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that did not finish: where it belongs in the run folder, and the error's one line."""
+
+    cell: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run: ``info`` is ``run.json`` as read, ``scores`` has the columns of :data:`SCORE_COLUMNS`.
+
+    ``evaluations`` are the folders of the finished ones: not all below ``folder`` where several runs were merged.
+    """
+
+    folder: Path
+    info: dict[str, Any]
+    methods: tuple[MethodInRun, ...]
+    datasets: tuple[DatasetInRun, ...]
+    scores: pd.DataFrame
+    failures: tuple[Failure, ...]
+    trainings: tuple[TrainingInRun, ...] = ()
+    evaluations: Mapping[EvaluationKey, Path] = field(default_factory=dict)
+
+    def restored(self, method: str, trained_on: str, seed: int, dataset: str, image: str) -> Path:
+        """Where the restored image lies; it may be gone, if somebody made room."""
+        known = self.evaluations.get((method, trained_on, seed, dataset))
+        folder = known or evaluation_folder(self.folder, method, trained_on, seed, dataset)
+        return image_file(folder, image)
+
+
+#: Goes up when the harness itself changes what a training or a score is; then every cell is done again.
+HARNESS_REVISION = 3

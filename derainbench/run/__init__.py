@@ -1,0 +1,1 @@
+"""From an order to cells, their execution, the run folder."""

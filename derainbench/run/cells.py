@@ -1,0 +1,109 @@
+"""The units of a run: one training or one evaluation each, with all that its result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from derainbench.catalogue.locate import Dataset
+from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.plugins.names import UNTRAINED
+from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.variant import Variant
+from derainbench.results.results import HARNESS_REVISION
+from derainbench.support.run_folder import evaluation_folder, training_folder
+
+_HERE = Path()
+
+#: Recipe fields that change how often a training is looked at, not what comes out of it.
+NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
+
+
+@dataclass(frozen=True)
+class TrainCell:
+    """Train a variant on a dataset's training split."""
+
+    variant: Variant
+    recipe: Recipe
+    dataset: Dataset
+    seed: int
+    precision: str
+
+    @cached_property
+    def name(self) -> str:
+        """Where it lies, relative to the run folder."""
+        return training_folder(_HERE, self.variant.name, self.dataset.name, self.seed).as_posix()
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """All that the weights depend on, as plain data."""
+        return {
+            "harness": HARNESS_REVISION,
+            "method": self.variant.name,
+            "source": self.variant.source_digest(),
+            "recipe": self.recipe.model_dump(mode="json", exclude=set(NOT_IN_RESULT)),
+            "data": self.dataset.digest("train"),
+            "precision": self.precision,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class EvalCell:
+    """Score a variant, trained by ``training`` if it trains at all, on a dataset's test split.
+
+    ``tile`` is what was asked for: a side in pixels, 0 for never, None to decide by image (:mod:`.restore`).
+    """
+
+    variant: Variant
+    training: TrainCell | None
+    dataset: Dataset
+    seed: int
+    precision: str
+    protocols: tuple[str, ...]
+    tile: int | None = None
+
+    @property
+    def trained_on(self) -> str:
+        """The dataset whose training split the weights saw, or ``untrained``."""
+        if self.training is not None:
+            return self.training.dataset.name
+        return self.variant.weights.trained_on if self.variant.weights else UNTRAINED
+
+    @cached_property
+    def name(self) -> str:
+        """Where it lies, relative to the run folder."""
+        folder = evaluation_folder(_HERE, self.variant.name, self.trained_on, self.seed, self.dataset.name)
+        return folder.as_posix()
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """All that the scores depend on, as plain data."""
+        inputs = {
+            "harness": HARNESS_REVISION,
+            "method": self.variant.name,
+            "source": self.variant.source_digest(),
+            "training": key_of(self.training) if self.training else None,
+            "weights": self.variant.weights.sha256 if self.variant.weights else None,
+            "data": self.dataset.digest("test"),
+            "protocols": {name: PROTOCOLS[name].revision for name in self.protocols},
+            "precision": self.precision,
+        }
+        # Named only where they change a score, so that the keys of all other cells stay what they were.
+        if self.variant.quantisation != "round":
+            inputs["quantisation"] = self.variant.quantisation
+        if self.tile and self.variant.skeleton().reach is None:
+            inputs["tile"] = self.tile
+        return inputs
+
+
+Cell = TrainCell | EvalCell
+
+
+def key_of(cell: Cell) -> str:
+    """Hash of everything the cell's result depends on."""
+    return hashlib.sha256(json.dumps(cell.inputs, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,61 @@
+"""What the words on the command line of ``derainbench run`` choose: methods, datasets, a recipe, protocols, seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from derainbench.catalogue.cards import all_cards
+from derainbench.catalogue.locate import Dataset, checked_root, locate, select
+from derainbench.errors import UserError
+from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, get_protocol
+from derainbench.plugins.registry import Registry
+from derainbench.plugins.variant import Variant
+from derainbench.support.words import split_list, whole_number
+
+
+def choose_variants(registry: Registry, words: str, baseline: str | None) -> list[Variant]:
+    """The variants named, each once, after the baseline where one is wanted; ``all`` is every method that works."""
+    names = split_list(words)
+    if not names:
+        raise UserError("no method is chosen; give --methods names separated by commas, or all")
+    asked = [] if baseline is None else [baseline]
+    for name in names:
+        asked += registry.working() if name == "all" else [name]
+    variants = [registry.variant(name) for name in asked]
+    return list({variant.name: variant for variant in variants}.values())
+
+
+def choose_datasets(words: str, cards: Sequence[Path], data_root: Path | None) -> list[Dataset]:
+    """The datasets named, found below the data root or made; ``cards`` are further ones, of the user's own."""
+    return select(words, all_cards(cards), checked_root(data_root))
+
+
+def dataset_finder(cards: Sequence[Path], data_root: Path | None) -> Callable[[str], Dataset | None]:
+    """A function that gives the dataset of a card's name if its files are here, otherwise None."""
+    known = all_cards(cards)
+    return lambda name: locate(known[name], data_root) if name in known else None
+
+
+def choose_recipe(word: str, device: str, datasets: Sequence[Dataset]) -> tuple[str, str]:
+    """The recipe's name or file, and in brackets why ``auto`` means it: the paper's on a GPU and real datasets."""
+    if word != "auto":
+        return word, ""
+    if device != "cpu" and not any(dataset.card.embedded for dataset in datasets):
+        return "paper", " (default for a GPU and real datasets)"
+    return "quick", " (default for no GPU, or embedded datasets)"
+
+
+def choose_protocols(words: str, before: Sequence[str]) -> list[str]:
+    """The protocols that the run has already and those named, or the default ones where none is."""
+    asked = [get_protocol(name).name for name in split_list(words)] or DEFAULT_PROTOCOLS
+    return list(dict.fromkeys([*before, *asked]))
+
+
+def choose_seeds(words: str) -> list[int]:
+    """Whole numbers below 2**63, each once."""
+    seeds = [whole_number(part, 2**63 - 1) for part in split_list(words)]
+    known = [seed for seed in seeds if seed is not None]
+    if not known or len(known) < len(seeds):
+        raise UserError(f"--seeds {words!r}: give whole numbers from 0 to 2**63 - 1, separated by commas")
+    return list(dict.fromkeys(known))

@@ -1,0 +1,87 @@
+"""What ``derainbench run`` does with its plan: show it, or carry it out."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from derainbench.catalogue.locate import same_files
+from derainbench.catalogue.manifest import keep_manifests
+from derainbench.engine.device import describe_machine
+from derainbench.plugins.names import UNPROCESSED
+from derainbench.results.load import load_results
+from derainbench.results.results import Results
+from derainbench.run.choices import dataset_finder
+from derainbench.run.console import ConsoleWatcher, look_at_training_sets, print_plan
+from derainbench.run.cost import costs_of
+from derainbench.run.description import describe_run, merge, restated, splits_of
+from derainbench.run.execute import Outcome, execute
+from derainbench.run.input_checks import with_input_checks
+from derainbench.run.plan import Planned
+from derainbench.run.suite import Measurement
+from derainbench.run.suite_grid import SuiteGrid
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a plan; ``notices`` are what has to be known about the numbers."""
+
+    folder: Path
+    outcome: Outcome
+    results: Results
+    notices: Sequence[str] = field(default_factory=list)
+
+
+def show(planned: Planned) -> None:
+    """Print the plan: a line a cell, what it is for and what it would cost."""
+    grid = planned.grid
+    rows = {cell.name: grid.rows(cell) for cell in planned.cells} if isinstance(grid, SuiteGrid) else {}
+    places = {name: _places(of) for name, of in rows.items() if of}
+    to_do = planned.to_do()
+    costs = costs_of(to_do, planned.engine)
+    print_plan(planned.cells, planned.statuses, costs.words, places)
+    if to_do:
+        print(costs.summary)
+    for problem in planned.lacking():
+        print(f"note: {problem}")
+    print(f"{len(planned.cells)} cells, {len(to_do)} to do")
+
+
+def carry_out(planned: Planned, debug: bool) -> Done:
+    """Do what is missing or changed. :class:`UserError` where its data or weights are not on this machine."""
+    if not planned.store.folder.exists():
+        planned.check()  # otherwise below; here, so that a mistake leaves no folder behind
+    order, store = planned.order, planned.store
+    options = same_files(order.card, order.data_root)
+    seen = look_at_training_sets(planned.cells, dataset_finder(order.card, order.data_root), options)
+    with store.locked():
+        # What is there is worked out again: a cell that was finished meanwhile would be begun anew.
+        planned = planned.looked_at_again()
+        planned.check()
+        store.refuse_links(["manifests", *(f"{cell.name}/images" for cell in planned.cells)])
+        grid, cells = planned.grid, planned.cells
+        command = shlex.join(["derainbench", *sys.argv[1:]])
+        info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)
+        if isinstance(grid, SuiteGrid):
+            info["suite"] = grid.description()
+        before = store.read_info()
+        merged = merge(before if before is None else restated(before, grid), info)
+        keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
+        store.write_info(merged)
+        with ConsoleWatcher(debug=debug) as watcher:
+            outcome = execute(cells, planned.statuses, store, planned.engine, watcher, order.workers)
+        results = load_results(store.folder)
+        merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
+        store.write_info(merged)
+    # what was seen in training is said under the table; what nobody looked at is not
+    unread = [entry for entry in seen if entry["shared"] is None]
+    checks = [entry["notice"] for entry in [*unread, *merged["input_checks"]] if entry["notice"]]
+    return Done(store.folder, outcome, results, [*info["notices"], *checks])
+
+
+def _places(rows: Sequence[Measurement]) -> str:
+    """What a cell is for: ``nasnet/7 NASNet, nasnet/9 NASNet``."""
+    return ", ".join(dict.fromkeys(row.wanted.place for row in rows if row.wanted is not None))

@@ -1,0 +1,109 @@
+"""What a run is asked for: variants, datasets and seeds under one recipe, and the cells which that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from derainbench.catalogue.locate import Dataset
+from derainbench.errors import UserError
+from derainbench.plugins.recipe_book import RecipeBook
+from derainbench.plugins.variant import Variant
+from derainbench.run.cells import Cell, EvalCell, TrainCell
+
+
+class Plan(Protocol):
+    """What a run is asked for, however it was asked: :class:`Grid`, or a suite's :class:`.suite_plan.SuiteGrid`."""
+
+    @property
+    def variants(self) -> Sequence[Variant]: ...
+    @property
+    def datasets(self) -> Sequence[Dataset]: ...
+    @property
+    def book(self) -> RecipeBook: ...
+    @property
+    def seeds(self) -> Sequence[int]: ...
+    @property
+    def protocols(self) -> Sequence[str]: ...
+    @property
+    def precision(self) -> str: ...
+
+    def cells(self) -> list[Cell]:
+        """Every cell, each training before the evaluations that need it. :class:`UserError` where that cannot be."""
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What differs from what was published, as :meth:`.recipes.RecipeBook.changes` says it."""
+
+    def row_recipe(self, cell: TrainCell) -> Mapping[str, Any]:
+        """The fields in which the published recipe of a cell is not its method's own."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """``cross`` tests every training on every dataset; otherwise each is tested on the one it was trained on.
+
+    ``tile`` is the side of tiles in evaluations, 0 for never, None to decide by image.
+    """
+
+    variants: Sequence[Variant]
+    datasets: Sequence[Dataset]
+    book: RecipeBook
+    seeds: Sequence[int]
+    protocols: Sequence[str]
+    precision: str
+    cross: bool = False
+    tile: int | None = None
+
+    def cells(self) -> list[Cell]:
+        """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
+
+        A variant that does not train is evaluated once, whatever the seeds. A dataset without training images is only
+        tested on, one without test images only trained on; :class:`UserError` where that leaves a variant untrained or
+        untested.
+        """
+        cells: list[Cell] = []
+        trained_on = [dataset for dataset in self.datasets if dataset.has("train")]
+        tested_on = [dataset for dataset in self.datasets if dataset.has("test")]
+        for dataset in self.datasets:
+            if dataset not in tested_on and not (self.cross and tested_on):
+                raise UserError(
+                    f"dataset {dataset.name!r} has no test images in {dataset.root} (layout {dataset.layout.name!r}); "
+                    "add them, or a dataset to test on and --cross, or leave the dataset out"
+                )
+        for variant in self.variants:
+            if not variant.trainable:
+                cells += [self._evaluation(variant, None, test, 0) for test in tested_on]
+                continue
+            if len(trained_on) < len(self.datasets) and not (self.cross and trained_on):
+                (tested, *_) = [dataset.name for dataset in self.datasets if dataset not in trained_on]
+                raise UserError(
+                    f"{variant.name} cannot be trained on {tested!r}, which has test images only; "
+                    "add a dataset to train on and --cross, or use published weights as in NAME@TAG"
+                )
+            for dataset in trained_on:
+                recipe = self.book.recipe(variant.method, variant.method.published_recipe(dataset.name))
+                for seed in self.seeds:
+                    training = TrainCell(variant, recipe, dataset, seed, self.precision)
+                    tests = tested_on if self.cross else [dataset]
+                    cells += [training, *(self._evaluation(variant, training, test, seed) for test in tests)]
+        return cells
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What differs from the published recipes of the methods that train."""
+        methods = {variant.method.name: variant.method for variant in self.variants if variant.trainable}
+        trained_on = [dataset.name for dataset in self.datasets if dataset.has("train")]
+        found = [
+            change
+            for method in methods.values()
+            for published in dict.fromkeys(method.published_recipe(name) for name in trained_on)
+            for change in self.book.changes(method, published)
+        ]
+        return [change for n, change in enumerate(found) if change not in found[:n]]
+
+    def row_recipe(self, cell: TrainCell) -> Mapping[str, Any]:
+        """None: each method is trained as its own paper says."""
+        return {}
+
+    def _evaluation(self, variant: Variant, training: TrainCell | None, test: Dataset, seed: int) -> EvalCell:
+        return EvalCell(variant, training, test, seed, self.precision, tuple(self.protocols), self.tile)

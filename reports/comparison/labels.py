@@ -1,0 +1,45 @@
+"""What methods are called where readers see them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from derainbench.results.results import MethodInRun, Results
+
+
+def short_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """``labels`` without the words in parentheses at their ends, where they stay different without them."""
+    cut = [re.sub(r"(?<=\S)\s+\([^()]*\)\s*$", "", label) for label in labels]
+    # a label that is another one cut would make two rows look alike
+    often = Counter([*cut, *labels])
+    return tuple(
+        short if often[short] == 1 + (short == label) else label for short, label in zip(cut, labels, strict=True)
+    )
+
+
+def method_labels(methods: Iterable[MethodInRun]) -> dict[str, str]:
+    """A unique label for each method: its title; with the options of its name where several share the title."""
+    methods = tuple(methods)
+    titles = Counter(method.title for method in methods)
+    labels = {}
+    for method in methods:
+        options = re.match(r"[^\s\[@]*([\[@]\S*)", method.name)  # not what stands behind, which the title has too
+        alone = titles[method.title] == 1
+        labels[method.name] = method.title if alone or not options else f"{method.title} {options[1]}"
+    repeated = Counter(labels.values())
+    return {name: label if repeated[label] == 1 else f"{label} ({name})" for name, label in labels.items()}
+
+
+def with_distinct_titles(results: Results) -> Results:
+    """The same run, where datasets that share a title, as those made with one preset do, have their name in it too."""
+    titles = Counter(dataset.title for dataset in results.datasets)
+    if all(count == 1 for count in titles.values()):
+        return results
+    datasets = (
+        dataset if titles[dataset.title] == 1 else replace(dataset, title=f"{dataset.title} ({dataset.name})")
+        for dataset in results.datasets
+    )
+    return replace(results, datasets=tuple(datasets))

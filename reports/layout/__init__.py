@@ -1,0 +1,1 @@
+"""What two formats share: panels that fit, lines of statistics and of published tables."""

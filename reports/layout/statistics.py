@@ -1,0 +1,120 @@
+"""How statistics are set, for LaTeX and Markdown: a line a method with both metrics' intervals, then sentences."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+from derainbench.results.results import DatasetInRun
+from derainbench.stats import Interval, Refusal, comparison_words
+
+from ..comparison.cells import DIGITS, METRICS, Column, ComparisonTable, Metric, printed
+from ..comparison.statistics import DatasetStatistics, by_mean
+from ..content import Content
+
+#: What stands beside the tests in words, which are long.
+WHERE_OTHERS = "all other pairs, and protocols, are in results.json"
+
+
+@dataclass(frozen=True)
+class SetInterval:
+    """A mean and its interval's ends as printed; all empty where the interval was refused."""
+
+    mean: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
+class SetLine:
+    """A method's images and scenes that count (those of PSNR), and its intervals, one a metric."""
+
+    label: str
+    images: str
+    scenes: str
+    intervals: tuple[SetInterval, ...]
+
+
+@dataclass(frozen=True)
+class SetDataset:
+    """A dataset under one protocol; ``said`` has the metrics of which the same can be said, and the sentences."""
+
+    dataset: DatasetInRun
+    lines: tuple[SetLine, ...]
+    said: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is an interval at all."""
+        return any(interval.mean for line in self.lines for interval in line.intervals)
+
+
+@dataclass(frozen=True)
+class SetStatistics:
+    """The statistics of one protocol. ``refused`` are sentences on the intervals that are not there."""
+
+    protocol: str
+    title: str
+    datasets: tuple[SetDataset, ...]
+    refused: tuple[str, ...]
+
+
+def set_statistics(content: Content) -> tuple[SetStatistics, ...]:
+    """The statistics of each comparison of a report that has any; tests in words under the first protocol only."""
+    every = [each for table in content.tables if (each := _of_protocol(table, content)).datasets]
+    silent = (replace(each, datasets=tuple(replace(of, said=()) for of in each.datasets)) for each in every[1:])
+    return (*every[:1], *silent)
+
+
+def leader_words(content: Content, table: ComparisonTable, column: Column) -> str:
+    """A sentence on the best of a column against the next best; empty where there is nothing to compare."""
+    place = (column.dataset.name, table.protocol)
+    found = content.statistics.get((*place, column.metric))
+    if found is None or found.best is None or len(found.labels) < 2:
+        return ""
+    order = by_mean(content.grids[place].values(column.metric))
+    second = next((line for line in order if line != found.best and line not in found.seen), None)
+    if second is None:
+        return ""
+    i, j = min(found.best, second), max(found.best, second)
+    pair = found.pairs[i, j]
+    if isinstance(pair, Refusal):
+        return f"{found.names[found.best]} is not tested against {found.names[second]}: {pair.reason}."
+    unit = "dB" if column.metric == "psnr" else ""
+    return comparison_words(found.names[i], found.names[j], pair, unit, DIGITS[column.metric])
+
+
+def _of_protocol(table: ComparisonTable, content: Content) -> SetStatistics:
+    datasets = []
+    refused: dict[str, dict[str, None]] = defaultdict(dict)
+    for dataset in dict.fromkeys(column.dataset.name for column in table.columns):
+        found = [content.statistics.get((dataset, table.protocol, metric)) for metric in METRICS]
+        both = [each for each in found if each is not None]
+        if len(both) == len(METRICS):
+            datasets.append(_of_dataset(content.grids[dataset, table.protocol].dataset, both))
+            for each in both:
+                for interval in each.intervals:
+                    if isinstance(interval, Refusal):
+                        refused[interval.reason][datasets[-1].dataset.title] = None
+    sentences = tuple(f"No interval, {reason}: {', '.join(titles)}." for reason, titles in refused.items())
+    return SetStatistics(table.protocol, table.title, tuple(datasets), sentences)
+
+
+def _of_dataset(dataset: DatasetInRun, found: list[DatasetStatistics]) -> SetDataset:
+    lines = []
+    for number, label in enumerate(found[0].labels):
+        intervals = [each.intervals[number] for each in found]
+        known = next((interval for interval in intervals if isinstance(interval, Interval)), None)
+        counts = ("", "") if known is None else (f"{known.images:,}", f"{known.clusters:,}")
+        lines.append(SetLine(label, *counts, tuple(map(_interval, intervals, METRICS))))
+    said: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for each in found:
+        said[each.sentences].append(each.metric.upper())
+    words = tuple((" and ".join(metrics), sentences) for sentences, metrics in said.items() if sentences)
+    return SetDataset(dataset, tuple(lines), words)
+
+
+def _interval(interval: Interval | Refusal, metric: Metric) -> SetInterval:
+    if isinstance(interval, Refusal):
+        return SetInterval("", "", "")
+    return SetInterval(*(printed(value, metric) for value in (interval.mean, interval.low, interval.high)))

@@ -1,0 +1,114 @@
+"""A whole run small enough to be made many times: a tiny method, a tiny dataset, a tiny recipe."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.tiny_card import CARD
+
+PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
+
+RECIPE = """
+base = "quick"
+steps = 40
+batch = 2
+patch = 16
+lr = 5e-3
+validation = 0.3
+validate_every = 20
+checkpoint_every = 10
+"""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A folder with a card, its images, a recipe, and the command line that uses them."""
+
+    folder: Path
+
+    def arguments(self, methods: str = "tinycnn[dropout=0.1]", out: str = "run", **more: str) -> list[str]:
+        """The arguments of ``derainbench run``."""
+        fixed = {"methods": methods, "datasets": "tiny", "card": "card.toml", "plugin": str(PLUGIN), "out": out}
+        options = {"recipe": "tiny.toml", "device": "cpu", **fixed, **more}
+        return ["run", *(part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value))]
+
+    def popen(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
+        """Start derainbench in this folder."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "derainbench", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """One thread, and a cache of its own."""
+        return {**os.environ, "OMP_NUM_THREADS": "1", "DERAINBENCH_CACHE": str(self.folder / "cache")}
+
+    def process(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run derainbench in this folder, in a process of its own, to its end."""
+        process = self.popen(arguments)
+        out, err = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def __call__(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """The same within this process, which saves importing torch each time."""
+        from derainbench.cli.main import main
+
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["derainbench", *arguments])
+            patch.setenv("DERAINBENCH_CACHE", self.environment["DERAINBENCH_CACHE"])
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
+                main()
+        return subprocess.CompletedProcess(arguments, int(stop.value.code or 0), out.getvalue(), err.getvalue())
+
+    def edit(self, name: str, change: Callable[[str], str]) -> None:
+        """Change a text file."""
+        path = self.folder / name
+        path.write_text(change(path.read_text()))
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    """Write an 8-bit image."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """Six training pairs of three scenes and two test pairs, about 20 pixels a side."""
+    random = np.random.default_rng(0)
+    data = tmp_path / "data"
+
+    def pair(split: str, scene: str, rains: Sequence[str], shape: tuple[int, int]) -> None:
+        clean = np.kron(random.integers(30, 200, (shape[0] // 4, shape[1] // 4, 3)), np.ones((4, 4, 1))).astype(
+            np.uint8
+        )
+        save(data / split / "clean" / f"{scene}.png", clean)
+        for rain in rains:
+            streaks = 50 * (random.random((*clean.shape[:2], 1)) > 0.9)
+            save(data / split / "rainy" / f"{scene}{rain}.png", (clean + streaks).astype(np.uint8))
+
+    for scene in ("a", "b", "c"):
+        pair("train", scene, ("-1", "-2"), (24, 28))
+    for scene in ("x", "y"):
+        pair("test", scene, ("",), (20, 24))
+    (tmp_path / "card.toml").write_text(CARD)
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    return Workshop(tmp_path)
