@@ -15,7 +15,7 @@ from derainbench.reports.comparison.costs import HEADERS, cost_tables
 from derainbench.reports.figures import figure_charts
 from derainbench.reports.latex.environment import latex_environment
 from derainbench.reports.page.html import page_environment
-from derainbench.reports.published.counted_figures import figures_of
+from derainbench.reports.published.module_figures import figures_of
 from derainbench.reports.text.markdown import costs_markdown, escape
 
 NAME = "a_b&c<script>"

@@ -20,7 +20,7 @@ from derainbench.reports.content import report_of
 from derainbench.results.results import SCORE_COLUMNS, Results
 from derainbench.run import store
 
-STORED = sorted((Path(__file__).parent / "data").glob("run-schema-*"))
+STORED = sorted((Path(__file__).parents[1] / "data").glob("run-schema-*"))
 RULE = (
     "a run that an older version wrote is no longer read as it was written: mend the reader, do not touch the stored "
     "run. If the layout must change so that older readers would misread it, raise SCHEMA and store a run of the new "

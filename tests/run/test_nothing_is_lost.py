@@ -17,7 +17,10 @@ from derainbench.run import command as run_command
 from derainbench.run.execute import execute
 from derainbench.support.run_folder import image_file
 
-HEAD = "import torch, sys\nfrom derainbench.plugins.method import Derainer, Method\nfrom derainbench.plugins.recipe import Recipe\n"
+HEAD = (
+    "import torch, sys\nfrom derainbench.plugins.method import Derainer, Method\n"
+    "from derainbench.plugins.recipe import Recipe\n"
+)
 
 
 def odd(workshop, body: str) -> list[str]:

@@ -13,11 +13,11 @@ from derainbench.stats import (
     Ranks,
     Refusal,
     comparison_words,
-    listed,
     over_seeds,
     p_words,
     rank_words,
 )
+from derainbench.support.words import listed
 
 PAIR = Paired(93, 0, 7, 1.2345, 1.1, 1e-9, 0.9, 91, 91)
 
@@ -60,6 +60,7 @@ def test_missing_images_are_said() -> None:
         (1.0, "p = 1.000"),
     ],
 )
+from derainbench.support.words import listed
 def test_p(p: float, text: str) -> None:
     assert p_words(p) == text
 
@@ -110,6 +111,7 @@ def test_seeds() -> None:
         ([37.5, 37.5], "2 seeds of the same score"),
     ],
 )
+from derainbench.support.words import listed
 def test_seeds_refuse(values: list[float], reason: str) -> None:
     found = over_seeds(values)
     assert isinstance(found, Refusal)
