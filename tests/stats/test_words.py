@@ -60,7 +60,6 @@ def test_missing_images_are_said() -> None:
         (1.0, "p = 1.000"),
     ],
 )
-from derainbench.support.words import listed
 def test_p(p: float, text: str) -> None:
     assert p_words(p) == text
 
@@ -111,7 +110,6 @@ def test_seeds() -> None:
         ([37.5, 37.5], "2 seeds of the same score"),
     ],
 )
-from derainbench.support.words import listed
 def test_seeds_refuse(values: list[float], reason: str) -> None:
     found = over_seeds(values)
     assert isinstance(found, Refusal)
