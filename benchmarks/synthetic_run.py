@@ -62,7 +62,7 @@ def write_run(folder: Path, size: Size) -> Path:
                 here.mkdir(parents=True)
                 psnr = difficulty + number * 0.7 + (liking + random.normal(0, 0.1, size.images) if number else 0.0)
                 _scores(names, psnr, size.protocols).to_parquet(here / "scores.parquet")
-                (here / "done.json").write_text(json.dumps({"inputs": inputs}), encoding="utf-8")
+                (here / "done.json").write_text(json.dumps({"key": "k", "inputs": inputs}), encoding="utf-8")
                 cells.append(
                     {
                         "kind": "eval",

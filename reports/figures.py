@@ -158,10 +158,10 @@ def _scatters(
     scores = [finite_mean(column.tolist())[0] for column in grid.psnr.T[list(lines)]]  # NaN as in the table
     no_mean = [label for label, score in zip(labels, scores, strict=True) if math.isnan(score)]
     costs: dict[str, list[float | None]] = {"parameters": [float(method.parameters) for method in methods]}
-    sizes = {(each.macs["height"], each.macs["width"]) for each in methods if each.macs}
+    sizes = {(each.macs.height, each.macs.width) for each in methods if each.macs}
     if len(sizes) == 1:  # counts for images of different sizes do not compare
         costs["MACs"] = [
-            float(each.macs["macs"]) if each.macs else 0.0 if not each.parameters else None for each in methods
+            float(each.macs.macs) if each.macs else 0.0 if not each.parameters else None for each in methods
         ]
     found = []
     for kind, values in costs.items():

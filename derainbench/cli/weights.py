@@ -12,7 +12,7 @@ from derainbench.cli.options import JsonOption, PluginOption, out_folder
 from derainbench.errors import UserError
 
 if TYPE_CHECKING:
-    from derainbench.images.tensors import Quantisation
+    from derainbench.images.quantisation import Quantisation
 
 
 class QuantisationChoice(StrEnum):

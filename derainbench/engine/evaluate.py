@@ -15,7 +15,8 @@ from derainbench.catalogue.pairing import Pair
 from derainbench.engine.partial_scores import PartialScores
 from derainbench.engine.restore import restorer, tile_side
 from derainbench.images.decode import png_bytes, read_pair
-from derainbench.images.tensors import Quantisation, to_array, to_tensor
+from derainbench.images.quantisation import Quantisation
+from derainbench.images.tensors import to_array, to_tensor
 from derainbench.metrics.scores import score_all
 from derainbench.plugins.method import Derainer
 from derainbench.support.atomic import write_atomic

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from derainbench.images.decode import Array
-
-#: How values in [0, 1] become whole grey levels. ``truncate`` is what ``uint8(255 * x)`` does, a common slip in code
-#: that writes results: half a level darker on average, 0.17 dB at 37.5 dB.
-Quantisation = Literal["round", "truncate"]
+from derainbench.images.quantisation import Quantisation
 
 
 def to_tensor(image: Array) -> Tensor:

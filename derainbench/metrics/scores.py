@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from derainbench.errors import UserError
-from derainbench.images.tensors import Quantisation, grey_levels
+from derainbench.images.quantisation import Quantisation
+from derainbench.images.tensors import grey_levels
 from derainbench.metrics.protocols import Protocol, get_protocol
 from derainbench.metrics.ssim import GAUSSIAN_11, GAUSSIAN_11_FLOAT32, UNIFORM_7, downsampled, mean_ssim
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from derainbench.images.tensors import Quantisation
+from derainbench.images.quantisation import Quantisation
 from derainbench.metrics.losses import Loss
 from derainbench.plugins.recipe import Recipe
 

@@ -17,7 +17,7 @@ from torch.nn.modules.module import (
 from torch.nn.parameter import is_lazy
 
 from derainbench.errors import FOREIGN, UserError, one_line
-from derainbench.images.tensors import Quantisation
+from derainbench.images.quantisation import Quantisation
 from derainbench.plugins.code_digest import code_digest
 from derainbench.plugins.method import Derainer, Method, Weights
 from derainbench.plugins.names import ParsedName

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from derainbench.errors import UserError
-from derainbench.images.tensors import Quantisation
+from derainbench.images.quantisation import Quantisation
 from derainbench.plugins.method import Method, Weights
 from derainbench.plugins.names import UNTRAINED, ParsedName, parse_name
 from derainbench.plugins.variant import Variant, choose, find_tagged, tagged

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from derainbench.errors import UserError, did_you_mean
 from derainbench.results.merging import run_names
-from derainbench.results.recorded_inputs import differences, done_record, evaluation_inputs
+from derainbench.results.recorded_inputs import differences, evaluation_inputs, machine_of
 from derainbench.results.results import Results
 from derainbench.stats import Paired, Refusal, adjusted_family, paired_test
 from derainbench.support.run_folder import evaluation_folder, training_folder
@@ -112,7 +112,7 @@ def compare_runs(first: Results, second: Results, protocol: str | None = None) -
 
 def _protocols(results: Results) -> list[str]:
     scored = set(results.scores["protocol"].unique())
-    planned = [name for name in results.info.get("protocols", ()) if name in scored]
+    planned = [name for name in results.info.protocols if name in scored]
     return list(dict.fromkeys([*planned, *sorted(scored)]))
 
 
@@ -126,11 +126,11 @@ def _failed(results: Results) -> dict[Place, str]:
     """Why evaluations have no scores: their error, or that of their training."""
     errors = {failure.cell: failure.error for failure in results.failures}
     here, failed = Path(), dict[Place, str]()
-    for cell in results.info.get("cells", ()):
-        if cell["kind"] == "eval":
-            place = (cell["method"], cell["trained_on"], cell["dataset"])
-            evaluation = evaluation_folder(here, place[0], place[1], cell["seed"], place[2])
-            training = training_folder(here, place[0], place[1], cell["seed"])
+    for cell in results.info.cells:
+        if cell.trained_on is not None:
+            place = (cell.method, cell.trained_on, cell.dataset)
+            evaluation = evaluation_folder(here, place[0], place[1], cell.seed, place[2])
+            training = training_folder(here, place[0], place[1], cell.seed)
             error = errors.get(evaluation.as_posix()) or errors.get(training.as_posix())
             if error:
                 failed.setdefault(place, error)
@@ -214,7 +214,7 @@ def _causes(
     for pair in pairs:
         keys = [(method, trained_on, seed, dataset) for seed in pair]
         records = [evaluation_inputs(run, key) for run, key in zip(runs, keys, strict=True)]
-        machines = [done_record(run, key).get("made_on", {}) for run, key in zip(runs, keys, strict=True)]
+        machines = [machine_of(run, key) for run, key in zip(runs, keys, strict=True)]
         said += [*differences(*records), *(f"machine: {words}" for words in differences(*machines))]
     return tuple(dict.fromkeys(said))
 
@@ -223,11 +223,11 @@ def _circumstances(first: Results, second: Results) -> tuple[str, ...]:
     """What the runs say of themselves: recipe, precision, versions, machine."""
     records = [
         {
-            "derainbench": run.info.get("derainbench"),
-            "recipe": run.info.get("recipe", {}).get("name") if run.info.get("recipes") != {} else "none was used",
-            "precision": run.info.get("precision"),
-            **{f"version of {name}": value for name, value in run.info.get("versions", {}).items()},
-            **{f"machine: {name}": value for name, value in run.info.get("machine", {}).items()},
+            "derainbench": run.info.derainbench,
+            "recipe": run.info.recipe.name if run.info.recipes != {} else "none was used",
+            "precision": run.info.precision,
+            **{f"version of {name}": value for name, value in run.info.versions.items()},
+            **{f"machine: {name}": value for name, value in run.info.machine.items()},
         }
         for run in (first, second)
     ]

@@ -27,98 +27,126 @@ from derainbench.results.results import (
     TestPair,
     TrainingInRun,
 )
-from derainbench.support.atomic import read_json, storage_error
+from derainbench.results.run_info import (
+    CellInfo,
+    CellInputs,
+    DatasetInfo,
+    DoneCell,
+    MethodInfo,
+    RunInfo,
+    read_done,
+    read_failed,
+    read_info,
+    recipe_of,
+)
+from derainbench.support.atomic import storage_error
 from derainbench.support.run_folder import training_folder
-
-#: The version of everything in a run folder. Goes up when an older reader could misread a newer folder. All
-#: versions from 1 are read, only this one is added to.
-SCHEMA = 1
 
 
 def load_results(folder: Path) -> Results:
     """A run as plain data. :class:`UserError` where the folder is no run, or of another version, or damaged."""
     if not (folder / "run.json").is_file():
         raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
-    info = _checked_info(folder / "run.json", oldest=1)
+    info = read_info(folder / "run.json")
+    _check_protocols(folder / "run.json", info)
     failures, trainings = [], []
-    tables: list[tuple[dict[str, Any], pa.Table]] = []
+    tables: list[tuple[CellInfo, pa.Table]] = []
     evaluations: dict[EvaluationKey, Path] = {}
-    recipes = {cell["folder"]: cell.get("recipe") for cell in info["cells"] if cell["kind"] == "train"}
-    datasets = {dataset["name"]: dataset for dataset in info["datasets"]}
-    weights = {method["name"]: method["weights"]["sha256"] for method in info["methods"] if method.get("weights")}
-    for cell in info["cells"]:
-        place = folder / cell["folder"]
+    datasets = {dataset.name: dataset for dataset in info.datasets}
+    weights = {method.name: method.weights.sha256 for method in info.methods if method.weights is not None}
+    for cell in info.cells:
+        place = _place(folder, cell)
         if (place / "failed.json").exists():
-            failures.append(Failure(cell["folder"], printable(str(read_json(place / "failed.json")["error"]))))
-        elif cell["kind"] == "train" and (place / "done.json").exists():
-            trainings.append(_training(place, cell))
-        elif cell["kind"] == "eval" and (place / "done.json").exists():
-            done = read_json(place / "done.json")
-            old = _out_of_date(done.get("inputs", {}), datasets[cell["dataset"]], weights.get(cell["method"]))
-            old = old or _other_recipe(folder, cell, recipes, info.get("recipes", {}))
-            table, damage = _cell_scores(place, done.get("sha256"))
+            failures.append(Failure(cell.folder, printable(read_failed(place / "failed.json").error)))
+        elif (place / "done.json").exists():
+            done = read_done(place / "done.json")
+            if cell.trained_on is None:
+                recipe = done.inputs.recipe or {}
+                trainings.append(TrainingInRun(cell.method, cell.dataset, cell.seed, place, done.seconds, recipe))
+                continue
+            old = _out_of_date(done.inputs, datasets[cell.dataset], weights.get(cell.method))
+            old = old or _other_recipe(folder, cell, cell.trained_on, info)
+            table, damage = _cell_scores(place, done)
             old = old or damage
             if old or table is None:
-                failures.append(Failure(cell["folder"], f"out of date: {old}; run the command that made it again"))
+                failures.append(Failure(cell.folder, f"out of date: {old}; run the command that made it again"))
             else:
                 tables.append((cell, table))
-                evaluations[cell["method"], cell["trained_on"], cell["seed"], cell["dataset"]] = place
+                evaluations[cell.method, cell.trained_on, cell.seed, cell.dataset] = place
+    scores = _together(tables)
+    _check_values(scores, evaluations)
     return Results(
         folder=folder,
         info=info,
-        methods=tuple(_method(method) for method in info["methods"]),
-        datasets=tuple(_dataset(dataset) for dataset in info["datasets"]),
-        scores=_together(tables),
+        methods=tuple(_method(method) for method in info.methods),
+        datasets=tuple(_dataset(dataset) for dataset in info.datasets),
+        scores=scores,
         failures=tuple(failures),
         trainings=tuple(trainings),
         evaluations=evaluations,
     )
 
 
-def _method(entry: dict[str, Any]) -> MethodInRun:
+def _check_protocols(path: Path, info: RunInfo) -> None:
+    for name in info.protocols:
+        if name not in PROTOCOLS:
+            by = printable(info.derainbench or "another version")
+            raise UserError(
+                f"{path} has protocol {printable(name)!r}, which this version does not know; read it by the version "
+                f"that wrote it, derainbench {by}"
+            )
+
+
+def _place(folder: Path, cell: CellInfo) -> Path:
+    """A cell's folder. :class:`UserError` where a link on the way leads elsewhere; the run's own folder may be one."""
+    place = folder
+    for part in cell.folder.split("/"):
+        place /= part
+        if place.is_symlink():
+            raise UserError(f"{place} is a link: a run lies in its own folder alone; put a folder in its place")
+    return place
+
+
+def _method(info: MethodInfo) -> MethodInRun:
     return MethodInRun(
-        entry["name"],
-        entry["title"],
-        entry["parameters"],
-        entry["paper"],
-        entry.get("weights"),
-        entry.get("reach"),
-        entry.get("base", parse_name(entry["name"]).base),
-        entry.get("macs"),
+        info.name,
+        info.title,
+        info.parameters,
+        info.paper,
+        info.weights,
+        info.reach,
+        info.base or parse_name(info.name).base,
+        info.macs,
     )
 
 
-def _training(place: Path, cell: dict[str, Any]) -> TrainingInRun:
-    done = read_json(place / "done.json")
-    recipe = done.get("inputs", {}).get("recipe", {})
-    return TrainingInRun(cell["method"], cell["dataset"], cell["seed"], place, done.get("seconds"), recipe)
-
-
-def _out_of_date(inputs: dict[str, Any], dataset: dict[str, Any], weights: str | None) -> str:
+def _out_of_date(inputs: CellInputs, dataset: DatasetInfo, weights: str | None) -> str:
     """Why a finished evaluation does not belong beside the others, or nothing; ``weights`` is their file's sha256."""
-    now = {name: PROTOCOLS[name].revision for name in inputs.get("protocols", {}) if name in PROTOCOLS}
-    if inputs.get("data") != dataset["test_digest"]:
+    now = {name: PROTOCOLS[name].revision for name in inputs.protocols if name in PROTOCOLS}
+    if inputs.data != dataset.test_digest:
         return "the dataset's test images changed since"
-    if inputs.get("weights") != weights:
+    if inputs.weights != weights:
         return "its name stands for another weights file since"
-    if inputs.get("harness") != HARNESS_REVISION or inputs.get("protocols") != now:
+    if inputs.harness != HARNESS_REVISION or inputs.protocols != now:
         return "another version of derainbench measured it"
     return ""
 
 
-def _other_recipe(folder: Path, cell: dict[str, Any], recipes: Mapping[str, Any], of_methods: Mapping[str, Any]) -> str:
+def _other_recipe(folder: Path, cell: CellInfo, trained_on: str, info: RunInfo) -> str:
     """Why an evaluation's training does not belong under the recipe that the run names for it, or nothing."""
-    place = training_folder(Path(), cell["method"], cell["trained_on"], cell["seed"]).as_posix()
     # A training has its own since there are suites; before, all trainings of a method had one.
-    named = recipes.get(place) or of_methods.get(parse_name(cell["method"]).base)
-    training = folder / place / "done.json"
+    named = recipe_of(info, cell.method, parse_name(cell.method).base, trained_on)
+    training = training_folder(folder, cell.method, trained_on, cell.seed) / "done.json"
     if named is None or not training.exists():
         return ""
-    return "" if read_json(training).get("inputs", {}).get("recipe") == named else "the recipe changed since"
+    return "" if read_done(training).inputs.recipe == named else "the recipe changed since"
 
 
-def _cell_scores(place: Path, sha256: str | None) -> tuple[pa.Table | None, str]:
-    """The score table of a finished cell, and what is wrong with it, or nothing; older ones have no hash."""
+def _cell_scores(place: Path, done: DoneCell) -> tuple[pa.Table | None, str]:
+    """The score table of a finished cell, and what is wrong with it, or nothing; older ones have no hash.
+
+    :class:`UserError` where it is the file that was finished, and yet no such table.
+    """
     path = place / "scores.parquet"
     changed = "its scores.parquet was changed or damaged since"
     try:
@@ -127,24 +155,69 @@ def _cell_scores(place: Path, sha256: str | None) -> tuple[pa.Table | None, str]
         return None, "its scores.parquet is gone"
     except OSError as error:
         raise storage_error(path, error) from error
-    if sha256 not in (None, hashlib.sha256(content).hexdigest()):
+    if done.sha256 not in (None, hashlib.sha256(content).hexdigest()):
         return None, changed
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as file:
-            return file.read(), ""
+            table = file.read()
     except (pa.ArrowException, ValueError, OSError):
         return None, changed
+    wrong = _wrong_columns(table)
+    if wrong:
+        raise UserError(f"{path} is damaged ({wrong}); delete it and run the same command again")
+    return table, ""
 
 
-def _together(tables: Sequence[tuple[dict[str, Any], pa.Table]]) -> pd.DataFrame:
+#: What a cell's place tells.
+_PLACE = ["method", "trained_on", "seed", "dataset"]
+#: The columns of a cell's own table.
+_IN_FILE = {name: kind for name, kind in SCORE_COLUMNS.items() if name not in _PLACE}
+
+
+def _wrong_columns(table: pa.Table) -> str:
+    """Why a table is not the scores of a cell, by its columns alone; empty where it may be."""
+    for name, kind in _IN_FILE.items():
+        if name not in table.column_names:
+            if name != "tile":  # measured before there were tiles
+                return f"{name}: no such column"
+            continue
+        column = table.column(name)
+        fits = {"string": _is_text, "int64": pa.types.is_integer, "float64": pa.types.is_floating}[kind]
+        if not fits(column.type):
+            return f"{name}: of type {column.type}"
+        if column.null_count and name != "ssim":  # undefined where an image is smaller than the window
+            return f"{name}: a row without a value"
+    return ""
+
+
+def _check_values(scores: pd.DataFrame, evaluations: Mapping[EvaluationKey, Path]) -> None:
+    """:class:`UserError` for scores that nobody measured: what a metric cannot be, or one image twice."""
+    wrong = {
+        "psnr: a value that is no number": np.isnan(scores["psnr"]) | np.isneginf(scores["psnr"]),
+        "ssim: a value that is not finite": np.isinf(scores["ssim"]),
+        "protocol: one that this version does not know": ~scores["protocol"].isin([*PROTOCOLS]),
+        "image: one twice under one protocol": scores.duplicated([*_PLACE, "image", "protocol"]),
+    }
+    for what, rows in wrong.items():
+        if rows.any():
+            method, trained_on, seed, dataset = scores.loc[rows, _PLACE].iloc[0]
+            path = evaluations[str(method), str(trained_on), int(seed), str(dataset)] / "scores.parquet"
+            raise UserError(f"{path} is damaged ({what}); delete it and run the same command again")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+
+
+def _together(tables: Sequence[tuple[CellInfo, pa.Table]]) -> pd.DataFrame:
     """The score tables of cells as one, with what their places say: of thousands of cells at once, not one by one."""
     if not tables:
         return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
     lengths = [table.num_rows for _, table in tables]
     columns: dict[str, Any] = {}
     for name in SCORE_COLUMNS:
-        if name in ("method", "trained_on", "seed", "dataset"):
-            columns[name] = np.repeat([cell[name] for cell, _ in tables], lengths)
+        if name not in _IN_FILE:
+            columns[name] = np.repeat([getattr(cell, name) for cell, _ in tables], lengths)
         else:
             parts = [
                 # measured before there were tiles
@@ -155,33 +228,13 @@ def _together(tables: Sequence[tuple[dict[str, Any], pa.Table]]) -> pd.DataFrame
     return pd.DataFrame(columns).astype(SCORE_COLUMNS)
 
 
-def _dataset(entry: dict[str, Any]) -> DatasetInRun:
-    root, side_by_side = Path(entry["root"]), entry.get("side_by_side", "")
-    roles = ("rainy",) if side_by_side else ("rainy", "clean")
+def _dataset(info: DatasetInfo) -> DatasetInRun:
+    root = Path(info.root)
+    roles = ("rainy",) if info.side_by_side else ("rainy", "clean")
     test = []
-    for row in entry["test"]:
-        pair = make_pair(root, side_by_side, row["image"], row["scene"], roles, [row[role] for role in roles])
+    for row in info.test:
+        files = [row.rainy] if info.side_by_side else [row.rainy, row.clean or ""]
+        pair = make_pair(root, info.side_by_side, row.image, row.scene, roles, files)
         test.append(TestPair(pair.image, pair.scene, pair.rainy, pair.clean))
-    whole = bool(entry.get("whole", True))
-    facts = (entry["name"], entry["title"], entry["rain_model"], entry["kind"])
-    return DatasetInRun(*facts, tuple(test), whole, *(str(entry.get(name, "")) for name in ("bibtex", "other_sizes")))
-
-
-def _checked_info(path: Path, oldest: int) -> dict[str, Any]:
-    info = read_json(path)
-    schema = info.get("schema") if isinstance(info, dict) else None
-    if type(schema) is not int or not oldest <= schema <= SCHEMA:
-        by = (
-            f"derainbench {info['derainbench']}"
-            if isinstance(info, dict) and "derainbench" in info
-            else "something else"
-        )
-        raise UserError(
-            f"{path.parent} was written by {by} (schema {schema}, this one reads {SCHEMA}); "
-            "use that version for it, or give another --out"
-        )
-    kinds = {"methods": list, "datasets": list, "cells": list, "recipe": dict, "command": str, "precision": str}
-    lacking = [name for name, kind in kinds.items() if not isinstance(info.get(name), kind)]
-    if lacking:
-        raise UserError(f"{path} is damaged (it has no list of {lacking[0]}); delete it and run the same command again")
-    return dict(info)
+    facts = (info.name, info.title, info.rain_model, info.kind)
+    return DatasetInRun(*facts, tuple(test), info.whole, info.bibtex, info.other_sizes)

@@ -74,7 +74,7 @@ def run_names(folders: Sequence[Path]) -> tuple[str, ...]:
 def _check_datasets(names: Sequence[str], runs: Sequence[Results]) -> None:
     seen: dict[str, tuple[str, Any]] = {}
     for run, results in zip(names, runs, strict=True):
-        digests = {entry["name"]: entry.get("test_digest") for entry in results.info.get("datasets", ())}
+        digests = {each.name: each.test_digest for each in results.info.datasets}
         for dataset in results.datasets:
             images = digests.get(dataset.name) or tuple(pair.image for pair in dataset.test)
             first, known = seen.setdefault(dataset.name, (run, images))

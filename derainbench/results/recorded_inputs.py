@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from derainbench.results.results import EvaluationKey, Results
-from derainbench.support.atomic import read_json
+from derainbench.results.run_info import DoneCell, Scalar, read_done, recipe_of
 
 #: What nobody reads the old and the new value of: they are hashes.
 _HASHED = {
@@ -17,10 +18,10 @@ _HASHED = {
 }
 
 
-def done_record(results: Results, key: EvaluationKey) -> dict[str, Any]:
-    """``done.json`` of a finished evaluation: ``key``, ``inputs``, ``made_on`` and more; empty where there is none."""
-    folder = results.evaluations.get(key)
-    return _record(folder / "done.json") if folder is not None else {}
+def machine_of(results: Results, key: EvaluationKey) -> Mapping[str, Scalar]:
+    """What a finished evaluation was made on; empty where nobody recorded it."""
+    done = _done(results.evaluations.get(key))
+    return {} if done is None else done.made_on
 
 
 def evaluation_inputs(results: Results, key: EvaluationKey) -> dict[str, Any]:
@@ -32,42 +33,35 @@ def evaluation_inputs(results: Results, key: EvaluationKey) -> dict[str, Any]:
     """
     method, trained_on, seed, _ = key
     found = _from_run(results, method, trained_on)
-    inputs = done_record(results, key).get("inputs", {})
-    if "source" in inputs:
+    done = _done(results.evaluations.get(key))
+    if done is not None and done.inputs.source is not None:
         known = ("source", "data", "weights", "harness", "protocols", "tile", "quantisation", "precision")
-        found |= {name: inputs.get(name) for name in known}
+        found |= {name: getattr(done.inputs, name) for name in known}
     training = next(
         (t.folder for t in results.trainings if (t.method, t.trained_on, t.seed) == (method, trained_on, seed)), None
     )
-    if training is not None:
-        trained = _record(training / "done.json").get("inputs", {})
-        names = {"recipe": "recipe", "data": "training data"}
-        found |= {here: trained[there] for there, here in names.items() if there in trained}
+    trained = _done(training)
+    if trained is not None:
+        inputs = trained.inputs
+        found |= {"recipe": inputs.recipe} if inputs.recipe is not None else {}
+        found |= {"training data": inputs.data} if inputs.data is not None else {}
     return found
 
 
 def _from_run(results: Results, method: str, trained_on: str) -> dict[str, Any]:
-    info = results.info
     known = next((each for each in results.methods if each.name == method), None)
-    weights = None if known is None or known.weights is None else known.weights.get("sha256")
-    of_cell = [
-        cell["recipe"]
-        for cell in info.get("cells", ())
-        if cell["kind"] == "train" and (cell["method"], cell["dataset"]) == (method, trained_on) and "recipe" in cell
-    ]
-    of_method = info.get("recipes", {}).get("" if known is None else known.base)
+    weights = None if known is None or known.weights is None else known.weights.sha256
+    recipe = recipe_of(results.info, method, "" if known is None else known.base, trained_on)
     return {
-        "precision": info.get("precision"),
+        "precision": results.info.precision or None,
         "weights": weights,
-        "recipe": None if weights else of_cell[0] if of_cell else of_method,
+        "recipe": None if weights else recipe,
     }
 
 
-def _record(path: Any) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    record = read_json(path)
-    return dict(record) if isinstance(record, Mapping) else {}
+def _done(folder: Path | None) -> DoneCell | None:
+    path = None if folder is None else folder / "done.json"
+    return read_done(path) if path is not None and path.is_file() else None
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:

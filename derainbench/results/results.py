@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from derainbench.images.decode import Source
+from derainbench.results.run_info import MacsInfo, PaperInfo, RunInfo, WeightsInfo
 from derainbench.support.run_folder import evaluation_folder, image_file
 
 #: The score table, one row an image and protocol. ``psnr`` is in dB and may be ``inf``; ``ssim`` may be NaN. ``tile``
@@ -65,23 +66,20 @@ class DatasetInRun:
 class MethodInRun:
     """A method as this run used it. ``name`` is canonical, such as ``nasnet[attention=se]``.
 
-    ``weights`` describes the file that a tag stands for: ``tag``, ``trained_on``, ``source``, ``sha256``,
-    ``quantisation``, ``published`` scores, and ``verified``, which is False where nobody vouches for the file; None
-    where the run trained the network itself. ``reach`` is how far an output pixel can see, None for the whole image.
-    ``base`` is the name without options and tag. ``split_from`` is the name before merged runs that made it in
-    different ways got a row each, empty where none was split. ``macs`` says how many multiply-accumulates an image
-    costs: ``macs``, the ``height`` and ``width`` of the image in pixels, and the ``tool`` that counted; None where
-    nobody counted.
+    ``weights`` describes the file that a tag stands for; None where the run trained the network itself. ``reach`` is
+    how far an output pixel can see, None for the whole image. ``base`` is the name without options and tag.
+    ``split_from`` is the name before merged runs that made it in different ways got a row each, empty where none was
+    split. ``macs`` says how many multiply-accumulates an image costs; None where nobody counted.
     """
 
     name: str
     title: str
     parameters: int
-    paper: dict[str, Any] | None
-    weights: dict[str, Any] | None = None
+    paper: PaperInfo | None
+    weights: WeightsInfo | None = None
     reach: int | None = None
     base: str = ""
-    macs: Mapping[str, Any] | None = None
+    macs: MacsInfo | None = None
     split_from: str = ""
 
     @property
@@ -92,12 +90,12 @@ class MethodInRun:
     @property
     def truncated(self) -> bool:
         """Whether its outputs are cut to 8 bit instead of rounded, as the authors of its weights did."""
-        return self.weights is not None and self.weights.get("quantisation") == "truncate"
+        return self.weights is not None and self.weights.quantisation == "truncate"
 
     @property
     def unverified(self) -> bool:
         """Whether its scores come from weights that nobody vouches for."""
-        return self.weights is not None and not self.weights["verified"]
+        return self.weights is not None and not self.weights.verified
 
 
 @dataclass(frozen=True)
@@ -126,13 +124,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Results:
-    """A run: ``info`` is ``run.json`` as read, ``scores`` has the columns of :data:`SCORE_COLUMNS`.
+    """A run: ``info`` is what ``run.json`` says, ``scores`` has the columns of :data:`SCORE_COLUMNS`.
 
     ``evaluations`` are the folders of the finished ones: not all below ``folder`` where several runs were merged.
     """
 
     folder: Path
-    info: dict[str, Any]
+    info: RunInfo
     methods: tuple[MethodInRun, ...]
     datasets: tuple[DatasetInRun, ...]
     scores: pd.DataFrame

@@ -11,6 +11,7 @@ from pathlib import Path
 from derainbench.catalogue.locate import same_files
 from derainbench.catalogue.manifest import keep_manifests
 from derainbench.engine.device import describe_machine
+from derainbench.errors import printable
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.load import load_results
 from derainbench.results.results import Results
@@ -63,10 +64,9 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         planned.check()
         store.refuse_links(["manifests", *(f"{cell.name}/images" for cell in planned.cells)])
         grid, cells = planned.grid, planned.cells
-        command = shlex.join(["derainbench", *sys.argv[1:]])
-        info = describe_run(grid, cells, describe_machine(planned.engine), command, seen)
-        if isinstance(grid, SuiteGrid):
-            info["suite"] = grid.description()
+        command = printable(shlex.join(["derainbench", *sys.argv[1:]]))
+        suite = grid.description() if isinstance(grid, SuiteGrid) else None
+        info = describe_run(grid, cells, describe_machine(planned.engine), command, seen, suite)
         before = store.read_info()
         merged = merge(before if before is None else restated(before, grid), info)
         keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
@@ -77,9 +77,9 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
         store.write_info(merged)
     # what was seen in training is said under the table; what nobody looked at is not
-    unread = [entry for entry in seen if entry["shared"] is None]
-    checks = [entry["notice"] for entry in [*unread, *merged["input_checks"]] if entry["notice"]]
-    return Done(store.folder, outcome, results, [*info["notices"], *checks])
+    unread = [entry.notice for entry in seen if entry.shared is None]
+    checks = filter(None, [*unread, *(check.notice for check in merged.input_checks)])
+    return Done(store.folder, outcome, results, [*info.notices, *checks])
 
 
 def _places(rows: Sequence[Measurement]) -> str:

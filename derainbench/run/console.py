@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from derainbench.catalogue.cards import SplitName
 from derainbench.catalogue.locate import Dataset
 from derainbench.errors import printable
+from derainbench.results.run_info import SeenInfo
 from derainbench.run.cells import Cell, TrainCell
 from derainbench.run.leaks import scenes_seen_in_training
 from derainbench.run.store import Status
@@ -133,7 +134,7 @@ def read_manifests(splits: Iterable[tuple[Dataset, SplitName]]) -> None:
 
 def look_at_training_sets(
     cells: Sequence[Cell], find: Callable[[str], Dataset | None], options: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> list[SeenInfo]:
     """As :func:`.leaks.scenes_seen_in_training`, showing how far it is where images must be read for it."""
     with progress_bar() as progress:
         return scenes_seen_in_training(cells, find, options, progress)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 from derainbench.catalogue.cards import Card
-
-if TYPE_CHECKING:
-    from derainbench.results.results import Results
 from derainbench.catalogue.input_score import TOLERANCES, agrees, disagreement
+from derainbench.results.results import Results
+from derainbench.results.run_info import InputCheckInfo, RunInfo
+from derainbench.stats.means import finite_mean
 
 
-def with_input_checks(
-    info: Mapping[str, Any], results: Results, cards: Iterable[Card], unprocessed: str
-) -> dict[str, Any]:
+def with_input_checks(info: RunInfo, results: Results, cards: Iterable[Card], unprocessed: str) -> RunInfo:
     """``run.json``'s content with ``input_checks`` brought up to date for these datasets, an entry each.
 
     ``unprocessed`` names the method that returns its input. A dataset has no entry where its card says no score, or
@@ -22,14 +19,12 @@ def with_input_checks(
     """
     cards = list(cards)
     names = {card.name for card in cards}
-    checks = [check for check in info.get("input_checks", ()) if check["dataset"] not in names]
+    checks = [check for check in info.input_checks if check.dataset not in names]
     checks += [check for card in cards if (check := _check(results, card, unprocessed))]
-    return {**info, "input_checks": checks}
+    return info.model_copy(update={"input_checks": tuple(checks)})
 
 
-def _check(results: Results, card: Card, unprocessed: str) -> dict[str, Any] | None:
-    from derainbench.stats.means import finite_mean
-
+def _check(results: Results, card: Card, unprocessed: str) -> InputCheckInfo | None:
     expected, scores = card.input_score, results.scores
     if expected is None or not any(dataset.whole for dataset in results.datasets if dataset.name == card.name):
         return None  # the score of a part of the images says nothing of the others
@@ -40,4 +35,4 @@ def _check(results: Results, card: Card, unprocessed: str) -> dict[str, Any] | N
         return None
     found = {name: finite_mean(rows[name])[0] for name in TOLERANCES}
     notice = "" if agrees(expected, **found) else f"dataset {card.name}: {disagreement(expected, **found)}"
-    return {"dataset": card.name, "protocol": expected.protocol, **found, "notice": notice}
+    return InputCheckInfo(dataset=card.name, protocol=expected.protocol, notice=notice, **found)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from derainbench.catalogue.locate import Dataset
 from derainbench.errors import UserError
 from derainbench.overlap.compare import SharedScenes, shared_scenes
 from derainbench.overlap.image_sets import Progress, cache_path, kept_before, split_files
+from derainbench.results.run_info import SeenInfo
 from derainbench.run.cells import Cell, EvalCell
 
 #: Training sets with more clean images than this are not looked at unasked: reading them takes minutes. Once
@@ -23,7 +23,7 @@ def scenes_seen_in_training(
     find: Callable[[str], Dataset | None],
     options: Sequence[str] = (),
     progress: Progress = lambda what, more, total: None,
-) -> list[dict[str, Any]]:
+) -> list[SeenInfo]:
     """An entry for each training set and test set on which weights trained on it are scored, for ``run.json``.
 
     ``shared`` is how many of the ``total`` clean test images are in the training set, ``exact`` of them with the same
@@ -42,9 +42,7 @@ def scenes_seen_in_training(
                     looked.trained_here = True
                 elif cell.variant.name not in looked.published:
                     looked.published.append(cell.variant.name)
-    return [
-        {"train": names[0], "test": names[1], **_entry(looked, progress)} for names, looked in sorted(found.items())
-    ]
+    return [_entry(looked, progress) for _, looked in sorted(found.items())]
 
 
 @dataclass
@@ -63,9 +61,9 @@ class _Looked:
         return shlex.join(["derainbench", "datasets", "overlap", *sets, *self.options])
 
 
-def _entry(looked: _Looked, progress: Progress) -> dict[str, Any]:
+def _entry(looked: _Looked, progress: Progress) -> SeenInfo:
     names = looked.train.name, looked.test.name
-    unknown = {"shared": None, "exact": None, "total": None}
+    unknown = SeenInfo(train=names[0], test=names[1], shared=None, exact=None, total=None, notice="")
     try:
         images = _unread(looked)
         if images:
@@ -73,12 +71,14 @@ def _entry(looked: _Looked, progress: Progress) -> dict[str, Any]:
                 f"whether {names[0]} train has test scenes of {names[1]} was not looked at: {images} images, and "
                 f"reading them takes minutes; {looked.command} does, and runs say it from then on."
             )
-            return {**unknown, "notice": notice}
+            return unknown.model_copy(update={"notice": notice})
         found = shared_scenes(looked.train, looked.test, progress)
     except UserError as error:
-        return {**unknown, "notice": f"whether {names[0]} train has test scenes of {names[1]} is unknown: {error}."}
-    counts = {"shared": found.exact + found.near, "exact": found.exact, "total": found.total}
-    return {**counts, "notice": _notice(looked, found) if counts["shared"] else ""}
+        notice = f"whether {names[0]} train has test scenes of {names[1]} is unknown: {error}."
+        return unknown.model_copy(update={"notice": notice})
+    shared = found.exact + found.near
+    notice = _notice(looked, found) if shared else ""
+    return SeenInfo(train=names[0], test=names[1], shared=shared, exact=found.exact, total=found.total, notice=notice)
 
 
 def _notice(looked: _Looked, found: SharedScenes) -> str:

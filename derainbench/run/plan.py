@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -20,6 +19,7 @@ from derainbench.plugins.recipe_book import RecipeBook, recipe_book
 from derainbench.plugins.registry import Registry, discover
 from derainbench.plugins.variant import Variant
 from derainbench.plugins.weights_store import weights_file
+from derainbench.results.run_info import RunInfo
 from derainbench.run.cells import Cell, TrainCell
 from derainbench.run.choices import (
     choose_datasets,
@@ -74,7 +74,7 @@ class Planned:
     cells: Sequence[Cell]
     store: Store
     engine: Engine
-    before: Mapping[str, Any] | None = None
+    before: RunInfo | None = None
 
     @cached_property
     def statuses(self) -> Mapping[str, Status]:
@@ -190,7 +190,7 @@ class _Settings:
     engine: Engine
     protocols: Sequence[str]
     seeds: Sequence[int]
-    before: Mapping[str, Any] | None
+    before: RunInfo | None
 
 
 def _settings(
@@ -214,8 +214,8 @@ def _settings(
     store = Store(order.out or Path("runs") / name)
     before = store.read_info()
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
-        engine = choose_engine(order.device, before["precision"])
-    protocols = choose_protocols(order.protocols, (before or {}).get("protocols", ()))
+        engine = choose_engine(order.device, before.precision)
+    protocols = choose_protocols(order.protocols, () if before is None else before.protocols)
     asked = choose_protocols(order.protocols, ())
     if order.protocols and len(protocols) > len(asked):
         say(

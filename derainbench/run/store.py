@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from derainbench.errors import UserError, printable
-from derainbench.results.load import SCHEMA, _checked_info
+from derainbench.results import run_info
+from derainbench.results.run_info import BegunCell, CellInputs, DoneCell, FailedCell, RunInfo, as_data
 from derainbench.run.cells import Cell, TrainCell, key_of
-from derainbench.support.atomic import PART, file_hash, read_json, remove, storage_error, write_json
+from derainbench.support.atomic import PART, file_hash, remove, storage_error, write_json
 from derainbench.support.leftovers import remove_leftovers
 from derainbench.support.lock import locked
 
@@ -52,11 +52,12 @@ class Store:
         finished, begun = folder / "done.json", folder / "config.json"
         if not finished.exists() and not begun.exists():
             return Status("missing")
-        stored = read_json(finished if finished.exists() else begun)
-        if stored.get("key") != key_of(cell):
-            return Status("changed", _difference(stored.get("inputs", {}), cell.inputs))
+        done = run_info.read_done(finished) if finished.exists() else None
+        stored = done or run_info.read_begun(begun)
+        if stored.key != key_of(cell):
+            return Status("changed", _difference(stored.inputs.as_data(), cell.inputs))
         result = folder / _result_file(cell)
-        intact = finished.exists() and result.exists() and file_hash(result) == stored.get("sha256")
+        intact = done is not None and result.exists() and file_hash(result) == done.sha256
         return Status("done" if intact else "missing")
 
     def refuse_links(self, places: Iterable[str]) -> None:
@@ -84,21 +85,22 @@ class Store:
                 (folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(folder, error) from error
-        write_json(folder / "config.json", {"key": key_of(cell), "inputs": cell.inputs})
+        begun = BegunCell(key=key_of(cell), inputs=CellInputs(**cell.inputs))
+        write_json(folder / "config.json", as_data(begun))
         return folder
 
     def finish(self, cell: Cell, seconds: float, made_on: dict[str, Any]) -> None:
         """Mark a cell as done, with what it was computed on; its checkpoint has served."""
         folder = self.folder / cell.name
-        record = {
-            "key": key_of(cell),
-            "inputs": cell.inputs,
-            "sha256": file_hash(folder / _result_file(cell)),
-            "finished": _now(),
-            "seconds": round(seconds, 3),
-            "made_on": made_on,
-        }
-        write_json(folder / "done.json", record)
+        done = DoneCell(
+            key=key_of(cell),
+            inputs=CellInputs(**cell.inputs),
+            sha256=file_hash(folder / _result_file(cell)),
+            finished=_now(),
+            seconds=round(seconds, 3),
+            made_on=made_on,
+        )
+        write_json(folder / "done.json", as_data(done))
         self.tidy(cell)
 
     def tidy(self, cell: Cell) -> None:
@@ -108,7 +110,7 @@ class Store:
 
     def fail(self, cell: Cell, error: str) -> None:
         """Record why a cell did not finish. What it has, such as a checkpoint, stays."""
-        write_json(self.folder / cell.name / "failed.json", {"error": printable(error), "failed": _now()})
+        write_json(self.folder / cell.name / "failed.json", as_data(FailedCell(error=printable(error), failed=_now())))
 
     def supersede(self, cell: Cell) -> Path:
         """Move a result that no longer counts into ``superseded/``: days of training are not deleted."""
@@ -125,16 +127,14 @@ class Store:
             raise storage_error(target, error) from error
         return target
 
-    def read_info(self) -> dict[str, Any] | None:
+    def read_info(self) -> RunInfo | None:
         """``run.json``, or None in a new folder. :class:`UserError` where another version wrote it."""
         path = self.folder / "run.json"
-        return _checked_info(path, oldest=SCHEMA) if path.exists() else None
+        return run_info.read_info(path, oldest=run_info.SCHEMA) if path.exists() else None
 
-    def write_info(self, info: dict[str, Any]) -> None:
-        """Replace ``run.json``, where that says something else: it may list 100,000 images."""
-        path, described = self.folder / "run.json", {"schema": SCHEMA, **info}
-        if not path.exists() or read_json(path) != json.loads(json.dumps(described)):
-            write_json(path, described)
+    def write_info(self, info: RunInfo) -> None:
+        """Replace ``run.json``, where that says something else."""
+        run_info.write_info(self.folder / "run.json", info)
 
 
 def _result_file(cell: Cell) -> str:

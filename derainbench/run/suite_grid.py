@@ -14,6 +14,7 @@ from derainbench.errors import UserError
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.recipe_book import RecipeBook
 from derainbench.plugins.variant import Variant
+from derainbench.results.run_info import SuiteInfo, SuiteRowInfo
 from derainbench.run.cells import Cell, EvalCell, TrainCell
 from derainbench.run.suite import Measurement
 from derainbench.run.wanted import Suite
@@ -80,22 +81,22 @@ class SuiteGrid:
         wanted = self._planned[cell.name][1][0].wanted
         return wanted.recipe if wanted is not None else {}
 
-    def description(self) -> dict[str, Any]:
+    def description(self) -> SuiteInfo:
         """``run.json``'s entry: which method and datasets fill which place of which table."""
         rows = [
-            {
-                "table": m.wanted.table,
-                "row": m.wanted.row,
-                "column": m.wanted.column,
-                "method": m.variant.name,
-                "trained_on": cell.trained_on,
-                "dataset": m.tested_on,
-            }
+            SuiteRowInfo(
+                table=m.wanted.table,
+                row=m.wanted.row,
+                column=m.wanted.column,
+                method=m.variant.name,
+                trained_on=cell.trained_on,
+                dataset=m.tested_on,
+            )
             for cell, needed_by in self._planned.values()
             for m in needed_by
             if isinstance(cell, EvalCell) and cell.seed == self._first_seed(m) and m.wanted is not None
         ]
-        return {"name": self.suite.name, "rows": rows}
+        return SuiteInfo(name=self.suite.name, rows=tuple(rows))
 
     def _first_seed(self, measurement: Measurement) -> int:
         return self.seeds[0] if measurement.variant.trainable else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import SupportsFloat
 
 
@@ -18,4 +19,7 @@ def finite_mean(values: Iterable[SupportsFloat]) -> tuple[float, int]:
     infinite = len(listed) - len(finite)
     if not finite:
         return (math.inf if infinite else math.nan), infinite
-    return math.fsum(finite) / len(finite), infinite
+    try:
+        return math.fsum(finite) / len(finite), infinite
+    except OverflowError:  # of values that no metric has
+        return float(sum(map(Fraction, finite)) / len(finite)), infinite

@@ -67,13 +67,20 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
-def read_json(path: Path) -> Any:
-    """The JSON at ``path``; :class:`UserError` if it cannot be read or is not JSON."""
+def read_regular(path: Path) -> bytes:
+    """The content of a regular file; :class:`UserError` if it is none, or cannot be read."""
     try:
         _check_regular(path)
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def read_json(path: Path) -> Any:
+    """The JSON at ``path``; :class:`UserError` if it cannot be read or is not JSON."""
+    content = read_regular(path)
+    try:
+        return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not readable as JSON ({error}); delete it and run the same command again"

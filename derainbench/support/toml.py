@@ -70,18 +70,19 @@ def _holds_large_number(content: dict[str, Any]) -> bool:
 MOST = 20
 
 
-def complaints(model: type[BaseModel], error: ValidationError) -> str:
+def complaints(model: type[BaseModel], error: ValidationError, whole: str = "card") -> str:
     """What a validation of ``model`` found, on one line; an unknown key meets those of its own table.
 
     All of it, but for what goes beyond :data:`MOST`: a file of something else may have a mistake in each of its lines.
+    ``whole`` is what the file is called where a mistake is none of a single key.
     """
     found = error.errors(include_url=False)
-    shown = dict.fromkeys(_complaint(model, each) for each in found[:MOST])
+    shown = dict.fromkeys(_complaint(model, each, whole) for each in found[:MOST])
     return "; ".join([*shown, *([f"and {len(found) - MOST:,} more mistakes"] if len(found) > MOST else [])])
 
 
-def _complaint(model: type[BaseModel], error: ErrorDetails) -> str:
-    where = ".".join(_printable(str(part)) for part in error["loc"]) or "card"
+def _complaint(model: type[BaseModel], error: ErrorDetails, whole: str) -> str:
+    where = ".".join(_printable(str(part)) for part in error["loc"]) or whole
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         table = _table(model, error["loc"][:-1])

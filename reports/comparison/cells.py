@@ -77,8 +77,7 @@ class ComparisonTable:
 
 def protocols(results: Results) -> tuple[str, ...]:
     """The protocols of the run in the order of its plan, then any other that has scores."""
-    planned = [str(name) for name in results.info.get("protocols", ())]
-    return tuple(dict.fromkeys([*planned, *(str(name) for name in results.scores["protocol"].unique())]))
+    return tuple(dict.fromkeys([*results.info.protocols, *(str(name) for name in results.scores["protocol"].unique())]))
 
 
 def protocol_title(name: str) -> str:

@@ -62,16 +62,16 @@ def entries(results: Results) -> tuple[Entry, ...]:
 
 def seeds(results: Results) -> tuple[int, ...]:
     """The seeds the run was planned with, and any other that has scores."""
-    planned = [int(seed) for seed in results.info.get("seeds", ())]
+    planned = results.info.seeds
     return tuple(dict.fromkeys([*planned, *sorted(int(seed) for seed in results.scores["seed"].unique())]))
 
 
 def trained_seeds(results: Results) -> tuple[int, ...]:
     """The seeds of trainings; what is not trained stands under seed 0, which is then no seed of anything."""
-    cells = results.info.get("cells")
-    if cells is None:
+    cells = results.info.cells
+    if not cells:
         return seeds(results)
-    trained = {int(cell["seed"]) for cell in cells if cell["kind"] == "train"}
+    trained = {cell.seed for cell in cells if cell.kind == "train"}
     return tuple(seed for seed in seeds(results) if seed in trained)
 
 

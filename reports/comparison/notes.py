@@ -86,11 +86,9 @@ def _planned_seeds(results: Results, entry: Entry, dataset: DatasetInRun) -> set
     """The seeds for which the run was asked for an evaluation; none where ``run.json`` does not tell."""
     sources = entry.sources(dataset.name)
     return {
-        int(cell["seed"])
-        for cell in results.info.get("cells", ())
-        if cell["kind"] == "eval"
-        and (cell["method"], cell["dataset"]) == (entry.method.name, dataset.name)
-        and cell["trained_on"] in sources
+        cell.seed
+        for cell in results.info.cells
+        if (cell.method, cell.dataset) == (entry.method.name, dataset.name) and cell.trained_on in sources
     }
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from derainbench.results import run_info
 from derainbench.results.results import Results
+from derainbench.results.run_info import Circumstances, MergedRun, RunInfo, WeightsInfo
 from derainbench.support.words import counted, listed
 
 from .cells import protocol_title
@@ -66,25 +68,18 @@ class Provenance:
 def provenance(run: Measured) -> Provenance:
     """What ``run.json`` says about the run. Anything it leaves out is left out here too."""
     results, info = run.results, run.results.info
-    recipe: Mapping[str, Any] = info.get("recipe", {})
     changes = tuple(
-        Change(
-            str(change["method"]),
-            str(change["field"]),
-            _value(change.get("paper")),
-            _value(change.get("here")),
-            "suite" in change,
-        )
-        for change in sorted(recipe.get("changes", ()), key=_stand_ins_first)
+        Change(change.method, change.field, _value(change.paper), _value(change.here), change.suite is not None)
+        for change in sorted(info.recipe.changes, key=_stand_ins_first)
     )
     return Provenance(
         run=results.folder.resolve().name,
-        created=_moment(str(info.get("created", ""))),
+        created=_moment(info.created),
         recipe=_recipe(info),
-        comparable=bool(recipe.get("comparable", False)),
+        comparable=info.recipe.comparable,
         changes=changes,
         facts=_facts(results, run.protocols),
-        notices=tuple(str(notice) for notice in [*info.get("notices", ()), *_failed_checks(info)]),
+        notices=(*info.notices, *_failed_checks(info)),
     )
 
 
@@ -93,9 +88,9 @@ def warning_words(recipe: str) -> tuple[str, str, str]:
     return "Recipe ", recipe, ": not comparable with published numbers"
 
 
-def _stand_ins_first(change: Mapping[str, Any]) -> int:
+def _stand_ins_first(change: run_info.Change) -> int:
     """What was measured on other images is no such number at all; then other networks, then how they were trained."""
-    return 2 if "suite" not in change else int(change["field"] != "dataset")
+    return 2 if change.suite is None else int(change.field != "dataset")
 
 
 def _adapted(changes: Sequence[Change]) -> list[str]:
@@ -108,61 +103,61 @@ def _adapted(changes: Sequence[Change]) -> list[str]:
 
 def _facts(results: Results, protocols: Sequence[str]) -> tuple[tuple[str, str], ...]:
     info = results.info
-    facts = _facts_of_runs(info["runs"]) if info.get("runs") else _made(info)
+    facts = _facts_of_runs(info.runs) if info.runs else _made(info)
     facts += [("Recipe", _recipe(info))]
-    facts += [("Precision", str(info.get("precision", "")))]
+    facts += [("Precision", info.precision)]
     facts += [("Seeds", ", ".join(map(str, trained_seeds(results))))]
     facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols))]
-    passed = {check["dataset"] for check in info.get("input_checks", ()) if not check["notice"]}
+    passed = {check.dataset for check in info.input_checks if not check.notice}
     for dataset in results.datasets:
         words = f"{dataset.kind}, {dataset.rain_model}, {counted(len(dataset.test), 'test image')}"
         words += ", identity check passed" if dataset.name in passed else ""
         facts.append((f"Dataset {dataset.name}", words))
     facts += [(f"Weights of {method.name}", _weights(method.weights)) for method in results.methods if method.weights]
-    facts += [(f"Machine: {name}", _value(value)) for name, value in info.get("machine", {}).items()]
-    facts += [("derainbench", str(info.get("derainbench", "")))]
-    facts += [(f"Version of {name}", _value(value)) for name, value in info.get("versions", {}).items()]
+    facts += [(f"Machine: {name}", _value(value)) for name, value in info.machine.items()]
+    facts += [("derainbench", info.derainbench)]
+    facts += [(f"Version of {name}", _value(value)) for name, value in info.versions.items()]
     return tuple((name, value) for name, value in facts if value)
 
 
-def _made(info: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [("Created", _moment(str(info.get("created", "")))), ("Command", str(info.get("command", "")))]
+def _made(info: Circumstances) -> list[tuple[str, str]]:
+    return [("Created", _moment(info.created)), ("Command", info.command)]
 
 
-def _facts_of_runs(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _facts_of_runs(runs: Sequence[MergedRun]) -> list[tuple[str, str]]:
     """When and by what command each of several merged runs was made, and what it says that others say differently."""
     facts = []
     said = [_said(run) for run in runs]
     for run, own in zip(runs, said, strict=True):
         differing = [f"{name} {value}" for name, value in own.items() if any(each.get(name) != value for each in said)]
         moment, command = (value for _, value in _made(run))
-        facts.append((f"Run {run['name']}", "; ".join([moment, *differing])))
-        facts.append((f"Command of {run['name']}", command))
+        facts.append((f"Run {run.name}", "; ".join([moment, *differing])))
+        facts.append((f"Command of {run.name}", command))
     return facts
 
 
-def _said(run: Mapping[str, Any]) -> dict[str, str]:
-    named = {"recipe": _recipe(run), "precision": run.get("precision"), "derainbench": run.get("derainbench")}
-    texts = {**named, "seeds": run.get("seeds"), **run.get("machine", {}), **run.get("versions", {})}
+def _said(run: Circumstances) -> dict[str, str]:
+    named = {"recipe": _recipe(run), "precision": run.precision or None, "derainbench": run.derainbench or None}
+    texts = {**named, "seeds": [*run.seeds], **run.machine, **run.versions}
     return {name: _value(value) for name, value in texts.items()}
 
 
-def _recipe(info: Mapping[str, Any]) -> str:
-    cells = info.get("cells", ())
-    if info.get("recipes") == {} or (cells and not any(cell["kind"] == "train" for cell in cells)):
+def _recipe(info: Circumstances) -> str:
+    cells = info.cells if isinstance(info, RunInfo) else ()
+    if info.recipes == {} or (cells and not any(cell.kind == "train" for cell in cells)):
         return "none, nothing was trained"
-    return str(info.get("recipe", {}).get("name", "unknown"))
+    return info.recipe.name
 
 
-def _failed_checks(info: Mapping[str, Any]) -> list[str]:
+def _failed_checks(info: RunInfo) -> list[str]:
     """Test images that were in a training set, and datasets whose files are not the ones that their cards describe."""
-    checks = [*info.get("seen_in_training", ()), *info.get("input_checks", ())]
-    return [check["notice"] for check in checks if check["notice"]]
+    notices = [*(seen.notice for seen in info.seen_in_training), *(check.notice for check in info.input_checks)]
+    return [notice for notice in notices if notice]
 
 
-def _weights(weights: Mapping[str, Any]) -> str:
-    trained_on = f"trained on {weights['trained_on']}, sha256 {weights['sha256']}"
-    return f"{weights['source']}, {trained_on}" + ("" if weights["verified"] else ", unverified")
+def _weights(weights: WeightsInfo) -> str:
+    trained_on = f"trained on {weights.trained_on}, sha256 {weights.sha256}"
+    return f"{weights.source}, {trained_on}" + ("" if weights.verified else ", unverified")
 
 
 def _moment(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from derainbench.results.results import DatasetInRun, MethodInRun
+from derainbench.results.run_info import PublishedInfo
 
 from .cells import METRICS, pooled
 from .labels import method_labels
@@ -56,9 +55,9 @@ def reproductions(run: Measured) -> tuple[Reproduction, ...]:
     datasets = {dataset.name: dataset for dataset in run.results.datasets if dataset.whole}
     found = []
     for method in run.results.methods:
-        for published in (method.weights or {}).get("published", ()):
-            if published["dataset"] in datasets:
-                found += _compared(run.means, method, labels[method.name], datasets[published["dataset"]], published)
+        for published in () if method.weights is None else method.weights.published:
+            if published.dataset in datasets:
+                found += _compared(run.means, method, labels[method.name], datasets[published.dataset], published)
     return tuple(found)
 
 
@@ -71,9 +70,10 @@ def sources(rows: tuple[Reproduction, ...]) -> str:
 
 
 def _compared(
-    means: Means, method: MethodInRun, label: str, dataset: DatasetInRun, published: Mapping[str, Any]
+    means: Means, method: MethodInRun, label: str, dataset: DatasetInRun, published: PublishedInfo
 ) -> list[Reproduction]:
-    where = (method.name, str((method.weights or {})["trained_on"]), dataset.name, str(published["protocol"]))
+    trained_on = "" if method.weights is None else method.weights.trained_on
+    where = (method.name, trained_on, dataset.name, published.protocol)
     of_seeds = [means.of_seeds(*where, metric) for metric in METRICS]
     if not all(of_seeds):
         return []
@@ -83,10 +83,10 @@ def _compared(
             method.name,
             label,
             dataset.title,
-            str(published["protocol"]),
-            (psnr, float(published["psnr"])),
-            (ssim, float(published["ssim"])),
-            str(published["source"]),
+            published.protocol,
+            (psnr, published.psnr),
+            (ssim, published.ssim),
+            published.source,
             f"Here on other images of {dataset.title}: {dataset.other_sizes}" if dataset.other_sizes else "",
         )
     ]

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from derainbench.results.results import MethodInRun, Results
+from derainbench.results.run_info import SeenInfo
 from derainbench.support.words import listed
 
 #: How a score looks whose test images the training has seen.
 SEEN_MARK = "‡"
 
 #: By training set and test set what run.json says of copies, where there are any.
-Copies = Mapping[tuple[str, str], Mapping[str, Any]]
+Copies = Mapping[tuple[str, str], SeenInfo]
 
 
 def copies_in_training(results: Results) -> Copies:
     """The training sets that have clean images of a test set, exactly or probably."""
-    return {
-        (entry["train"], entry["test"]): entry
-        for entry in results.info.get("seen_in_training", ())
-        if entry.get("shared")
-    }
+    return {(entry.train, entry.test): entry for entry in results.info.seen_in_training if entry.shared}
 
 
 def is_seen(copies: Copies, method: MethodInRun, source: str, dataset: str) -> bool:
@@ -30,7 +26,7 @@ def is_seen(copies: Copies, method: MethodInRun, source: str, dataset: str) -> b
     Of published weights nobody knows on which files they were trained.
     """
     entry = copies.get((source, dataset))
-    return entry is not None and bool(entry["exact"]) and method.weights is None
+    return entry is not None and bool(entry.exact) and method.weights is None
 
 
 def seen_notes(results: Results) -> tuple[str, ...]:
@@ -71,9 +67,10 @@ def _places(copies: Copies, pairs: Mapping[tuple[str, str], None], titles: Mappi
     order = [*titles]
     for source, dataset in sorted(pairs, key=lambda pair: (order.index(pair[1]), pair[0])):
         entry = copies[source, dataset]
-        near = entry["shared"] - entry["exact"]
-        kinds = [f"{count:,} {kind}" for count, kind in ((entry["exact"], "(exact)"), (near, "(near)")) if count]
-        sources.setdefault((dataset, f"{' and '.join(kinds)} of {entry['total']:,}"), []).append(source)
+        exact = entry.exact or 0
+        near = (entry.shared or 0) - exact
+        kinds = [f"{count:,} {kind}" for count, kind in ((exact, "(exact)"), (near, "(near)")) if count]
+        sources.setdefault((dataset, f"{' and '.join(kinds)} of {entry.total or 0:,}"), []).append(source)
     return "; ".join(
         f"{counts} of {titles[dataset]} in {listed(names)}" for (dataset, counts), names in sources.items()
     )

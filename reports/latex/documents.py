@@ -126,4 +126,5 @@ def _label_width(panel: ComparisonTable) -> int:
 
 
 def _bibtex_of(row: Row) -> str:
-    return str((row.entry.method.paper or {}).get("bibtex", ""))
+    paper = row.entry.method.paper
+    return "" if paper is None else paper.bibtex

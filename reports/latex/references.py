@@ -78,7 +78,7 @@ _OF_STATISTICS = ("bootstrap", "wilcoxon", "holm", "friedman", "nemenyi", "demsa
 
 def cited(content: Content) -> Bibliography:
     """Everything that a report of ``content`` cites, in the order of the report."""
-    given = [str((method.paper or {}).get("bibtex", "")) for method in content.results.methods]
+    given = ["" if method.paper is None else method.paper.bibtex for method in content.results.methods]
     given += [dataset.bibtex for dataset in content.results.datasets]
     given += [OWN["ssim"]] if content.tables else []
     given += [OWN[name] for name in _OF_STATISTICS] if content.statistics else []

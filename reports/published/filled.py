@@ -72,15 +72,15 @@ def run_index(run: Measured) -> RunIndex:
     """Everything that :func:`filling` looks up in a run."""
     results = run.results
     places = results.scores[["method", "trained_on", "dataset"]].drop_duplicates()
-    rows = (results.info.get("suite") or {}).get("rows", ())
+    rows = () if results.info.suite is None else results.info.suite.rows
     return RunIndex(
         results,
         frozenset((str(m), str(t), str(d)) for m, t, d in places.itertuples(index=False)),
         frozenset(_failed(results)),
-        {(r["table"], r["row"], r["column"]): (r["method"], r["trained_on"], r["dataset"]) for r in rows},
+        {(r.table, r.row, r.column): (r.method, r.trained_on, r.dataset) for r in rows},
         {method.name: method for method in results.methods},
         {(training.method, training.trained_on): training.recipe for training in results.trainings},
-        {(c["method"], c["dataset"]): c["row_recipe"] for c in results.info.get("cells", ()) if "row_recipe" in c},
+        {(c.method, c.dataset): c.row_recipe for c in results.info.cells if c.row_recipe is not None},
         run.copies,
     )
 
@@ -125,7 +125,7 @@ def _sources(method: MethodInRun, asked: str, wanted: str) -> tuple[str, ...]:
     """
     if method.weights is None:
         return (wanted, UNTRAINED) if method.asked == asked else ()
-    source = str(method.weights["trained_on"])
+    source = method.weights.trained_on
     fits = method.asked == asked or (answers(method, asked) and source == wanted)
     return (source,) if fits else ()
 
@@ -167,8 +167,8 @@ def _judged(index: RunIndex, measure: Measure, place: Place) -> Filling | None:
 def _recipe_name(index: RunIndex, method: str, source: str) -> str:
     """What a training's recipe is called; where runs were merged, in those of them that trained by it."""
     info, used = index.results.info, index.recipes.get((method, source))
-    runs = [run for run in info.get("runs", ()) if used in run.get("recipes", {}).values()] or [info]
-    names = dict.fromkeys(str(run.get("recipe", {}).get("name", "")) for run in runs)
+    runs = [run.recipe.name for run in info.runs if used in (run.recipes or {}).values()]
+    names = dict.fromkeys(runs or [info.recipe.name])
     return ", ".join(filter(None, names)) or "another"
 
 
@@ -182,10 +182,10 @@ def departures(index: RunIndex, measure: Measure, method: str, source: str) -> l
     here = _facts(index.recipes.get((method, source), {}))
     wanted: dict[str, Any] = dict.fromkeys(_facts(index.row_recipes.get((method, source), {})), PUBLISHED)
     of_rows = [(field, value) for row in index.row_recipes.values() for field, value in _facts(row).items()]
-    for change in index.results.info.get("recipe", {}).get("changes", ()):
+    for change in index.results.info.recipe.changes:
         # what a suite's stand-ins change beside recipes is told by the notes of the table
-        if change["method"] in (base, method) and "suite" not in change:
-            field, published, now = (change[key] for key in ("field", "paper", "here"))
+        if change.method in (base, method) and change.suite is None:
+            field, published, now = change.field, change.paper, change.here
             here.setdefault(field, now)
             if (field, published) not in of_rows:
                 wanted[field] = published
@@ -507,11 +507,11 @@ def _how(index: RunIndex, each: Filling) -> Iterator[str]:
     method, info = index.methods.get(name), index.results.info
     if in_bf16(index, each.place):
         yield "measured in bf16; a number to compare with the published one is one in fp32"
-    if method is not None and method.truncated and _eight_bit(info.get("protocols", ())):
+    if method is not None and method.truncated and _eight_bit(info.protocols):
         yield "outputs truncated to 8 bit, as their authors did, under the protocols of 8-bit images"
-    for seen in info.get("seen_in_training", ()):
-        if (seen["train"], seen["test"]) == (source, tested) and seen.get("shared"):
-            yield f"copies of {seen['shared']} of the {seen['total']} clean test images are in {source} train here"
+    for seen in info.seen_in_training:
+        if (seen.train, seen.test) == (source, tested) and seen.shared:
+            yield f"copies of {seen.shared} of the {seen.total} clean test images are in {source} train here"
 
 
 def _eight_bit(protocols: Iterable[str]) -> bool:

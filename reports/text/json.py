@@ -9,6 +9,7 @@ from typing import Any
 
 from derainbench import __version__
 from derainbench.results.results import DatasetInRun, MethodInRun, Results
+from derainbench.results.run_info import Info, as_data
 from derainbench.stats import Interval, OverSeeds, Paired, Ranks, Refusal
 
 from ..comparison.cells import Cell, ComparisonTable, Metric, protocol_title
@@ -87,8 +88,8 @@ def results_json(content: Content) -> str:
             "changes": [_change(change) for change in source.changes],
             "notices": source.notices,
             "runs": _runs(results, source.run),
-            "seen_in_training": results.info.get("seen_in_training", []),
-            "input_checks": results.info.get("input_checks", []),
+            "seen_in_training": [as_data(entry) for entry in results.info.seen_in_training],
+            "input_checks": [as_data(entry) for entry in results.info.input_checks],
             "protocols": [{"name": name, "title": protocol_title(name)} for name in content.run.protocols],
             "methods": [_method(method) for method in results.methods],
             "datasets": [_dataset(dataset, _digests(results)) for dataset in results.datasets],
@@ -104,7 +105,7 @@ def results_json(content: Content) -> str:
 
 def _runs(results: Results, name: str) -> list[dict[str, Any]]:
     """How each run was made: the run itself, or all that were merged."""
-    of_each: Sequence[Mapping[str, Any]] = results.info.get("runs") or [{"name": name, **results.info}]
+    of_each = [as_data(run) for run in results.info.runs] or [{"name": name, **as_data(results.info)}]
     return [{key: info[key] for key in ("name", *_OF_A_RUN) if key in info} for info in of_each]
 
 
@@ -118,16 +119,20 @@ def _method(method: MethodInRun) -> dict[str, Any]:
         "title": method.title,
         "base": method.base,
         "parameters": method.parameters,
-        "macs": method.macs,
+        "macs": _data_of(method.macs),
         "reach": method.reach,
         "verified": not method.unverified,
-        "weights": method.weights,
-        "paper": method.paper,
+        "weights": _data_of(method.weights),
+        "paper": _data_of(method.paper),
     }
 
 
+def _data_of(info: Info | None) -> dict[str, Any] | None:
+    return None if info is None else as_data(info)
+
+
 def _digests(results: Results) -> Mapping[str, str]:
-    return {entry["name"]: entry.get("test_digest", "") for entry in results.info.get("datasets", ())}
+    return {each.name: each.test_digest for each in results.info.datasets}
 
 
 def _dataset(dataset: DatasetInRun, digests: Mapping[str, str]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Run:
         if score.source != UNTRAINED:
             training = training_folder(folder, *place)
             trained = {"recipe": self.recipe, "data": f"train {score.source}", "seed": score.seed}
-            _write(training / "done.json", {"inputs": inputs | trained, "seconds": 1.0})
+            _write(training / "done.json", {"key": "k", "inputs": inputs | trained, "seconds": 1.0})
             at = training.relative_to(folder).as_posix()
             cells.append({"kind": "train", "folder": at, **common, "dataset": score.source, "recipe": self.recipe})
         cells.append(
@@ -108,7 +108,7 @@ class Run:
             return cells
         revisions = {name: PROTOCOLS[name].revision for name in self.protocols}
         tested = {"data": self._digest(score.dataset), "weights": None, "protocols": revisions}
-        _write(here / "done.json", {"inputs": inputs | tested, "made_on": dict(self.machine)})
+        _write(here / "done.json", {"key": "k", "inputs": inputs | tested, "made_on": dict(self.machine)})
         rows = [
             (f"photo-{n}", f"scene-{n // 2}", 96, 128, 0, protocol, psnr - shift, 1 - 1 / (psnr - shift))
             for n, psnr in enumerate(score.psnr)

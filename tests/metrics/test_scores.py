@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from derainbench.errors import UserError
-from derainbench.images.tensors import Quantisation, grey_levels, to_array
+from derainbench.images.quantisation import Quantisation
+from derainbench.images.tensors import grey_levels, to_array
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, get_protocol
 from derainbench.metrics.scores import Scores, score, score_all
 from derainbench.stats.means import finite_mean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,17 @@ from PIL import Image
 from skimage import data
 
 from derainbench.results.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair
+from derainbench.results.run_info import RunInfo, WeightsInfo
+from derainbench.support.run_folder import evaluation_folder, training_folder
 
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 #: (method, trained_on, seed, dataset, image, protocol, psnr, ssim)
 Score = tuple[str, str, int, str, str, str, float, float]
 
 
-def info(**changes: Any) -> dict[str, Any]:
+def info(**changes: Any) -> RunInfo:
     """A ``run.json`` such as a quick run writes."""
-    return {
+    said = {
         "schema": 1,
         "derainbench": "0.1.0",
         "created": "2026-01-02T03:04:05+00:00",
@@ -36,7 +39,8 @@ def info(**changes: Any) -> dict[str, Any]:
         "machine": {"device": "cpu", "cores": 2},
         "versions": {"torch": "2.13", "python": "3.11"},
         "notices": [],
-    } | changes
+    }
+    return RunInfo.model_validate_json(json.dumps(said | changes))
 
 
 def method(name: str, title: str | None = None, parameters: int = 0) -> MethodInRun:
@@ -44,6 +48,24 @@ def method(name: str, title: str | None = None, parameters: int = 0) -> MethodIn
     return MethodInRun(
         name, name if title is None else title, parameters, None, base=name.partition("[")[0].partition("@")[0]
     )
+
+
+def cell(method: str, dataset: str, seed: int = 0, trained_on: str | None = None, **more: Any) -> dict[str, Any]:
+    """A cell of ``run.json``: an evaluation where it says what was ``trained_on``, otherwise a training."""
+    here = Path()
+    place = (
+        training_folder(here, method, dataset, seed)
+        if trained_on is None
+        else evaluation_folder(here, method, trained_on, seed, dataset)
+    )
+    kind = {"kind": "train"} if trained_on is None else {"kind": "eval", "trained_on": trained_on}
+    return {**kind, "folder": place.as_posix(), "method": method, "seed": seed, "dataset": dataset, **more}
+
+
+def weights_info(**changes: Any) -> WeightsInfo:
+    """Published weights as a run knows them."""
+    said = {"tag": "w", "trained_on": "a", "source": "s", "sha256": "0"}
+    return WeightsInfo.model_validate_json(json.dumps(said | changes))
 
 
 def dataset(name: str, *images: str, folder: Path = Path("nowhere"), title: str | None = None) -> DatasetInRun:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from derainbench.results.results import MethodInRun, Results, TestPair
+from derainbench.results.run_info import PaperInfo
 
 from .conftest import Score, dataset, method, results
 
@@ -18,7 +19,7 @@ def entry(key: str, title: str) -> str:
 
 def with_paper(name: str, title: str, parameters: int = 0) -> MethodInRun:
     """A method that has a paper, whose key is its name."""
-    return dataclasses.replace(method(name, title, parameters), paper={"bibtex": entry(name, f"On {name}")})
+    return dataclasses.replace(method(name, title, parameters), paper=PaperInfo(bibtex=entry(name, f"On {name}")))
 
 
 def many(methods: int = 9, datasets: int = 7, images: int = 12, seeds: int = 3) -> Results:

@@ -24,8 +24,9 @@ from derainbench.reports.latex.figure_floats import dataset_floats, training_flo
 from derainbench.reports.page.html import page_environment
 from derainbench.reports.tex.bibtex import bibliography
 from derainbench.results.results import Results
+from derainbench.results.run_info import MacsInfo
 
-from .conftest import Score, dataset, info, method, results
+from .conftest import Score, dataset, method, results
 
 TEMPLATES = Path(__file__).parents[2] / "reports" / "page" / "templates"
 
@@ -86,7 +87,7 @@ def test_a_refused_test_is_a_sentence() -> None:
 def test_macs_are_drawn_where_they_were_counted_at_one_size() -> None:
     run = small_run()
     counted = [
-        dataclasses.replace(each, macs={"macs": 10**9, "height": 256, "width": 192, "tool": "x"}) if n else each
+        dataclasses.replace(each, macs=MacsInfo(macs=10**9, height=256, width=192)) if n else each
         for n, each in enumerate(run.methods)
     ]
     part = content(dataclasses.replace(run, methods=tuple(counted))).figures.protocols[0]
@@ -95,7 +96,7 @@ def test_macs_are_drawn_where_they_were_counted_at_one_size() -> None:
     assert "256 × 192" in macs.caption
     assert macs.drawing is not None
     assert "Identity 31.62 at no cost" in macs.drawing.description
-    counted[2] = dataclasses.replace(counted[2], macs={"macs": 10**9, "height": 512, "width": 512, "tool": "x"})
+    counted[2] = dataclasses.replace(counted[2], macs=MacsInfo(macs=10**9, height=512, width=512))
     part = content(dataclasses.replace(run, methods=tuple(counted))).figures.protocols[0]
     assert len(part.datasets[0].costs) == 1, "counts of two sizes do not compare"
 
@@ -171,7 +172,7 @@ def large_content() -> Content:
             seeds = tuple(SeedScores(n, tested.name, 0, psnr[:, n], psnr[:, n]) for n in range(9))
             names = tuple(map(str, range(100)))
             grids[tested.name, protocol] = ScoreGrid(tested, protocol, lines, names, names, psnr, psnr, seeds)
-    made = content(results([], list(methods), list(datasets), **info(protocols=["y", "rgb", "y-crop"])))
+    made = content(results([], list(methods), list(datasets), protocols=["y", "rgb", "y-crop"]))
     return dataclasses.replace(made, grids=grids, statistics=statistics(grids))
 
 

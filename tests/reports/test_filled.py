@@ -18,8 +18,9 @@ from derainbench.reports.published.filled import FilledRow, FilledTable, fill, f
 from derainbench.reports.published.shipped import PaperTable, paper_tables
 from derainbench.reports.text.markdown import published_markdown
 from derainbench.results.results import Failure, MethodInRun, Results, TrainingInRun
+from derainbench.results.run_info import PaperInfo
 
-from .conftest import Score, dataset, results
+from .conftest import Score, cell, dataset, results, weights_info
 from .conftest import method as own_method
 from .published_renderings import latex, page
 
@@ -53,11 +54,11 @@ def scores(name: str, trained_on: str, where: str, psnr: float = 30.0, seeds: tu
 
 def method(name: str, parameters: int = 0) -> MethodInRun:
     """A method that was published."""
-    return dataclasses.replace(own_method(name, parameters=parameters), paper={"title": "A paper"})
+    return dataclasses.replace(own_method(name, parameters=parameters), paper=PaperInfo(title="A paper"))
 
 
 def weights(name: str, trained_on: str, verified: bool = True) -> MethodInRun:
-    described: dict[str, Any] = {"tag": name.partition("@")[2], "trained_on": trained_on, "verified": verified}
+    described = weights_info(tag=name.partition("@")[2], trained_on=trained_on, verified=verified)
     return dataclasses.replace(method(name), weights=described)
 
 
@@ -331,7 +332,7 @@ def test_a_suite_s_training_for_one_row_is_not_taken_for_another_row_s() -> None
         {"method": "nasnet", "field": "blocks", "paper": 18, "here": 1, "suite": "nasnet-ablations"},
         {"method": "nasnet", "field": "dataset", "paper": "rain100h", "here": "demo", "suite": "nasnet-ablations"},
     ]
-    cells = [{"kind": "train", "method": "nasnet", "dataset": "spa-real", "row_recipe": {"lr": 1e-4, "steps": 200_000}}]
+    cells = [cell("nasnet", "spa-real", row_recipe={"lr": 1e-4, "steps": 200_000})]
     found = scores("nasnet", "spa-real", "spa-real") + scores("nasnet", "rain100h", "rain100h")
     trainings = [
         training("nasnet", "spa-real", lr=1e-4, steps=100),
@@ -359,7 +360,7 @@ def test_what_else_keeps_a_number_from_being_compared_is_told() -> None:
     """bf16, outputs truncated to 8 bit, and test scenes that the training saw."""
     prenet = weights("prenet@rain100l", "rain100l")
     assert prenet.weights is not None
-    prenet = dataclasses.replace(prenet, weights=prenet.weights | {"quantisation": "truncate"})
+    prenet = dataclasses.replace(prenet, weights=prenet.weights.model_copy(update={"quantisation": "truncate"}))
     found = scores(prenet.name, "rain100l", "rain100l")
     seen = [{"train": "rain100l", "test": "rain100l", "shared": 3, "exact": 3, "total": 100, "notice": ""}]
     told = [
@@ -386,7 +387,7 @@ def test_rows_that_differ_alike_are_told_once() -> None:
         ]
     ]
     asked = {"lr": 1e-4, "steps": 200_000}
-    cells = [{"kind": "train", "method": "nasnet", "dataset": "rain100h", "row_recipe": asked}]
+    cells = [cell("nasnet", "rain100h", row_recipe=asked)]
     names = ["nasnet[stages=1]", "nasnet"]
     found = [score for name in names for score in scores(name, "rain100h", "rain100h")]
     quick = {"name": "quick", "changes": changes}

@@ -176,9 +176,10 @@ def test_an_empty_run_is_json_too() -> None:
     import pandas as pd
 
     from derainbench.results.results import SCORE_COLUMNS
+    from derainbench.results.run_info import RunInfo
 
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
-    written = data(Results(Path("nothing"), {"schema": 1}, (), (), empty, ()))
+    written = data(Results(Path("nothing"), RunInfo(), (), (), empty, ()))
     assert (written["methods"], written["tables"], written["statistics"]) == ([], [], [])
 
 

@@ -15,7 +15,7 @@ from derainbench.reports.write import write_report
 from derainbench.results.results import Failure
 
 from .browsing import browser, opened, write_page  # noqa: F401
-from .conftest import dataset, method, results, with_pictures
+from .conftest import dataset, info, method, results, weights_info, with_pictures
 
 EVIL = """ <script>alert(1)</script> <img src=x onerror=alert(1)> a&b"c.png'{{ 1 }}""" + "x" * 60
 
@@ -57,14 +57,13 @@ def test_a_quick_run_and_leaks_are_said_at_the_top(browser: Browser, tmp_path: P
         )
         page.locator(".banner summary").click()
         assert page.locator(".banner").get_by_text("3 (exact) of 9 of d in a. Such scores are too good").is_visible()
-    honest = replace(run, info=run.info | {"recipe": {"name": "paper", "comparable": True}, "seen_in_training": []})
+    honest = replace(run, info=info(recipe={"name": "paper", "comparable": True}))
     with opened(browser, write_page(honest, tmp_path / "honest", NoPictures())) as page:
         assert page.get_by_role("complementary", name="Warnings").count() == 0
 
 
 def test_a_run_that_only_evaluates_has_a_page(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
-    published = {"tag": "d", "trained_on": "d", "source": "s", "sha256": "0", "quantisation": "round"}
-    method_ = replace(method("m@d", "M"), weights=published | {"published": (), "verified": True})
+    method_ = replace(method("m@d", "M"), weights=weights_info(tag="d", trained_on="d"))
     run = results(
         [("m@d", "d", 0, "d", "i", "y", 30.0, 0.9), ("m@d", "d", 0, "e", "i", "y", 20.0, 0.8)],
         [method_],

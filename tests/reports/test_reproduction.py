@@ -19,7 +19,7 @@ from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.terminal import terminal
 from derainbench.results.results import Results
 
-from .conftest import dataset, method, results
+from .conftest import dataset, method, results, weights_info
 
 PUBLISHED = {"dataset": "real", "protocol": "y", "psnr": 37.1, "ssim": 0.977, "source": "the authors' <i>README</i>"}
 
@@ -36,7 +36,7 @@ def run() -> Results:
         "quantisation": "round",
         "published": [PUBLISHED, PUBLISHED | {"dataset": "elsewhere"}, PUBLISHED | {"protocol": "y-u8"}],
     }
-    tagged = dataclasses.replace(method("net@t", "Net (published weights t)", 10), weights=weights)
+    tagged = dataclasses.replace(method("net@t", "Net (published weights t)", 10), weights=weights_info(**weights))
     scores = [
         ("net@t", "real", 0, name, image, protocol, psnr, ssim)
         for name in ("real", "other")

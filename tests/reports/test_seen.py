@@ -16,10 +16,11 @@ from derainbench.reports.text.json import results_json
 from derainbench.reports.text.markdown import markdown
 from derainbench.reports.text.terminal import terminal
 from derainbench.results.results import Results
+from derainbench.results.run_info import CellInfo
 
-from .conftest import Score, dataset, method, results
+from .conftest import Score, dataset, method, results, weights_info
 
-PUBLISHED = {"tag": "w", "trained_on": "a", "source": "s", "sha256": "0", "verified": True, "quantisation": "round"}
+PUBLISHED = weights_info()
 
 
 def scores(name: str, trained_on: str, tested_on: str, psnr: float) -> list[Score]:
@@ -99,11 +100,11 @@ def test_what_was_asked_for_and_is_not_there_is_said() -> None:
             "dataset": tested,
             "trained_on": tested,
             "seed": 0,
-            "folder": f"{name}{tested}",
+            "folder": f"eval/{name}/{tested}/seed0/{tested}",
         }
         for name, tested in (("m", "a"), ("m", "b"), ("m", "c"))
     ]
-    info = {**here.info, "cells": cells}
+    info = here.info.model_copy(update={"cells": tuple(CellInfo(**cell) for cell in cells)})
     planned = replace(here, info=info, datasets=(*here.datasets, dataset("c", "i0", title="C")))
     (table,) = comparison_tables(measured(planned))
     assert [note for note in table.notes if "not evaluated" in note] == [
@@ -113,7 +114,7 @@ def test_what_was_asked_for_and_is_not_there_is_said() -> None:
 
 def test_truncated_outputs_are_those_that_were_scored() -> None:
     here = run()
-    truncated = {**PUBLISHED, "quantisation": "truncate"}
+    truncated = weights_info(quantisation="truncate")
     methods = [
         replace(method(f"{name}@w", f"{name.upper()} (published weights w)"), weights=truncated) for name in ("p", "q")
     ]

@@ -18,7 +18,7 @@ from derainbench.reports.comparison.table import comparison_table, comparison_ta
 from derainbench.reports.layout.panels import Frame, panels
 from derainbench.results.results import Failure, Results
 
-from .conftest import Score, dataset, method, results
+from .conftest import Score, dataset, method, results, weights_info
 
 
 def one_column(*psnrs: float) -> Results:
@@ -181,7 +181,7 @@ def test_what_was_done_otherwise_is_noted_under_the_table() -> None:
     ]
     run = results(scores, [method(name) for name in names], [dataset("d", "i", "j")], protocols=[*under])
     assert comparison_table(measured(run), "y").notes == ()
-    weights = {"verified": True, "quantisation": "truncate"}
+    weights = weights_info(quantisation="truncate")
     published, whole, near = run.methods
     methods = (replace(published, weights=weights, reach=78), whole, replace(near, reach=1))
     run = replace(run, methods=methods, scores=run.scores.assign(tile=256))

@@ -28,7 +28,7 @@ from derainbench.reports.text.terminal import terminal
 from derainbench.reports.write import _WRITERS, write_report
 from derainbench.results.results import Failure, Results
 
-from .conftest import Score, dataset, method, results
+from .conftest import Score, cell, dataset, method, results
 from .shapes import many
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -167,10 +167,10 @@ def test_a_setting_that_is_empty_is_called_none() -> None:
     assert provenance(measured(run)).changes[0].line == "prenet: augment hflip, rot90 instead of none"
 
 
-@pytest.mark.parametrize(("kind", "recipe"), [("eval", "none, nothing was trained"), ("train", "quick")])
-def test_the_recipe_is_that_of_trainings(kind: str, recipe: str) -> None:
+@pytest.mark.parametrize(("trained_on", "recipe"), [("b", "none, nothing was trained"), (None, "quick")])
+def test_the_recipe_is_that_of_trainings(trained_on: str | None, recipe: str) -> None:
     """Runs that were made before ``run.json`` had recipes have their cells."""
-    run = results([], [], [], cells=[{"kind": kind, "seed": 0}])
+    run = results([], [], [], cells=[cell("m", "a", trained_on=trained_on)])
     assert dict(provenance(measured(run)).facts)["Recipe"] == recipe
 
 
@@ -224,6 +224,6 @@ def test_stand_ins_of_a_suite_come_before_all_other_changes() -> None:
 
 def test_seeds_are_those_of_trainings() -> None:
     """The unprocessed input stands under seed 0, which nobody asked for."""
-    cells = [{"kind": "eval", "seed": 0}, {"kind": "train", "seed": 2}, {"kind": "train", "seed": 3}]
+    cells = [cell("identity", "d", trained_on="untrained"), cell("m", "d", 2), cell("m", "d", 3)]
     run = results([("identity", "untrained", 0, "d", "i", "y", 30.0, 0.9)], [], [], seeds=[2, 3], cells=cells)
     assert dict(provenance(measured(run)).facts)["Seeds"] == "2, 3"

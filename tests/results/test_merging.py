@@ -20,6 +20,7 @@ from derainbench.reports.published.shipped import paper_tables
 from derainbench.results.load import load_results
 from derainbench.results.merging import merged, run_names
 from derainbench.results.results import Results
+from derainbench.results.run_info import Change, RunInfo, as_data
 from tests.helpers.small_runs import Run, Score
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -95,7 +96,7 @@ def test_seeds_of_several_runs_are_seeds_of_one_row(tmp_path: Path) -> None:
     second = [Score("tiny", "rain", [psnr + 2 for psnr in HIGH], seed=1)]
     both = joined(tmp_path, a=Run([TINY]), b=Run(second))
     assert means(both) == {("tiny", "rain"): (32.5, 2)}
-    assert both.info["seeds"] == [0, 1]
+    assert as_data(both.info)["seeds"] == [0, 1]
     assert [(each.method, each.seed) for each in both.trainings] == [("tiny", 0), ("tiny", 1)]
 
 
@@ -116,9 +117,9 @@ def test_what_was_made_differently_stands_under_its_run(tmp_path: Path, other: R
     assert set(both.scores["method"]) == set(names(both))
     assert {key[0] for key in both.evaluations} == set(names(both))
     assert [training.method for training in both.trainings] == ["tiny (one)", "tiny (two)"]
-    assert {cell["method"] for cell in both.info["cells"]} == set(names(both))
-    assert [m["title"] for m in both.info["methods"] if "tiny" in m["name"]] == ["Tiny (one)", "Tiny (two)"]
-    (notice,) = [notice for notice in both.info["notices"] if notice.startswith("tiny stands in 2 rows")]
+    assert {cell["method"] for cell in as_data(both.info)["cells"]} == set(names(both))
+    assert [m["title"] for m in as_data(both.info)["methods"] if "tiny" in m["name"]] == ["Tiny (one)", "Tiny (two)"]
+    (notice,) = [notice for notice in as_data(both.info)["notices"] if notice.startswith("tiny stands in 2 rows")]
     assert f"one -> two): {why}" in notice
     assert both.restored("tiny (two)", "rain", 0, "rain", "photo-0").is_relative_to(tmp_path / "two")
 
@@ -150,7 +151,7 @@ def test_the_runs_that_the_notice_names_are_those_that_differ(tmp_path: Path) ->
     second, third = (Run([Score("tiny", "rain", psnr, seed=1)]) for psnr in (HIGH, LOW))
     both = joined(tmp_path, a=Run([TINY]), b=second, c=third)
     assert names(both) == ["tiny (a, b)", "tiny (c)"]
-    assert both.info["notices"] == [
+    assert as_data(both.info)["notices"] == [
         "tiny stands in 2 rows, because its runs differ (b -> c): the same inputs gave other scores."
     ]
 
@@ -165,7 +166,7 @@ def test_a_recipe_of_another_training_set_is_told(tmp_path: Path) -> None:
             of = record if place == path else next(c for c in record["cells"] if c["folder"] in path.as_posix())
             (of["inputs"] if place == path else of)["recipe"]["steps"] = steps
             place.write_text(json.dumps(record))
-    (notice,) = merged([load_results(folder) for folder in folders]).info["notices"]
+    (notice,) = merged([load_results(folder) for folder in folders]).info.notices
     assert notice.endswith("(a -> b): recipe steps 250 -> 300.")
 
 
@@ -177,7 +178,7 @@ def test_recipes_are_told_under_the_new_names(tmp_path: Path) -> None:
         "tiny (a): length 200 steps instead of 1,000 steps",
         "tiny (b): length 300 steps instead of 1,000 steps",
     ]
-    assert {name: recipe["steps"] for name, recipe in both.info["recipes"].items()} == {
+    assert {name: recipe["steps"] for name, recipe in as_data(both.info)["recipes"].items()} == {
         "tiny (a)": 200,
         "tiny (b)": 300,
     }
@@ -187,7 +188,7 @@ def test_a_published_table_finds_the_row_of_its_run(tmp_path: Path) -> None:
     row = {"table": "t", "row": "r", "column": "rain", "method": "tiny", "trained_on": "rain", "dataset": "rain"}
     suite = {"suite": {"name": "s", "rows": [row]}}
     both = joined(tmp_path, a=Run([TINY], changes=suite), b=Run([TINY], steps=300))
-    assert both.info["suite"] == {"name": "s", "rows": [{**row, "method": "tiny (a)"}]}
+    assert as_data(both.info)["suite"] == {"name": "s", "rows": [{**row, "method": "tiny (a)"}]}
 
 
 @pytest.mark.parametrize("planned", [False, True], ids=["by name", "by a suite"])
@@ -210,7 +211,8 @@ def test_a_published_table_names_the_recipe_and_prefers_fp32(tmp_path: Path) -> 
     runs = [Run([Score("tiny", "rain", HIGH)], steps=300, changes=own), half, Run([Score(name, dataset, LOW)])]
     both = joined(tmp_path, a=runs[0], b=runs[1], c=runs[2])
     changes = [{"method": "nasnet", "field": "lr", "paper": 0.01, "here": 0.001}]
-    both = replace(both, info=both.info | {"recipe": {**both.info["recipe"], "changes": changes}})
+    recipe = both.info.recipe.model_copy(update={"changes": tuple(Change(**change) for change in changes)})
+    both = replace(both, info=both.info.model_copy(update={"recipe": recipe}))
     filled = fill(paper_tables(["nasnet/8"])[0], measured(both))
     assert filled.rows[1].filled_by == f"{name} (c), trained here with recipe quick"
     assert not any("bf16" in note for note in filled.notes)
@@ -242,9 +244,9 @@ def test_other_test_images_under_one_name_are_refused(tmp_path: Path, refused: R
 
 def test_shared_protocols_come_first(tmp_path: Path) -> None:
     both = joined(tmp_path, a=Run([TINY], protocols=("y-u8", "y")), b=Run([TINY], protocols=("rgb", "y-u8")))
-    assert both.info["protocols"] == ["y-u8", "y", "rgb"]
-    assert "protocol y was not measured in b." in both.info["notices"]
-    assert "protocol rgb was not measured in a." in both.info["notices"]
+    assert as_data(both.info)["protocols"] == ["y-u8", "y", "rgb"]
+    assert "protocol y was not measured in b." in as_data(both.info)["notices"]
+    assert "protocol rgb was not measured in a." in as_data(both.info)["notices"]
     assert sorted(both.scores["protocol"].unique()) == ["rgb", "y", "y-u8"]
 
 
@@ -256,10 +258,10 @@ def test_each_run_keeps_what_it_says(tmp_path: Path) -> None:
             [TINY], machine={"device": "cuda"}, changes={"notices": ["common"], "created": "2026-02-03T04:05:06+00:00"}
         ),
     )
-    assert [run["name"] for run in both.info["runs"]] == ["a", "b"]
-    assert [run["machine"]["device"] for run in both.info["runs"]] == ["cpu", "cuda"]
-    assert both.info["machine"] == {"device": "cpu, cuda"}
-    assert both.info["notices"] == ["common", "a: of a"]
+    assert [run["name"] for run in as_data(both.info)["runs"]] == ["a", "b"]
+    assert [run["machine"]["device"] for run in as_data(both.info)["runs"]] == ["cpu", "cuda"]
+    assert as_data(both.info)["machine"] == {"device": "cpu, cuda"}
+    assert as_data(both.info)["notices"] == ["common", "a: of a"]
     facts = dict(provenance(measured(both)).facts)
     assert facts["Run a"] == "2026-01-02 03:04 UTC; device cpu"
     assert facts["Run b"] == "2026-02-03 04:05 UTC; device cuda"
@@ -273,7 +275,7 @@ def test_leaks_of_any_run_stay(tmp_path: Path) -> None:
         return {"seen_in_training": [{"train": "rain", "test": "rain", **counts, "notice": notice}]}
 
     both = joined(tmp_path, a=Run([TINY], changes=seen(None)), b=Run([TINY], changes=seen(2)))
-    (entry,) = both.info["seen_in_training"]
+    (entry,) = as_data(both.info)["seen_in_training"]
     assert (entry["shared"], entry["notice"]) == (2, "b: leak")
     assert any("2 (exact) of 4 of Rain in rain" in note for note in comparison_tables(measured(both))[0].notes)
 
@@ -301,4 +303,4 @@ def test_the_names_of_different_folders_differ(folders: set[tuple[str, ...]]) ->
 
 def test_a_merged_description_is_json(tmp_path: Path) -> None:
     both = joined(tmp_path, a=Run([INPUT, TINY]), b=Run([TINY], steps=300))
-    assert json.loads(json.dumps(both.info, allow_nan=False)) == both.info
+    assert RunInfo.model_validate_json(json.dumps(as_data(both.info), allow_nan=False)) == both.info

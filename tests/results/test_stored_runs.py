@@ -17,7 +17,7 @@ from derainbench.efficiency.record import parse_record, read_efficiency
 from derainbench.errors import UserError
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.reports.content import report_of
-from derainbench.results import load
+from derainbench.results import load, run_info
 from derainbench.results.results import SCORE_COLUMNS, Results
 from derainbench.run.store import Store
 
@@ -92,7 +92,7 @@ def test_all_else_is_there(folder: Path) -> None:
 
 @pytest.mark.usefixtures("as_measured")
 def test_a_higher_schema_reads_it_and_adds_nothing_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "SCHEMA", load.SCHEMA + 1)
+    monkeypatch.setattr(run_info, "SCHEMA", run_info.SCHEMA + 1)
     assert len(read(folder).scores) > 0
     with pytest.raises(UserError, match="give another --out"):
         Store(folder).read_info()

@@ -17,8 +17,9 @@ from derainbench.errors import StorageError, UserError
 from derainbench.plugins.names import parse_name
 from derainbench.plugins.registry import discover
 from derainbench.plugins.variant import resolve
-from derainbench.results.load import SCHEMA, load_results
+from derainbench.results.load import load_results
 from derainbench.results.results import SCORE_COLUMNS, Failure
+from derainbench.results.run_info import SCHEMA, RunInfo
 from derainbench.run import cells
 from derainbench.run.cells import Cell, EvalCell, TrainCell
 from derainbench.run.store import Status, Store
@@ -193,7 +194,7 @@ def test_the_lock_is_given_back_when_a_run_fails(store: Store) -> None:
         assert store.folder.is_dir()
 
 
-def describe(store: Store, *planned: Cell) -> dict[str, Any]:
+def describe(store: Store, *planned: Cell) -> RunInfo:
     """A ``run.json`` for some cells."""
     described = []
     for cell in planned:
@@ -220,15 +221,16 @@ def describe(store: Store, *planned: Cell) -> dict[str, Any]:
         "command": "derainbench run ...",
         "precision": "fp32",
     }
-    store.write_info(info)
-    return info
+    written = RunInfo.model_validate_json(json.dumps({"schema": SCHEMA, **info}))
+    store.write_info(written)
+    return written
 
 
 def test_a_run_is_read_back(store: Store, training: TrainCell, evaluation: EvalCell, tiny_dataset: TinyDataset) -> None:
     info = describe(store, training, evaluation)
     complete(store, training)
     complete(store, evaluation)
-    assert store.read_info() == {"schema": SCHEMA, **info}
+    assert store.read_info() == info
     results = load_results(store.folder)
     assert (results.scores["tile"] == 0).all(), "a table of the time before tiles"
     assert results.info == store.read_info()
@@ -251,8 +253,9 @@ def test_scores_of_other_images_are_not_put_beside_the_new_ones(
     info = describe(store, training, evaluation)
     complete(store, training)
     complete(store, evaluation)
-    (dataset,) = info["datasets"]
-    store.write_info({**info, "datasets": [{**dataset, "test_digest": "another"}]})
+    (dataset,) = info.datasets
+    other = dataset.model_copy(update={"test_digest": "another"})
+    store.write_info(info.model_copy(update={"datasets": (other,)}))
     results = load_results(store.folder)
     assert len(results.scores) == 0
     (failure,) = results.failures
@@ -306,7 +309,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path, refused: Refused) -> None:
         ({"schema": 99, "derainbench": "7.0"}, ["derainbench 7.0", "schema 99", f"reads {SCHEMA}", "--out"]),
         ({"derainbench": "0.0.1"}, ["derainbench 0.0.1", "schema None"]),
         ({"schema": "1"}, ["something else"]),
-        ([1, 2], ["something else"]),
+        ([1, 2], ["damaged", "object"]),
     ],
 )
 def test_a_run_of_another_version(store: Store, info: object, words: list[str], refused: Refused) -> None:
@@ -322,10 +325,10 @@ def test_a_damaged_description(store: Store, training: TrainCell, refused: Refus
     path = store.folder / "run.json"
     whole = path.read_text()
     path.write_text(whole[: len(whole) // 2])
-    with refused(str(path), "not readable as JSON", "delete it"):
+    with refused(str(path), "damaged", "Invalid JSON", "delete it"):
         load_results(store.folder)
     path.write_text(json.dumps({"schema": SCHEMA, "methods": [], "datasets": []}))
-    with refused(str(path), "damaged", "no list of cells"):
+    with refused(str(path), "damaged", "recipe: missing"):
         load_results(store.folder)
 
 
