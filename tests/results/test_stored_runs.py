@@ -17,6 +17,7 @@ from derainbench.efficiency.record import parse_record, read_efficiency
 from derainbench.errors import UserError
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.reports.content import report_of
+from derainbench.results import load
 from derainbench.results.results import SCORE_COLUMNS, Results
 from derainbench.run import store
 
@@ -34,15 +35,15 @@ pytestmark = pytest.mark.parametrize("folder", STORED, ids=lambda folder: folder
 def as_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The revisions of harness and protocols are those of the run: its scores are up to date, whatever changed."""
     done = [json.loads(path.read_text(encoding="utf-8"))["inputs"] for path in folder.glob("eval/**/done.json")]
-    monkeypatch.setattr(store, "HARNESS_REVISION", done[0]["harness"])
+    monkeypatch.setattr(load, "HARNESS_REVISION", done[0]["harness"])
     revised = {name: dataclasses.replace(PROTOCOLS[name], revision=n) for name, n in done[0]["protocols"].items()}
-    monkeypatch.setattr(store, "PROTOCOLS", {**PROTOCOLS, **revised})
+    monkeypatch.setattr(load, "PROTOCOLS", {**PROTOCOLS, **revised})
 
 
 def read(folder: Path) -> Results:
     """The run, or the rule that was broken."""
     try:
-        return store.load_results(folder)
+        return load.load_results(folder)
     except Exception as error:
         raise AssertionError(f"{folder.name} does not load ({error}): {RULE}") from error
 
@@ -91,7 +92,8 @@ def test_all_else_is_there(folder: Path) -> None:
 
 @pytest.mark.usefixtures("as_measured")
 def test_a_higher_schema_reads_it_and_adds_nothing_to_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "SCHEMA", store.SCHEMA + 1)
+    for module in (load, store):
+        monkeypatch.setattr(module, "SCHEMA", load.SCHEMA + 1)
     assert len(read(folder).scores) > 0
     with pytest.raises(UserError, match="give another --out"):
         store.Store(folder).read_info()
@@ -117,7 +119,7 @@ def test_it_can_be_reported(folder: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_it_loads_when_measuring_changed_and_shows_no_old_number(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What another revision measured does not stand in a table; the run is readable all the same."""
-    monkeypatch.setattr(store, "HARNESS_REVISION", 10**6)
+    monkeypatch.setattr(load, "HARNESS_REVISION", 10**6)
     results = read(folder)
     assert results.scores.empty
     outdated = [f.cell for f in results.failures if "another version of derainbench measured it" in f.error]

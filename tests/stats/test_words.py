@@ -13,11 +13,11 @@ from derainbench.stats import (
     Ranks,
     Refusal,
     comparison_words,
-    listed,
     over_seeds,
     p_words,
     rank_words,
 )
+from derainbench.support.words import listed
 
 PAIR = Paired(93, 0, 7, 1.2345, 1.1, 1e-9, 0.9, 91, 91)
 
