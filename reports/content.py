@@ -17,13 +17,15 @@ from derainbench.results.results import Results
 from .comparison.cells import ComparisonTable, Metric
 from .comparison.grids import ScoreGrid, score_grids
 from .comparison.labels import with_distinct_titles
+from .comparison.measured import Measured, measured
 from .comparison.provenance import Provenance, provenance
 from .comparison.reproduction import Reproduction, reproductions
+from .comparison.significance import marked_tables
 from .comparison.statistics import DatasetStatistics, statistics
 from .comparison.table import comparison_tables
 from .figures import Figures, figures
-from .published.counted_figures import CountedFigure, figures_of
 from .published.filled import FilledTable, fill_all
+from .published.module_figures import CountedFigure, figures_of
 from .published.shipped import PaperTable, paper_tables
 
 
@@ -31,12 +33,13 @@ from .published.shipped import PaperTable, paper_tables
 class Content:
     """A report as plain data.
 
-    ``tables`` has one comparison a protocol, ``grids`` the scores of every image by (dataset, protocol), ``statistics``
-    what may be concluded from them by (dataset, protocol, metric). ``paper`` are published tables with what was scored
-    beside them. ``efficiency`` is the run's ``efficiency.json``, None where nobody measured it.
+    ``run`` has the means and the rows; ``tables`` one comparison a protocol, ``grids`` the scores of every image by
+    (dataset, protocol), ``statistics`` what may be concluded from them by (dataset, protocol, metric). ``paper`` are
+    published tables with what was scored beside them. ``efficiency`` is the run's ``efficiency.json``, None where
+    nobody measured it.
     """
 
-    results: Results
+    run: Measured
     source: Provenance
     tables: tuple[ComparisonTable, ...]
     grids: Mapping[tuple[str, str], ScoreGrid]
@@ -45,14 +48,24 @@ class Content:
     paper: tuple[FilledTable, ...] = ()
     efficiency: Mapping[str, Any] | None = None
 
+    @property
+    def results(self) -> Results:
+        """The run as it was read."""
+        return self.run.results
+
+    @cached_property
+    def marked_tables(self) -> tuple[ComparisonTable, ...]:
+        """The comparisons with what tests say of the values that are not the best."""
+        return marked_tables(self.tables, self.grids, self.statistics)
+
     @cached_property
     def figures(self) -> Figures:
         """Charts and matrices, drawn once, for whichever formats show them."""
-        return figures(self)
+        return figures(self.run, self.tables, self.grids, self.statistics)
 
     @cached_property
     def counted_figures(self) -> tuple[CountedFigure, ...]:
-        """What the papers of the published tables draw of modules, counted from the modules here."""
+        """What the papers of the published tables draw of modules, with the parameters of the modules here."""
         return figures_of({filled.table.paper for filled in self.paper})
 
 
@@ -60,16 +73,16 @@ def content(
     results: Results, published: Sequence[PaperTable] = (), efficiency: Mapping[str, Any] | None = None
 ) -> Content:
     """Everything that a report of ``results`` shows, beside the tables of papers that are ``published``."""
-    results = with_distinct_titles(results)
-    grids = score_grids(results)
+    run = measured(with_distinct_titles(results))
+    grids = score_grids(run)
     return Content(
-        results=results,
-        source=provenance(results),
-        tables=comparison_tables(results),
+        run=run,
+        source=provenance(run),
+        tables=comparison_tables(run),
         grids=grids,
-        reproductions=reproductions(results),
+        reproductions=reproductions(run),
         statistics=statistics(grids),
-        paper=fill_all(published, results),
+        paper=fill_all(published, run),
         efficiency=efficiency,
     )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,16 +19,14 @@ from .charts.lines import MOST_LINES, line_chart
 from .charts.ranks import critical_difference_diagram
 from .charts.scatter import Point, cost_scatter
 from .charts.sparklines import sparklines
-from .comparison.cells import protocol_title
+from .comparison.cells import ComparisonTable, Metric, protocol_title
 from .comparison.curves import POINTS, Curves, curves
 from .comparison.grids import ScoreGrid
 from .comparison.labels import method_labels, short_names
 from .comparison.matrices import Duels, Generalisation, duels, generalisation
-from .published.counted_figures import CountedFigure
-
-if TYPE_CHECKING:
-    from .comparison.statistics import DatasetStatistics
-    from .content import Content
+from .comparison.measured import Measured
+from .comparison.statistics import DatasetStatistics
+from .published.module_figures import CountedFigure
 
 #: Rows of a chart; a run of every method on every training set has more, and nobody can read them.
 MOST_ROWS = 20
@@ -98,18 +96,23 @@ class Figures:
     datasets: tuple[tuple[int, str], ...]
 
 
-def figures(content: Content) -> Figures:
+def figures(
+    run: Measured,
+    tables: Sequence[ComparisonTable],
+    grids: Mapping[tuple[str, str], ScoreGrid],
+    statistics: Mapping[tuple[str, str, Metric], DatasetStatistics],
+) -> Figures:
     """Every chart and matrix of a report, under each of its protocols."""
-    results = content.results
+    results = run.results
     protocols = []
-    for number, table in enumerate(content.tables, 1):
+    for number, table in enumerate(tables, 1):
         of_datasets = []
         for place, dataset in enumerate(results.datasets, 1):
-            grid = content.grids.get((dataset.name, table.protocol))
+            grid = grids.get((dataset.name, table.protocol))
             if grid is not None and len(grid.lines):
-                known = content.statistics.get((dataset.name, table.protocol, "psnr"))
+                known = statistics.get((dataset.name, table.protocol, "psnr"))
                 of_datasets.append(_of_dataset(f"{number}-{place}", place, grid, known))
-        matrices = generalisation(content.grids, results.datasets, table.protocol)
+        matrices = generalisation(run, table.protocol)
         protocols.append(ProtocolFigures(table.protocol, protocol_title(table.protocol), tuple(of_datasets), matrices))
     labels = method_labels(results.methods)
     names = dict(zip(labels, short_names(tuple(labels.values())), strict=True))

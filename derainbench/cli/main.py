@@ -33,14 +33,15 @@ from derainbench.cli.options import (
     check_words,
 )
 from derainbench.cli.weights import weights_app
+from derainbench.engine.threads import use_threads
 from derainbench.errors import UserError
 from derainbench.support.stopping import obeyed
-from derainbench.support.threads import use_threads, wait_briefly_where_busy
+from derainbench.support.threads import wait_briefly_where_busy
 
 if TYPE_CHECKING:
     from derainbench.engine import conformance
     from derainbench.run.execute import Outcome
-    from derainbench.run.suite import Suite
+    from derainbench.run.wanted import Suite
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -284,9 +285,10 @@ def efficiency(
     Exit status: 0, 1 where something could not be measured (its row says why), 2 for a mistake that you can mend.
     """
     if figure is not None:
-        from derainbench.reports.published.counted_figures import figure_json, figure_text, published_figure
+        from derainbench.efficiency.module_parameters import module_parameters
+        from derainbench.reports.published.module_figures import figure_json, figure_text, published_figure
 
-        shown = published_figure(figure)
+        shown = published_figure(figure, module_parameters)
         typer.echo(figure_json(shown) if as_json else figure_text(shown))
         return
     from derainbench.efficiency.session import measure_all

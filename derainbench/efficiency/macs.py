@@ -28,8 +28,6 @@ from derainbench.support.cache import cache_folder
 #: Who counted, for whoever compares with another count.
 TOOL = f"torch {torch.__version__} FlopCounterMode, FLOPs / 2"
 
-#: What the number says, for the notes under a table.
-COUNTED = "convolutions and matrix products; not biases, activations, gates, recurrences, normalisation, pooling"
 
 #: Height and width in pixels of the image for which ``run.json`` says what a method costs.
 SIDE = 256

@@ -11,12 +11,6 @@ import torch
 
 from derainbench.efficiency.latency import synchronise
 
-#: What a peak is the peak of, by kind of device.
-MEANING = {
-    "cpu": "resident memory of a fresh process that restores one image: Python and torch, weights, activations",
-    "cuda": "memory that torch allocated on the GPU: weights and activations, not the CUDA context",
-}
-
 
 class Peak(NamedTuple):
     """``peak`` bytes, or None with the reason in ``why_not``; ``before`` bytes were taken before it began."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from derainbench.efficiency.macs import COUNTED
-from derainbench.efficiency.memory import MEANING
 from derainbench.efficiency.record import Row, Session
 
 HEADERS = ("Method", "Parameters", "Size", "MACs (G)", "Median (ms)", "Quartiles (ms)", "MP/s", "Peak (MiB)")
@@ -90,3 +88,14 @@ def _mebibytes(count: int | None) -> str:
 def _figures(value: float) -> str:
     """Three significant figures, whole numbers from 100."""
     return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+#: What the number says, for the notes under a table.
+COUNTED = "convolutions and matrix products; not biases, activations, gates, recurrences, normalisation, pooling"
+
+
+#: What a peak is the peak of, by kind of device.
+MEANING = {
+    "cpu": "resident memory of a fresh process that restores one image: Python and torch, weights, activations",
+    "cuda": "memory that torch allocated on the GPU: weights and activations, not the CUDA context",
+}

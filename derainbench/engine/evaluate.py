@@ -47,7 +47,7 @@ def evaluate(
 
     Scores are computed from the network's float output, not from the 8-bit files, in float64 where the device has it;
     a protocol of 8-bit images makes them itself, by ``quantisation``, as the PNGs are made. ``tile`` is what was asked
-    for (:func:`derainbench.engine.restore.tile_side`); the score table says what was done. A network that draws random numbers
+    for (:func:`.restore.tile_side`); the score table says what was done. A network that draws random numbers
     draws the same for an image whatever came before it: by ``seed`` and the image's place. :class:`UserError` where a
     file is not the one that a manifest's pairs were made of.
     """

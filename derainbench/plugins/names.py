@@ -50,3 +50,6 @@ UNTRAINED = "untrained"
 
 #: The method whose scores are those of the unprocessed input.
 UNPROCESSED = "identity"
+
+
+GROUP = "derainbench.methods"

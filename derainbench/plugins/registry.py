@@ -14,11 +14,9 @@ from pydantic import ValidationError
 
 from derainbench.errors import FOREIGN, UserError, did_you_mean, one_line
 from derainbench.plugins.method import Method
-from derainbench.plugins.names import parse_name
+from derainbench.plugins.names import GROUP, parse_name
 from derainbench.plugins.variant import Variant, resolve
 from derainbench.plugins.weights_store import own_weights
-
-GROUP = "derainbench.methods"
 
 _LARGEST = 2**24  # bytes of a plugin file
 

@@ -33,8 +33,9 @@ from derainbench.run.console import read_manifests
 from derainbench.run.description import splits_of
 from derainbench.run.grid import Grid, Plan
 from derainbench.run.store import Status, Store
-from derainbench.run.suite import Adaptation, Measurement, Suite, measurements, not_registered, parse_options
+from derainbench.run.suite import Adaptation, Measurement, measurements, not_registered, parse_options
 from derainbench.run.suite_grid import SuiteGrid, found_datasets
+from derainbench.run.wanted import Suite
 
 
 @dataclass(frozen=True)

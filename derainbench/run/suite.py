@@ -14,37 +14,7 @@ from derainbench.plugins.options import option_defaults, spell
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.registry import Registry
 from derainbench.plugins.variant import Variant, choose
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One cell of a table: ``method`` trained on one dataset and tested on another, both by their cards' names.
-
-    ``recipe`` are the fields in which the paper trained this row in another way than the method usually is; ``table``
-    (such as ``nasnet/7``), ``row`` (its title) and ``column`` (its dataset) say where the scores belong. ``method`` may
-    be one that does not exist here.
-    """
-
-    method: str
-    trained_on: str
-    tested_on: str
-    recipe: Mapping[str, Any]
-    table: str
-    row: str
-    column: str
-
-    @property
-    def place(self) -> str:
-        """``nasnet/7 SENet``."""
-        return f"{self.table} {self.row}"
-
-
-@dataclass(frozen=True)
-class Suite:
-    """What a run should measure: named, as data."""
-
-    name: str
-    wanted: tuple[Wanted, ...]
+from derainbench.run.wanted import Suite, Wanted
 
 
 @dataclass(frozen=True)

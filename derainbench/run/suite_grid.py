@@ -15,7 +15,8 @@ from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.recipe_book import RecipeBook
 from derainbench.plugins.variant import Variant
 from derainbench.run.cells import Cell, EvalCell, TrainCell
-from derainbench.run.suite import Measurement, Suite
+from derainbench.run.suite import Measurement
+from derainbench.run.wanted import Suite
 
 
 class NotHere(Dataset):

@@ -30,16 +30,6 @@ def available_cores(cgroups: Path = _CGROUPS, membership: Path = Path("/proc/sel
     return max(1, math.ceil(min(cores, _quota(cgroups, membership))))
 
 
-def use_threads(asked: int | None = None) -> None:
-    """Compute with so many threads: as asked, or as ``OMP_NUM_THREADS`` says, or at most the available cores."""
-    import torch  # what this module is for comes before it
-
-    if asked is not None:
-        torch.set_num_threads(asked)
-    elif "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(min(torch.get_num_threads(), available_cores()))
-
-
 def busy_note() -> str:
     """What to say where other programs want more of the machine than it has; empty where they do not."""
     if not hasattr(os, "getloadavg"):

@@ -17,14 +17,7 @@ from derainbench.catalogue.patterns import Pattern
 from derainbench.errors import UserError
 from derainbench.images.decode import image_size
 from derainbench.support.workers import in_chunks
-from derainbench.verify.across_images import (
-    CleanImages,
-    contradicted,
-    copies,
-    exchanged,
-    repeated,
-    shared_scenes,
-)
+from derainbench.verify.across_images import CleanImages, contradicted, copies, exchanged, repeated, shared_scenes
 from derainbench.verify.files import (
     absent,
     count_findings,

@@ -149,3 +149,15 @@ def _advance(character: str) -> float:
     if character.isascii():
         return 0.74 if character.isupper() or character in "+=<>~" else 0.59
     return 1.05 if unicodedata.east_asian_width(character) in "WF" or not character.isalpha() else 0.78
+
+
+def outline(mark: Mark) -> tuple[tuple[float, float], ...]:
+    """The corners of a mark that is no circle; areas are near that of the circle, so that none looks weightier."""
+    x, y, r = mark.x, mark.y, mark.radius
+    corners = {
+        "square": ((-0.89, -0.89), (0.89, -0.89), (0.89, 0.89), (-0.89, 0.89)),
+        "triangle": ((0.0, -1.3), (1.2, 0.8), (-1.2, 0.8)),
+        "down": ((0.0, 1.3), (1.2, -0.8), (-1.2, -0.8)),
+        "diamond": ((0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)),
+    }[mark.shape]
+    return tuple((x + r * dx, y + r * dy) for dx, dy in corners)

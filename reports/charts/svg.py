@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from .drawing import Drawing, Line, Mark, Path, Rect, Text
+from .drawing import Drawing, Line, Mark, Path, Rect, Text, outline
 
 _ANCHORS = {"start": "", "middle": ' text-anchor="middle"', "end": ' text-anchor="end"'}
 
@@ -67,18 +67,6 @@ def _mark(mark: Mark) -> str:
         return f"<circle {look} {place}>{words}</circle>" if words else f"<circle {look} {place}/>"
     points = " ".join(f"{_number(x)},{_number(y)}" for x, y in outline(mark))
     return f'<polygon {look} points="{points}">{words}</polygon>' if words else f'<polygon {look} points="{points}"/>'
-
-
-def outline(mark: Mark) -> tuple[tuple[float, float], ...]:
-    """The corners of a mark that is no circle; areas are near that of the circle, so that none looks weightier."""
-    x, y, r = mark.x, mark.y, mark.radius
-    corners = {
-        "square": ((-0.89, -0.89), (0.89, -0.89), (0.89, 0.89), (-0.89, 0.89)),
-        "triangle": ((0.0, -1.3), (1.2, 0.8), (-1.2, 0.8)),
-        "down": ((0.0, 1.3), (1.2, -0.8), (-1.2, -0.8)),
-        "diamond": ((0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)),
-    }[mark.shape]
-    return tuple((x + r * dx, y + r * dy) for dx, dy in corners)
 
 
 def _rect(rect: Rect) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..latex.escape import escape
-from .drawing import Drawing, Line, Mark, Path, Rect, Role, Text
-from .svg import outline
+from ..tex.escape import escape
+from .drawing import Drawing, Line, Mark, Path, Rect, Role, Text, outline
 
 #: Points of a document that one unit of a drawing takes; a drawing 400 units wide fills half of a line of 16 cm.
 POINTS = 0.55

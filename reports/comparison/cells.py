@@ -17,18 +17,12 @@ from derainbench.stats.means import finite_mean
 from .entries import Entry
 
 Metric = Literal["psnr", "ssim"]
-
-
 METRICS: tuple[Metric, ...] = ("psnr", "ssim")
-
-
 #: Decimal places that the field prints.
 DIGITS: dict[Metric, int] = {"psnr": 2, "ssim": 4}
-
-
+#: What stands behind a number in a sentence.
+UNITS: dict[Metric, str] = {"psnr": "dB", "ssim": ""}
 MISSING = "–"
-
-
 FAILED = "failed"
 
 
@@ -127,10 +121,14 @@ def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     return tuple(replace(cell, rank=ranks.get(height(cell))) if contends(cell) else cell for cell in cells)
 
 
-def pooled(values: Sequence[float], metric: Metric, infinite: int = 0) -> Cell:
-    """The finished cell of one mean a seed: their mean, and their deviation where two or more are finite."""
-    value, _ = finite_mean(values)
-    finite = [each for each in values if math.isfinite(each)]
+def pooled(of_seeds: Sequence[tuple[float, int]], metric: Metric) -> Cell:
+    """The finished cell of a mean for each seed and how many infinite scores each leaves out.
+
+    It has the mean of the means, and their deviation where two or more are finite.
+    """
+    value, _ = finite_mean(mean for mean, _ in of_seeds)
+    finite = [mean for mean, _ in of_seeds if math.isfinite(mean)]
     deviation = float(np.std(finite, ddof=1)) if len(finite) > 1 and math.isfinite(value) else None
     text = "" if deviation is None else printed(deviation, metric)
-    return Cell("finished", value, printed(value, metric), deviation, text, infinite, len(values))
+    left_out = sum(infinite for _, infinite in of_seeds)
+    return Cell("finished", value, printed(value, metric), deviation, text, left_out, len(of_seeds))

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from derainbench.results.results import DatasetInRun, Results
+from derainbench.results.results import DatasetInRun
 
-from .cells import METRICS, Metric, protocols
-from .entries import Entry, entries
-from .seen import Copies, copies_in_training, is_seen
+from .cells import METRICS, Metric
+from .entries import Entry
+from .measured import Measured
+from .seen import Copies, is_seen
 
 Floats = NDArray[np.float64]
 
@@ -58,19 +59,17 @@ class ScoreGrid:
         return self.psnr if metric == "psnr" else self.ssim
 
 
-def score_grids(results: Results) -> dict[tuple[str, str], ScoreGrid]:
+def score_grids(run: Measured) -> dict[tuple[str, str], ScoreGrid]:
     """A grid for each (dataset name, protocol name) that has scores."""
-    lines = entries(results)
-    copies = copies_in_training(results)
-    by_place = dict(list(results.scores.groupby(["dataset", "protocol"], sort=False)))
+    by_place = dict(list(run.results.scores.groupby(["dataset", "protocol"], sort=False)))
     grids = {}
-    for dataset in results.datasets:
+    for dataset in run.results.datasets:
         # a training tested on its own set stands in the method's own row already
-        here = tuple(line for line in lines if line.trained_on != dataset.name)
-        for protocol in protocols(results):
+        here = tuple(line for line in run.lines if line.trained_on != dataset.name)
+        for protocol in run.protocols:
             scores = by_place.get((dataset.name, protocol))
             if scores is not None:
-                grids[dataset.name, protocol] = _grid(dataset, protocol, here, scores, copies)
+                grids[dataset.name, protocol] = _grid(dataset, protocol, here, scores, run.copies)
     return grids
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +14,10 @@ from derainbench.stats import ALPHA, Refusal, p_words
 from derainbench.stats.means import finite_mean
 
 from .cells import Metric, printed
-from .entries import Entry
 from .grids import ScoreGrid
 from .labels import short_names
-
-if TYPE_CHECKING:
-    from .statistics import DatasetStatistics
+from .measured import Measured
+from .statistics import DatasetStatistics
 
 
 @dataclass(frozen=True)
@@ -147,51 +144,34 @@ class Generalisation:
     sentence: str
 
 
-def generalisation(
-    grids: Mapping[tuple[str, str], ScoreGrid], datasets: Iterable[DatasetInRun], protocol: str
-) -> tuple[Generalisation, ...]:
+def generalisation(run: Measured, protocol: str) -> tuple[Generalisation, ...]:
     """A matrix for each method with a test away from home: means over images, then over seeds, under ``protocol``.
 
     Infinite scores are left out of means, as in the comparison.
     """
-    datasets = tuple(datasets)
+    table = run.means.table
+    here = table[(table["protocol"] == protocol) & (table["metric"] == "psnr") & (table["trained_on"] != UNTRAINED)]
     means: dict[str, dict[tuple[str, str], float]] = {}
-    entries: dict[str, Entry] = {}
-    away: set[str] = set()
-    for dataset in datasets:
-        grid = grids.get((dataset.name, protocol))
-        for (name, source), values in _by_training(grid).items() if grid is not None else ():
-            means.setdefault(name, {})[source, dataset.name] = finite_mean(values)[0]
-            if source != dataset.name:
-                away.add(name)
-        for line in grid.lines if grid is not None else ():
-            entries.setdefault(line.method.name, line)
-    return tuple(_matrix(entries[name], means[name], datasets) for name in means if name in away)
+    for (name, source, dataset), group in here.groupby(["method", "trained_on", "dataset"]):
+        means.setdefault(str(name), {})[str(source), str(dataset)] = finite_mean(group["mean"])[0]
+    labels = {line.method.name: line.label for line in reversed(run.lines)}
+    away = [name for name in labels if any(source != test for source, test in means.get(name, ()))]
+    return tuple(_matrix(labels[name], means[name], run.results.datasets) for name in reversed(away))
 
 
-def _by_training(grid: ScoreGrid) -> dict[tuple[str, str], list[float]]:
-    """The mean of each seed, by method and training set."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for seed in grid.seed_values:
-        if seed.trained_on != UNTRAINED:
-            mean = finite_mean(seed.psnr[~np.isnan(seed.psnr)].tolist())[0] if len(seed.psnr) else math.nan
-            found.setdefault((grid.lines[seed.line].method.name, seed.trained_on), []).append(mean)
-    return found
-
-
-def _matrix(entry: Entry, means: Mapping[tuple[str, str], float], datasets: tuple[DatasetInRun, ...]) -> Generalisation:
+def _matrix(label: str, means: Mapping[tuple[str, str], float], datasets: tuple[DatasetInRun, ...]) -> Generalisation:
     titles = {dataset.name: dataset.title for dataset in datasets}
     sources = [*(name for name in titles if any(source == name for source, _ in means))]
     sources += sorted({source for source, _ in means} - {*titles})  # of published weights, perhaps
     tested = [name for name in titles if any(test == name for _, test in means)]
-    rows = tuple(tuple(_transfer(entry.label, source, test, means, titles) for test in tested) for source in sources)
+    rows = tuple(tuple(_transfer(label, source, test, means, titles) for test in tested) for source in sources)
     drops = [cell.drop for row in rows for cell in row if math.isfinite(cell.drop)]
     return Generalisation(
-        entry.label,
+        label,
         tuple(titles.get(name, name) for name in sources),
         tuple(titles[name] for name in tested),
         rows,
-        _sentence(entry.label, drops),
+        _sentence(label, drops),
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from derainbench.results.results import Results
 from derainbench.support.words import counted, listed
 
-from .cells import protocol_title, protocols
+from .cells import protocol_title
 from .entries import trained_seeds
+from .measured import Measured
 
 #: Changes named in the one-line warning; the provenance section lists them all.
 SHOWN_CHANGES = 3
@@ -62,9 +63,9 @@ class Provenance:
         return "; ".join([*shown, f"and {more} more"] if more > 0 else shown)
 
 
-def provenance(results: Results) -> Provenance:
+def provenance(run: Measured) -> Provenance:
     """What ``run.json`` says about the run. Anything it leaves out is left out here too."""
-    info = results.info
+    results, info = run.results, run.results.info
     recipe: Mapping[str, Any] = info.get("recipe", {})
     changes = tuple(
         Change(
@@ -82,7 +83,7 @@ def provenance(results: Results) -> Provenance:
         recipe=_recipe(info),
         comparable=bool(recipe.get("comparable", False)),
         changes=changes,
-        facts=_facts(results),
+        facts=_facts(results, run.protocols),
         notices=tuple(str(notice) for notice in [*info.get("notices", ()), *_failed_checks(info)]),
     )
 
@@ -105,13 +106,13 @@ def _adapted(changes: Sequence[Change]) -> list[str]:
     return [f"{field} {here} instead of {listed([*instead])}" for (field, here), instead in papers.items()]
 
 
-def _facts(results: Results) -> tuple[tuple[str, str], ...]:
+def _facts(results: Results, protocols: Sequence[str]) -> tuple[tuple[str, str], ...]:
     info = results.info
     facts = _facts_of_runs(info["runs"]) if info.get("runs") else _made(info)
     facts += [("Recipe", _recipe(info))]
     facts += [("Precision", str(info.get("precision", "")))]
     facts += [("Seeds", ", ".join(map(str, trained_seeds(results))))]
-    facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols(results)))]
+    facts += [("Protocols", "; ".join(f"{name} – {protocol_title(name)}" for name in protocols))]
     passed = {check["dataset"] for check in info.get("input_checks", ()) if not check["notice"]}
     for dataset in results.datasets:
         words = f"{dataset.kind}, {dataset.rain_model}, {counted(len(dataset.test), 'test image')}"

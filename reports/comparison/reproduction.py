@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from derainbench.results.results import DatasetInRun, MethodInRun, Results
-from derainbench.stats.means import finite_mean
+from derainbench.results.results import DatasetInRun, MethodInRun
 
+from .cells import METRICS, pooled
 from .labels import method_labels
+from .means import Means
+from .measured import Measured
 
 #: Column heads of :attr:`Reproduction.cells`.
 HEADERS = ("Weights", "Dataset", "Protocol", "PSNR here", "printed", "differs", "SSIM here", "printed", "differs")
@@ -48,15 +50,15 @@ class Reproduction:
         )
 
 
-def reproductions(results: Results) -> tuple[Reproduction, ...]:
+def reproductions(run: Measured) -> tuple[Reproduction, ...]:
     """Every score that is published for the weights in the run, where the run has measured the same images' mean."""
-    labels = method_labels(results.methods)
-    datasets = {dataset.name: dataset for dataset in results.datasets if dataset.whole}
+    labels = method_labels(run.results.methods)
+    datasets = {dataset.name: dataset for dataset in run.results.datasets if dataset.whole}
     found = []
-    for method in results.methods:
+    for method in run.results.methods:
         for published in (method.weights or {}).get("published", ()):
             if published["dataset"] in datasets:
-                found += _compared(results, method, labels[method.name], datasets[published["dataset"]], published)
+                found += _compared(run.means, method, labels[method.name], datasets[published["dataset"]], published)
     return tuple(found)
 
 
@@ -69,18 +71,13 @@ def sources(rows: tuple[Reproduction, ...]) -> str:
 
 
 def _compared(
-    results: Results, method: MethodInRun, label: str, dataset: DatasetInRun, published: Mapping[str, Any]
+    means: Means, method: MethodInRun, label: str, dataset: DatasetInRun, published: Mapping[str, Any]
 ) -> list[Reproduction]:
-    scores = results.scores
-    rows = scores[
-        (scores["method"] == method.name)
-        & (scores["dataset"] == dataset.name)
-        & (scores["protocol"] == published["protocol"])
-        & (scores["trained_on"] == (method.weights or {})["trained_on"])
-    ]
-    if rows.empty:
+    where = (method.name, str((method.weights or {})["trained_on"]), dataset.name, str(published["protocol"]))
+    of_seeds = [means.of_seeds(*where, metric) for metric in METRICS]
+    if not all(of_seeds):
         return []
-    psnr, ssim = (finite_mean(rows[metric])[0] for metric in ("psnr", "ssim"))
+    psnr, ssim = (pooled(each, metric).value for each, metric in zip(of_seeds, METRICS, strict=True))
     return [
         Reproduction(
             method.name,

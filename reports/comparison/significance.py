@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from derainbench.stats.refusal import Refusal
 
-from ..content import Content
-from .cells import Column, ComparisonTable
-
-if TYPE_CHECKING:
-    from .statistics import DatasetStatistics
+from .cells import Column, ComparisonTable, Metric
+from .grids import ScoreGrid
+from .statistics import DatasetStatistics
 
 #: How a marked value looks in text.
 MARK = "†"
@@ -24,21 +21,29 @@ EXPLAINED = (
 )
 
 
-def marked_tables(content: Content) -> tuple[ComparisonTable, ...]:
+def marked_tables(
+    tables: Iterable[ComparisonTable],
+    grids: Mapping[tuple[str, str], ScoreGrid],
+    statistics: Mapping[tuple[str, str, Metric], DatasetStatistics],
+) -> tuple[ComparisonTable, ...]:
     """The comparisons with :attr:`Cell.tied` set, with notes on what that means and on what could not be tested."""
-    return tuple(_marked(table, content) for table in content.tables)
+    return tuple(_marked(table, grids, statistics) for table in tables)
 
 
-def _marked(table: ComparisonTable, content: Content) -> ComparisonTable:
+def _marked(
+    table: ComparisonTable,
+    grids: Mapping[tuple[str, str], ScoreGrid],
+    statistics: Mapping[tuple[str, str, Metric], DatasetStatistics],
+) -> ComparisonTable:
     places = {(row.entry.method.name, row.entry.trained_on): number for number, row in enumerate(table.rows)}
     grid = [list(row.cells) for row in table.rows]
     refused: dict[str, list[Column]] = defaultdict(list)
     for number, column in enumerate(table.columns):
         where = (column.dataset.name, table.protocol)
-        found = content.statistics.get((*where, column.metric))
+        found = statistics.get((*where, column.metric))
         if found is None:
             continue
-        rows = [places[line.method.name, line.trained_on] for line in content.grids[where].lines]
+        rows = [places[line.method.name, line.trained_on] for line in grids[where].lines]
         tied, reasons = _verdict(found)
         for line in tied:
             cell = grid[rows[line]][number]

@@ -28,14 +28,13 @@ from derainbench.stats import (
 )
 from derainbench.support.words import counted, listed
 
-from .cells import DIGITS, METRICS, Metric
+from .cells import DIGITS, METRICS, UNITS, Metric
 from .grids import ScoreGrid
 from .labels import short_names
 
 Floats = NDArray[np.float64]
 Scenes = NDArray[np.intp]
 Pairs = Mapping[tuple[int, int], Paired | Refusal]
-_UNITS: dict[Metric, str] = {"psnr": "dB", "ssim": ""}
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ def _sentences(
         else:
             first, second = min(best, line), max(best, line)
             tested.append(pair)
-            said.append(comparison_words(names[first], names[second], pair, _UNITS[metric], DIGITS[metric]))
+            said.append(comparison_words(names[first], names[second], pair, UNITS[metric], DIGITS[metric]))
     said = [tests_words(tested), *said] if tested else []
     said += [f"{names[best]} is not tested against {listed(others)}: {why}." for why, others in refused.items()]
     if isinstance(ranks, Ranks):

@@ -14,15 +14,14 @@ from ..comparison.costs import HEADERS as COST_HEADERS
 from ..comparison.costs import cost_tables
 from ..comparison.provenance import warning_words
 from ..comparison.reproduction import sources
-from ..comparison.significance import marked_tables
 from ..content import Content
 from ..figures import figure_charts
 from ..layout.panels import Frame, label_width, panels
 from ..layout.published import set_tables
 from ..layout.statistics import WHERE_OTHERS, set_statistics
+from ..tex.escape import printable
 from .against_best import against_best
 from .environment import HEADING, latex_environment
-from .escape import printable
 from .figure_floats import dataset_floats, training_floats
 from .floats import floats
 from .numbers import PLAIN, NumberStyle
@@ -43,7 +42,7 @@ FRAME = Frame(width=94, heading=HEADING, beside=5, number=_number_width)
 
 def tables_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
     """A ``table`` float or more for each protocol: best in bold, second underlined, ties marked; with notes."""
-    return _rendered("tables.tex.j2", content, tables=_laid_out(marked_tables(content)), numbers=numbers)
+    return _rendered("tables.tex.j2", content, tables=_laid_out(content.marked_tables), numbers=numbers)
 
 
 def weights_tex(content: Content) -> str:

@@ -7,8 +7,8 @@ import jinja2
 from ..charts.drawing import Drawing
 from ..charts.tikz import tikz
 from ..comparison.cells import Cell
-from .bibtex import Bibliography
-from .escape import breakable, escape, stacked
+from ..tex.bibtex import Bibliography
+from ..tex.escape import breakable, escape, stacked
 
 #: Where the titles of datasets and the names of methods wrap, in characters.
 HEADING = 24

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..comparison.cells import Cell
+from ..tex.escape import escape
 from .environment import Latex, emphasised, number
-from .escape import escape
 
 #: Stands after a number that is not told apart from the best; templates define it.
 TIED = r"\dbtied{}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..content import Content
-from .bibtex import Bibliography, bibliography
+from ..tex.bibtex import Bibliography, bibliography
 
 #: The publications behind what is computed here, by what templates call them.
 OWN: Mapping[str, str] = MappingProxyType(

@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from derainbench.results.results import DatasetInRun
-from derainbench.stats import Interval, Refusal, comparison_words
+from derainbench.stats import Interval, Refusal
 
-from ..comparison.cells import DIGITS, METRICS, Column, ComparisonTable, Metric, printed
-from ..comparison.statistics import DatasetStatistics, by_mean
+from ..comparison.cells import METRICS, ComparisonTable, Metric, printed
+from ..comparison.statistics import DatasetStatistics
 from ..content import Content
 
 #: What stands beside the tests in words, which are long.
@@ -64,24 +64,6 @@ def set_statistics(content: Content) -> tuple[SetStatistics, ...]:
     every = [each for table in content.tables if (each := _of_protocol(table, content)).datasets]
     silent = (replace(each, datasets=tuple(replace(of, said=()) for of in each.datasets)) for each in every[1:])
     return (*every[:1], *silent)
-
-
-def leader_words(content: Content, table: ComparisonTable, column: Column) -> str:
-    """A sentence on the best of a column against the next best; empty where there is nothing to compare."""
-    place = (column.dataset.name, table.protocol)
-    found = content.statistics.get((*place, column.metric))
-    if found is None or found.best is None or len(found.labels) < 2:
-        return ""
-    order = by_mean(content.grids[place].values(column.metric))
-    second = next((line for line in order if line != found.best and line not in found.seen), None)
-    if second is None:
-        return ""
-    i, j = min(found.best, second), max(found.best, second)
-    pair = found.pairs[i, j]
-    if isinstance(pair, Refusal):
-        return f"{found.names[found.best]} is not tested against {found.names[second]}: {pair.reason}."
-    unit = "dB" if column.metric == "psnr" else ""
-    return comparison_words(found.names[i], found.names[j], pair, unit, DIGITS[column.metric])
 
 
 def _of_protocol(table: ComparisonTable, content: Content) -> SetStatistics:

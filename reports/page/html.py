@@ -14,7 +14,7 @@ from ..comparison.costs import HEADERS, cost_tables
 from ..comparison.entries import trained_seeds
 from ..comparison.provenance import warning_words
 from ..comparison.reproduction import sources
-from ..comparison.significance import MARK, marked_tables
+from ..comparison.significance import MARK
 from ..content import Content
 from ..figures import figure_charts
 from ..layout.published import set_tables
@@ -59,7 +59,7 @@ def _hash_source(text: str) -> str:
 def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
     """All names that the templates know."""
     results = content.results
-    tables = marked_tables(content)
+    tables = content.marked_tables
     sections = galleries(results, content.grids, pictures)
     return {
         "content": content,

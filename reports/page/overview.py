@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import DatasetInRun, Results
-from derainbench.stats import Refusal, comparison_words
+from derainbench.stats import Refusal
 
-from ..comparison.cells import DIGITS, METRICS, ComparisonTable, Row, printed
+from ..comparison.cells import METRICS, ComparisonTable, Row, printed
 from ..comparison.labels import method_labels, short_names
+from ..comparison.leader import leader_words
 from ..comparison.seen import SEEN_MARK, seen_notes
 from ..content import Content
 
@@ -66,7 +67,7 @@ def _enumerated(names: Sequence[str], what: str) -> str:
 
 
 def standings(content: Content, table: ComparisonTable) -> tuple[tuple[Standing, ...], ...]:
-    """For each row and column of ``table``; see also :func:`.significance.marked_tables`."""
+    """For each row and column of ``table``; see also :attr:`.content.Content.marked_tables`."""
     by_column = [_standings_of(content, table, number) for number in range(len(table.columns))]
     return tuple(tuple(column[number] for column in by_column) for number in range(len(table.rows)))
 
@@ -95,7 +96,7 @@ def _card(content: Content, table: ComparisonTable, psnr: int) -> Card:
         interval=leader.interval,
         ssim=f"{best_ssim[0].cells[psnr + 1].text}, {_names(best_ssim)}" if best_ssim else "",
         near=_names(row for row in table.rows if row.cells[psnr].tied),
-        sentence=_against_the_next(content, table, psnr),
+        sentence=leader_words(content.statistics.get((dataset.name, table.protocol, "psnr"))),
         seen=_seen(table, psnr, best),
     )
 
@@ -108,26 +109,6 @@ def _seen(table: ComparisonTable, psnr: int, best: Sequence[Row]) -> str:
         return ""
     highest = max(above, key=lambda row: row.cells[psnr].value)
     return f"{highest.cells[psnr].text}{SEEN_MARK} dB of {highest.entry.full_label}: test images seen in training."
-
-
-def _against_the_next(content: Content, table: ComparisonTable, number: int) -> str:
-    """One sentence on the two highest means in column ``number``; empty where there are no two, or no test was made."""
-    column = table.columns[number]
-    statistic = content.statistics.get((column.dataset.name, table.protocol, column.metric))
-    if statistic is None:
-        return ""
-    grid = content.grids[column.dataset.name, table.protocol]
-    values = {row.entry.full_name: row.cells[number].value for row in table.rows}
-    scored = [n for n, line in enumerate(grid.lines) if n not in grid.seen and not math.isnan(values[line.full_name])]
-    order = sorted(scored, key=lambda n: -values[grid.lines[n].full_name])
-    if len(order) < 2:
-        return ""
-    first, second = sorted(order[:2])
-    pair = statistic.pairs[first, second]
-    if isinstance(pair, Refusal):
-        return f"Not tested against {statistic.names[order[1]]}: {pair.reason}."
-    unit, digits = ("dB" if column.metric == "psnr" else ""), DIGITS[column.metric]
-    return comparison_words(statistic.names[first], statistic.names[second], pair, unit, digits)
 
 
 def _standings_of(content: Content, table: ComparisonTable, number: int) -> list[Standing]:

@@ -10,19 +10,17 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from derainbench.errors import did_you_mean
 from derainbench.metrics.protocols import PROTOCOLS
-from derainbench.plugins.names import UNTRAINED, parse_name
+from derainbench.plugins.names import GROUP, UNTRAINED, parse_name
 from derainbench.plugins.recipe import Recipe
-from derainbench.plugins.registry import GROUP
 from derainbench.results.recorded_inputs import evaluation_inputs
 from derainbench.results.results import MethodInRun, Results
-from derainbench.stats.means import finite_mean
 
-from ..comparison.cells import DIGITS, FAILED, METRICS, MISSING, Cell, Metric, pooled, protocols, ranked, rounded
-from ..comparison.seen import Copies, copies_in_training, is_seen
+from ..comparison.cells import DIGITS, FAILED, METRICS, MISSING, Cell, Metric, pooled, ranked, rounded
+from ..comparison.means import Means
+from ..comparison.measured import Measured
+from ..comparison.seen import Copies, is_seen
 from .paper_table import PaperTable
 from .shipped import Measure, Published, TableColumn, TableRow, paper_tables, shipped_tables
 
@@ -70,8 +68,9 @@ class RunIndex:
     copies: Copies
 
 
-def run_index(results: Results) -> RunIndex:
-    """Everything that :func:`filling` looks up in ``results``."""
+def run_index(run: Measured) -> RunIndex:
+    """Everything that :func:`filling` looks up in a run."""
+    results = run.results
     places = results.scores[["method", "trained_on", "dataset"]].drop_duplicates()
     rows = (results.info.get("suite") or {}).get("rows", ())
     return RunIndex(
@@ -82,7 +81,7 @@ def run_index(results: Results) -> RunIndex:
         {method.name: method for method in results.methods},
         {(training.method, training.trained_on): training.recipe for training in results.trainings},
         {(c["method"], c["dataset"]): c["row_recipe"] for c in results.info.get("cells", ()) if "row_recipe" in c},
-        copies_in_training(results),
+        run.copies,
     )
 
 
@@ -309,25 +308,19 @@ class FilledTable:
         return any(row.filled_by for row in self.rows)
 
 
-#: For each evaluation and protocol, by metric: a mean over images and how many were infinite, for each seed.
-_Means = Mapping[tuple[Place, str], Mapping[Metric, Sequence[tuple[float, int]]]]
+def fill(table: PaperTable, run: Measured) -> FilledTable:
+    """``table`` with what a run has for its rows."""
+    return fill_all((table,), run)[0]
 
 
-def fill(table: PaperTable, results: Results) -> FilledTable:
-    """``table`` with what ``results`` has for its rows."""
-    return fill_all((table,), results)[0]
-
-
-def fill_all(tables: Iterable[PaperTable], results: Results) -> tuple[FilledTable, ...]:
-    """Every table with what ``results`` has for its rows; the scores are gone through once."""
-    index = run_index(results)
-    found = [(table, _fillings(index, table)) for table in tables]
-    places = {each.place for _, by_cell in found for each in by_cell.values()}
-    means = _means(results.scores, places)
-    names = protocols(results)
+def fill_all(tables: Iterable[PaperTable], run: Measured) -> tuple[FilledTable, ...]:
+    """Every table with what a run has for its rows."""
+    index = run_index(run)
     return tuple(
-        _parameters(index, table) if table.kind == "parameters" else _scores(index, table, by_cell, names, means)
-        for table, by_cell in found
+        _parameters(index, table)
+        if table.kind == "parameters"
+        else _scores(index, table, _fillings(index, table), run.protocols, run.means)
+        for table in tables
     )
 
 
@@ -342,7 +335,7 @@ def _fillings(index: RunIndex, table: PaperTable) -> dict[tuple[int, int], Filli
 
 
 def _scores(
-    index: RunIndex, table: PaperTable, found: Mapping[tuple[int, int], Filling], names: tuple[str, ...], means: _Means
+    index: RunIndex, table: PaperTable, found: Mapping[tuple[int, int], Filling], names: tuple[str, ...], means: Means
 ) -> FilledTable:
     published = [_published_column(table, column) for column in table.columns]
     measured = {
@@ -384,7 +377,7 @@ def _as_printed(published: Published | None, metric: Metric) -> Cell:
 
 
 def _measured_column(
-    table: PaperTable, across: int, found: Mapping[tuple[int, int], Filling], protocol: str, means: _Means
+    table: PaperTable, across: int, found: Mapping[tuple[int, int], Filling], protocol: str, means: Means
 ) -> list[tuple[Cell, ...]]:
     fillings = [found.get((down, across)) for down in range(len(table.rows))]
     dataset = table.columns[across].dataset
@@ -406,16 +399,15 @@ def _digits(table: PaperTable, dataset: str, metric: Metric) -> int:
     return max((len(text.partition(".")[2]) for text in texts), default=DIGITS[metric])
 
 
-def _measured(found: Filling | None, protocol: str, metric: Metric, digits: int, means: _Means) -> Cell:
+def _measured(found: Filling | None, protocol: str, metric: Metric, digits: int, means: Means) -> Cell:
     if found is None:
         return Cell("missing", math.nan, MISSING)
     if found.failed:
         return Cell("failed", math.nan, FAILED)
-    by_metric = means.get((found.place, protocol))
-    if by_metric is None:
+    of_seeds = means.of_seeds(*found.place, protocol, metric)
+    if not of_seeds:
         return Cell("missing", math.nan, MISSING)
-    of_seeds = by_metric[metric]
-    cell = pooled([mean for mean, _ in of_seeds], metric, sum(count for _, count in of_seeds))
+    cell = pooled(of_seeds, metric)
     deviation = "" if cell.deviation is None else rounded(cell.deviation, digits)
     return replace(cell, text=rounded(cell.value, digits), deviation_text=deviation, seen=found.seen)
 
@@ -432,21 +424,6 @@ def _marked(cells: Sequence[Cell], groups: Sequence[str | None]) -> list[Cell]:
             for number, cell in zip(numbers, ranked(cells[n] for n in numbers), strict=True):
                 marked[number] = cell
     return marked
-
-
-def _means(scores: pd.DataFrame, places: set[Place]) -> _Means:
-    """The means of the evaluations at ``places``, and of no other: a table looks at few of a run's scores."""
-    methods, sources, datasets = ({place[n] for place in places} for n in range(3))
-    here = scores["method"].isin(methods) & scores["trained_on"].isin(sources) & scores["dataset"].isin(datasets)
-    found: dict[tuple[Place, str], dict[Metric, list[tuple[float, int]]]] = {}
-    keys = ["method", "trained_on", "dataset", "protocol", "seed"]
-    for (method, source, dataset, protocol, _), group in scores[here].groupby(keys):
-        place = (str(method), str(source), str(dataset))
-        if place in places:
-            by_metric = found.setdefault((place, str(protocol)), {metric: [] for metric in METRICS})
-            for metric in METRICS:
-                by_metric[metric].append(finite_mean(group[metric]))
-    return found
 
 
 def _words(table: PaperTable, fillings: Sequence[Filling | None]) -> str:

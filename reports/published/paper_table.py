@@ -75,7 +75,7 @@ Printed = Annotated[str, Field(pattern=r"^[0-9]{0,4}\.?[0-9]{1,8}$")]
 class Published(_Data):
     """The scores of one row on one dataset, as printed.
 
-    ``protocol`` is a name of :data:`derainbench.metrics.protocols.PROTOCOLS`, None where nobody knows how they were measured;
+    ``protocol`` is a name of :data:`.protocols.PROTOCOLS`, None where nobody knows how they were measured;
     ``guess`` says that nobody confirmed the protocol. ``source`` is a key of the table's sources; ``note`` says what
     else has to be known about the numbers.
     """

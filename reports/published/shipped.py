@@ -13,7 +13,7 @@ from derainbench.catalogue.cards import all_cards
 from derainbench.errors import UserError, did_you_mean
 from derainbench.support.toml import complaints, read_toml
 
-from ..latex.bibtex import unreadable
+from ..tex.bibtex import unreadable
 from .paper_table import Measure, PaperTable, Published, Source, TableColumn, TableRow
 
 __all__ = ["Measure", "PaperTable", "Published", "Source", "TableColumn", "TableRow", "paper_tables", "shipped_tables"]

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.run.suite import Suite, Wanted
+from derainbench.run.wanted import Suite, Wanted
 from derainbench.support.toml import complaints, read_toml
 
 from .shipped import PaperTable, paper_tables, shipped_tables

@@ -11,7 +11,7 @@ from derainbench import __version__
 from derainbench.results.results import DatasetInRun, MethodInRun, Results
 from derainbench.stats import Interval, OverSeeds, Paired, Ranks, Refusal
 
-from ..comparison.cells import Cell, ComparisonTable, Metric, protocol_title, protocols
+from ..comparison.cells import Cell, ComparisonTable, Metric, protocol_title
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid
 from ..comparison.provenance import Change
@@ -89,7 +89,7 @@ def results_json(content: Content) -> str:
             "runs": _runs(results, source.run),
             "seen_in_training": results.info.get("seen_in_training", []),
             "input_checks": results.info.get("input_checks", []),
-            "protocols": [{"name": name, "title": protocol_title(name)} for name in protocols(results)],
+            "protocols": [{"name": name, "title": protocol_title(name)} for name in content.run.protocols],
             "methods": [_method(method) for method in results.methods],
             "datasets": [_dataset(dataset, _digests(results)) for dataset in results.datasets],
             "tables": [_table(table, content) for table in content.tables],

@@ -14,13 +14,13 @@ from ..comparison.costs import CostTable, cost_tables
 from ..comparison.provenance import Provenance, warning_words
 from ..comparison.reproduction import ALIGNMENT, HEADERS, Reproduction, sources
 from ..comparison.seen import SEEN_MARK
-from ..comparison.significance import MARK, marked_tables
+from ..comparison.significance import MARK
 from ..content import Content
 from ..layout.panels import cell_text
 from ..layout.published import Footnote, Line, SetTable, set_tables
 from ..layout.statistics import WHERE_OTHERS, SetDataset, SetStatistics, set_statistics
-from ..published.counted_figures import CountedFigure
 from ..published.filled import NOT_RUN
+from ..published.module_figures import CountedFigure
 
 #: What Markdown reads wherever it stands. An underscore between two letters or digits is none, nor is a bracket without
 #: an address, or a sign of comparison before a blank.
@@ -54,7 +54,7 @@ def markdown(content: Content) -> str:
     source = content.source
     parts = [f"# {escape(source.run)}", *_warning(source)]
     concluded = {each.protocol: each for each in set_statistics(content)}
-    for table in marked_tables(content):
+    for table in content.marked_tables:
         parts += [
             f"## {escape(table.title)}",
             f"Protocol `{code(table.protocol)}`; mean over test images; higher is "

@@ -7,13 +7,13 @@ from tabulate import tabulate
 from derainbench.errors import UserError, did_you_mean
 from derainbench.stats import Paired
 
-from ..comparison.cells import Cell, ComparisonTable
+from ..comparison.cells import METRICS, Cell, ComparisonTable
+from ..comparison.leader import leader_words
 from ..comparison.provenance import warning_words
 from ..comparison.reproduction import ALIGNMENT, HEADERS, sources
 from ..comparison.seen import SEEN_MARK
 from ..content import Content
 from ..layout.panels import Frame, cell_text, panels
-from ..layout.statistics import leader_words
 
 #: A mark keeps its place when it is blank, so that the numbers stay in line.
 MARKS = {"best": "*", "second": "+", None: " "}
@@ -70,12 +70,12 @@ def _panel(table: ComparisonTable) -> str:
 
 def _statistics(content: Content, table: ComparisonTable) -> list[str]:
     """How sure the best PSNR on each dataset is, a line each."""
-    words = [(column.dataset.title, leader_words(content, table, column)) for column in table.columns[::2]]
+    datasets = [column.dataset for column in table.columns if column.metric == METRICS[0]]
+    found = [content.statistics.get((each.name, table.protocol, METRICS[0])) for each in datasets]
+    words = [(dataset.title, leader_words(of)) for dataset, of in zip(datasets, found, strict=True)]
     said = [plain_text(f"{title}: {sentence}") for title, sentence in words if sentence]
     more = len(said) - SENTENCES
-    places = [(column.dataset.name, table.protocol, column.metric) for column in table.columns[::2]]
-    found = [content.statistics[place] for place in places if place in content.statistics]
-    tested = any(isinstance(pair, Paired) for each in found for pair in each.pairs.values())
+    tested = any(isinstance(pair, Paired) for of in found if of is not None for pair in of.pairs.values())
     lead = ["Best PSNR against the next, paired Wilcoxon tests by scene, Holm-adjusted:"] if tested and said else []
     return lead + said[:SENTENCES] + ([f"(statistics of {more} more datasets: in the report)"] if more > 0 else [])
 

@@ -14,7 +14,8 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.cli.dataset_lists import list_datasets
 from derainbench.cli.lists import check_line, checks_as_json, list_methods
 from derainbench.engine.conformance import Outcome
-from derainbench.plugins.registry import GROUP, Registry, discover
+from derainbench.plugins.names import GROUP
+from derainbench.plugins.registry import Registry, discover
 
 
 class TinyDataset(Protocol):

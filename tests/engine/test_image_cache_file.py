@@ -226,7 +226,8 @@ def test_a_file_that_is_cut_short_while_it_is_mapped_begins_anew(tmp_path: Path,
     """To touch a page that the file no longer has ends the process (SIGBUS), so that it is done in another."""
     path = tmp_path / "a.images"
     code = (
-        "import os, sys, numpy as np; from pathlib import Path; from derainbench.engine.image_cache_file import DecodedFile\n"
+        "import os, sys, numpy as np; from pathlib import Path; "
+        "from derainbench.engine.image_cache_file import DecodedFile\n"
         f"sizes = np.array({SIZES.tolist()}); file = DecodedFile(Path({str(path)!r}), sizes)\n"
         "def fill(): return all(file.write(n, np.full(size, n + 1, np.uint8)) for n, size in enumerate(sizes))\n"
         "def found(): return [(a := file.read(n)) is not None and a.sum() > 0 for n in range(len(sizes))]\n"

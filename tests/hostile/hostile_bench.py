@@ -42,7 +42,7 @@ IMPORTED = (
     "derainbench.reports.write",
     "derainbench.reports.text.terminal",
     "derainbench.reports.published.suites",
-    "derainbench.reports.published.counted_figures",
+    "derainbench.reports.published.module_figures",
     "derainbench.reports.text.run_comparison",
     "lightning_fabric",
     "torch.utils.flop_counter",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from derainbench.plugins.method import Derainer, Method
-from derainbench.plugins.registry import GROUP, Registry, discover
+from derainbench.plugins.names import GROUP
+from derainbench.plugins.registry import Registry, discover
 
 Refused = Callable[..., AbstractContextManager[None]]
 

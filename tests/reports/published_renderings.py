@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-from derainbench.reports.latex.bibtex import bibliography
 from derainbench.reports.latex.environment import latex_environment
 from derainbench.reports.layout.published import set_tables
 from derainbench.reports.page.html import page_environment
 from derainbench.reports.published.filled import FilledTable
+from derainbench.reports.tex.bibtex import bibliography
 
 #: Rows of a table: the title, then the published numbers.
 Rows = list[list[str]]

@@ -18,11 +18,11 @@ from derainbench.reports.comparison.entries import Entry
 from derainbench.reports.comparison.grids import ScoreGrid, SeedScores
 from derainbench.reports.comparison.statistics import statistics
 from derainbench.reports.content import Content, content
-from derainbench.reports.figures import MOST_ROWS, figures, shown_lines
-from derainbench.reports.latex.bibtex import bibliography
+from derainbench.reports.figures import MOST_ROWS, shown_lines
 from derainbench.reports.latex.environment import latex_environment
 from derainbench.reports.latex.figure_floats import dataset_floats, training_floats
 from derainbench.reports.page.html import page_environment
+from derainbench.reports.tex.bibtex import bibliography
 from derainbench.results.results import Results
 
 from .conftest import Score, dataset, info, method, results
@@ -32,13 +32,7 @@ TEMPLATES = Path(__file__).parents[2] / "reports" / "page" / "templates"
 
 def page(of: Content) -> str:
     """The section of the page."""
-    return page_environment().get_template("charts.html.j2").render(figures=figures(of), svg=svg)
-
-
-def with_statistics(run: Results) -> Content:
-    """The content of a run with what may be concluded from it."""
-    made = content(run)
-    return dataclasses.replace(made, statistics=statistics(made.grids))
+    return page_environment().get_template("charts.html.j2").render(figures=of.figures, svg=svg)
 
 
 def small_run(images: int = 8, names: tuple[str, ...] = ("identity", "prenet", "nasnet")) -> Results:
@@ -58,8 +52,8 @@ def test_a_method_without_a_mean_is_no_point_of_the_trade_off() -> None:
     """An undefined score of a hard image does not lift a method above those that have one."""
     run = small_run()
     hard = (run.scores["method"] == "nasnet") & (run.scores["image"] == "image 0")
-    (part,) = figures(with_statistics(dataclasses.replace(run, scores=run.scores.assign(
-        psnr=run.scores["psnr"].mask(hard))))).protocols  # fmt: skip
+    (part,) = content(dataclasses.replace(run, scores=run.scores.assign(
+        psnr=run.scores["psnr"].mask(hard)))).figures.protocols  # fmt: skip
     scatter = part.datasets[0].costs[0]
     assert scatter.drawing is not None
     assert "Nasnet" not in scatter.drawing.description
@@ -67,7 +61,7 @@ def test_a_method_without_a_mean_is_no_point_of_the_trade_off() -> None:
 
 
 def test_a_dataset_has_its_charts_and_its_matrix() -> None:
-    drawn = figures(with_statistics(small_run()))
+    drawn = content(small_run()).figures
     (part,) = drawn.protocols
     (of_dataset,) = part.datasets
     assert [figure.heading for figure in of_dataset.figures if figure.drawing] == [
@@ -77,16 +71,16 @@ def test_a_dataset_has_its_charts_and_its_matrix() -> None:
     ]
     assert of_dataset.duels.labels == ("Identity", "Prenet", "Nasnet")
     assert part.generalisation == ()
-    assert "Generalisation" not in page(with_statistics(small_run())), "no heading without a matrix"
+    assert "Generalisation" not in page(content(small_run())), "no heading without a matrix"
 
 
 def test_a_refused_test_is_a_sentence() -> None:
     """Three images, so three scenes: too few for ranks."""
-    drawn = figures(with_statistics(small_run(images=3)))
+    drawn = content(small_run(images=3)).figures
     ranks = drawn.protocols[0].datasets[0].ranks
     assert ranks.drawing is None
     assert ranks.refusal.startswith("No test of ranks: only 3 scenes")
-    assert ranks.refusal in page(with_statistics(small_run(images=3)))
+    assert ranks.refusal in page(content(small_run(images=3)))
 
 
 def test_macs_are_drawn_where_they_were_counted_at_one_size() -> None:
@@ -95,21 +89,21 @@ def test_macs_are_drawn_where_they_were_counted_at_one_size() -> None:
         dataclasses.replace(each, macs={"macs": 10**9, "height": 256, "width": 192, "tool": "x"}) if n else each
         for n, each in enumerate(run.methods)
     ]
-    part = figures(with_statistics(dataclasses.replace(run, methods=tuple(counted)))).protocols[0]
+    part = content(dataclasses.replace(run, methods=tuple(counted))).figures.protocols[0]
     _, macs = part.datasets[0].costs
     assert macs.heading == "PSNR against MACs"
     assert "256 × 192" in macs.caption
     assert macs.drawing is not None
     assert "Identity 31.62 at no cost" in macs.drawing.description
     counted[2] = dataclasses.replace(counted[2], macs={"macs": 10**9, "height": 512, "width": 512, "tool": "x"})
-    part = figures(with_statistics(dataclasses.replace(run, methods=tuple(counted)))).protocols[0]
+    part = content(dataclasses.replace(run, methods=tuple(counted))).figures.protocols[0]
     assert len(part.datasets[0].costs) == 1, "counts of two sizes do not compare"
 
 
 def test_infinite_scores_are_left_out_and_said() -> None:
     run = small_run()
     run.scores.loc[(run.scores["method"] == "prenet") & (run.scores["image"] == "image 0"), "psnr"] = math.inf
-    assert "left out: Prenet 1." in figures(with_statistics(run)).protocols[0].datasets[0].spread.caption
+    assert "left out: Prenet 1." in content(run).figures.protocols[0].datasets[0].spread.caption
 
 
 def test_charts_show_a_method_s_own_training_and_at_most_twenty_rows() -> None:
@@ -121,7 +115,7 @@ def test_charts_show_a_method_s_own_training_and_at_most_twenty_rows() -> None:
     lines = shown_lines(made.grids["a", "y"])
     assert len(lines) == MOST_ROWS
     assert all(made.grids["a", "y"].lines[line].trained_on is None for line in lines)
-    assert figures(made).protocols[0].datasets[0].remark.startswith(f"{MOST_ROWS + 10} more rows")
+    assert made.figures.protocols[0].datasets[0].remark.startswith(f"{MOST_ROWS + 10} more rows")
 
 
 def test_a_published_weight_tested_elsewhere_stands_for_its_method() -> None:
@@ -131,7 +125,7 @@ def test_a_published_weight_tested_elsewhere_stands_for_its_method() -> None:
 
 
 def test_every_picture_has_a_title_and_its_numbers_in_words() -> None:
-    html = page(with_statistics(small_run()))
+    html = page(content(small_run()))
     pictures = [ElementTree.fromstring(text) for text in re.findall(r"<svg.*?</svg>", html, re.DOTALL)]
     assert len(pictures) == 3
     ids = [element.get("id") for picture in pictures for element in picture.iter() if element.get("id")]
@@ -147,14 +141,14 @@ def test_every_picture_has_a_title_and_its_numbers_in_words() -> None:
 
 def test_hostile_names_are_text_on_the_page() -> None:
     run = small_run(names=("identity", "<script>alert(1)</script>", 'a"b&c'))
-    html = page(with_statistics(run))
+    html = page(content(run))
     assert "<script" not in html.lower()
     assert "&lt;Script&gt;" in html
 
 
 def test_the_latex_has_a_figure_a_dataset_and_escapes_names() -> None:
     environment = latex_environment(bibliography([]))
-    drawn = figures(with_statistics(small_run(names=("identity", r"\input{x}", "50%_$"))))
+    drawn = content(small_run(names=("identity", r"\input{x}", "50%_$"))).figures
     code = environment.get_template("charts.tex.j2").render(
         figures=drawn, dataset_floats=dataset_floats, training_floats=training_floats
     )
@@ -184,7 +178,7 @@ def large_content() -> Content:
 def test_the_figures_of_a_large_run_take_less_than_two_seconds_and_a_megabyte() -> None:
     made = large_content()
     start = time.process_time()
-    drawn = figures(made)
+    drawn = made.figures
     pictures = [
         svg(figure.drawing, figure.name)
         for part in drawn.protocols

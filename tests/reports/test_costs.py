@@ -12,10 +12,10 @@ from derainbench.efficiency.record import Record, Row, Seconds, Session, Setting
 from derainbench.reports.charts.svg import svg
 from derainbench.reports.comparison.costs import HEADERS, cost_tables
 from derainbench.reports.figures import figure_charts
-from derainbench.reports.latex.bibtex import bibliography
 from derainbench.reports.latex.environment import latex_environment
 from derainbench.reports.page.html import page_environment
-from derainbench.reports.published.counted_figures import figures_of
+from derainbench.reports.published.module_figures import figures_of
+from derainbench.reports.tex.bibtex import bibliography
 from derainbench.reports.text.markdown import costs_markdown, escape
 
 NAME = "a_b&c<script>"

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from derainbench.reports.comparison.grids import score_grids
+from derainbench.reports.comparison.measured import measured
 
 from .conftest import Score, dataset, method, results
 
@@ -19,7 +20,7 @@ def test_images_stand_in_the_dataset_s_order_and_seeds_are_averaged() -> None:
     ]
     scores += [("identity", "untrained", 0, "a", image, "y", 20.0, 0.5) for image in ("one", "two")]
     run = results(scores, [method("identity"), method("prenet")], [dataset("a", "one", "two")])
-    grid = score_grids(run)["a", "y"]
+    grid = score_grids(measured(run))["a", "y"]
     assert grid.images == ("one", "two")
     assert [line.method.name for line in grid.lines] == ["identity", "prenet"]
     np.testing.assert_array_equal(grid.psnr, [[20.0, 31.0], [20.0, 36.0]])
@@ -38,10 +39,10 @@ def test_what_is_missing_is_nan_and_identical_images_are_infinite() -> None:
         ("rescan", "a", 0, "a", "two", "y", 31.0, 0.8),
     ]
     run = results(scores, [method("prenet"), method("rescan")], [dataset("a", "one", "two")])
-    grid = score_grids(run)["a", "y"]
+    grid = score_grids(measured(run))["a", "y"]
     np.testing.assert_array_equal(grid.psnr, [[math.inf, math.nan], [math.nan, 31.0]])  # a seed lacks image two
     assert math.isnan(grid.ssim[1, 0])
-    assert ("a", "rgb") not in score_grids(run), "no grid where there is no score"
+    assert ("a", "rgb") not in score_grids(measured(run)), "no grid where there is no score"
 
 
 def test_a_training_tested_elsewhere_is_a_line_of_its_own() -> None:
@@ -50,7 +51,7 @@ def test_a_training_tested_elsewhere_is_a_line_of_its_own() -> None:
         for source, tested, value in (("a", "a", 30.0), ("a", "b", 20.0), ("b", "b", 31.0))
     ]
     run = results(scores, [method("prenet")], [dataset("a", "one"), dataset("b", "one")])
-    grids = score_grids(run)
+    grids = score_grids(measured(run))
     assert [
         (line.trained_on, value) for line, value in zip(grids["b", "y"].lines, grids["b", "y"].psnr[0], strict=True)
     ] == [

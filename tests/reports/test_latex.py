@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derainbench.errors import UserError
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
 from derainbench.reports.latex.documents import FRAME, report_tex, tables_tex
-from derainbench.reports.latex.escape import breakable, escape, printable
 from derainbench.reports.latex.floats import floats
 from derainbench.reports.latex.numbers import SIUNITX
 from derainbench.reports.latex.pdf import compile_pdf
@@ -25,6 +25,7 @@ from derainbench.reports.layout.panels import panels
 from derainbench.reports.options import LATEX_FILES, formats_of
 from derainbench.reports.own_files import RECORD, OwnFiles
 from derainbench.reports.published.shipped import paper_tables
+from derainbench.reports.tex.escape import breakable, escape, printable
 from derainbench.reports.write import Style, write_report
 from derainbench.results.results import Failure, Results
 
@@ -96,7 +97,11 @@ def test_deviations_over_seeds_stand_beside_the_means() -> None:
 
 
 def test_notes_that_do_not_fit_stand_in_the_text_and_no_float_is_without_a_table() -> None:
-    (whole,) = (panel for table in comparison_tables(many(methods=4, datasets=1))[:1] for panel in panels(table, FRAME))
+    (whole,) = (
+        panel
+        for table in comparison_tables(measured(many(methods=4, datasets=1)))[:1]
+        for panel in panels(table, FRAME)
+    )
     long = ("a" * 1000, "b" * 1000, "c" * 3000, "d")
     laid = floats((whole, whole), long, 40, FRAME)
     assert [(len(part.panels), part.notes) for part in laid.parts] == [(2, long[:1])]

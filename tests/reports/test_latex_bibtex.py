@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from derainbench.catalogue.cards import all_cards
 from derainbench.plugins.registry import discover
-from derainbench.reports.latex.bibtex import bibliography, parsed
 from derainbench.reports.latex.references import OWN
 from derainbench.reports.published.shipped import paper_tables
+from derainbench.reports.tex.bibtex import bibliography, parsed
 
 from .shapes import entry
 

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from derainbench.reports.comparison.grids import ScoreGrid, score_grids
 from derainbench.reports.comparison.matrices import duels, generalisation, signed
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.statistics import dataset_statistics
 from derainbench.reports.content import content
 from derainbench.results.results import Results
@@ -24,7 +25,9 @@ def grid(psnr: np.ndarray) -> ScoreGrid:
     """Scores (images, 3 lines), each image a scene."""
     names = tuple(f"image {n}" for n in range(len(psnr)))
     scores: list[Score] = [(f"m{n}", "a", 0, "a", name, "y", 1.0, 0.9) for n in range(3) for name in names]
-    lines = score_grids(results(scores, [method(f"m{n}") for n in range(3)], [dataset("a", *names)]))["a", "y"].lines
+    lines = score_grids(measured(results(scores, [method(f"m{n}") for n in range(3)], [dataset("a", *names)])))[
+        "a", "y"
+    ].lines
     return ScoreGrid(dataset("a", *names), "y", lines, names, names, psnr, psnr, ())
 
 
@@ -119,7 +122,7 @@ def crossed(*missing: tuple[str, str]) -> Results:
 
 def test_generalisation_is_the_mean_and_the_drop_from_the_tested_set_s_own_training() -> None:
     run = crossed()
-    (found,) = generalisation(score_grids(run), run.datasets, "y")
+    (found,) = generalisation(measured(run), "y")
     assert (found.label, found.trained_on, found.tested_on) == ("PReNet", ("Set A", "Set B"), ("Set A", "Set B"))
     assert [[cell.text for cell in row] for row in found.rows] == [["30.50", "22.50"], ["29.50", "25.50"]]
     assert [[cell.drop_text for cell in row] for row in found.rows] == [["", "−3.00"], ["−1.00", ""]]
@@ -133,7 +136,7 @@ def test_generalisation_is_the_mean_and_the_drop_from_the_tested_set_s_own_train
 
 def test_the_matrix_has_the_means_of_the_comparison() -> None:
     run = crossed()
-    (found,) = generalisation(score_grids(run), run.datasets, "y")
+    (found,) = generalisation(measured(run), "y")
     rows = {row.entry.trained_on: row for row in content(run).tables[0].rows if row.entry.method.name == "prenet"}
     assert [cell.text for cell in rows[None].cells[::2]] == [found.rows[0][0].text, found.rows[1][1].text]
     assert rows["b"].cells[0].text == found.rows[1][0].text
@@ -143,23 +146,23 @@ def test_what_is_restored_without_error_is_infinite_and_no_gap() -> None:
     run = crossed()
     perfect = (run.scores["method"] == "prenet") & (run.scores["trained_on"] == "a") & (run.scores["dataset"] == "b")
     scores = run.scores.assign(psnr=run.scores["psnr"].mask(perfect, math.inf))
-    (found,) = generalisation(score_grids(dataclasses.replace(run, scores=scores)), run.datasets, "y")
+    (found,) = generalisation(measured(dataclasses.replace(run, scores=scores)), "y")
     assert [[cell.text for cell in row] for row in found.rows] == [["30.50", "∞"], ["29.50", "25.50"]]
     assert found.rows[0][1].words == "PReNet trained on Set A, tested on Set B: ∞ dB"
     once = scores.assign(psnr=run.scores["psnr"].mask(perfect & (scores["seed"] == 0), math.inf))
-    (found,) = generalisation(score_grids(dataclasses.replace(run, scores=once)), run.datasets, "y")
+    (found,) = generalisation(measured(dataclasses.replace(run, scores=once)), "y")
     assert found.rows[0][1].text == "23.00", "of the other seed, as in the table"
 
 
 def test_gaps_are_dashes_and_a_run_that_crossed_nothing_has_no_matrix() -> None:
     run = crossed(("a", "b"), ("b", "b"))
-    (found,) = generalisation(score_grids(run), run.datasets, "y")
+    (found,) = generalisation(measured(run), "y")
     assert [[cell.text for cell in row] for row in found.rows] == [["30.50"], ["29.50"]]
     run = crossed(("a", "b"))
-    (found,) = generalisation(score_grids(run), run.datasets, "y")
+    (found,) = generalisation(measured(run), "y")
     assert [[cell.text for cell in row] for row in found.rows] == [["30.50", "–"], ["29.50", "25.50"]]
     run = crossed(("a", "b"), ("b", "a"))
-    assert generalisation(score_grids(run), run.datasets, "y") == ()
+    assert generalisation(measured(run), "y") == ()
 
 
 @pytest.mark.parametrize(("value", "text"), [(-3.125, "−3.12"), (0.4, "+0.40"), (-0.001, "+0.00"), (0.0, "+0.00")])

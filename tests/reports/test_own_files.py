@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -90,11 +89,10 @@ def test_what_was_changed_by_hand_is_kept(tmp_path: Path, refused: Refused) -> N
     write_report(run(31.0), tmp_path, FORMATS)
 
 
-def test_a_report_of_the_version_before_is_written_over(tmp_path: Path, project: Path) -> None:
+def test_a_report_of_the_version_before_is_written_over(tmp_path: Path) -> None:
     """As it was: no record, files known by what is in them, and a PDF beside its source."""
-    stored = project / "reports" / "reference" / "rain100l"
-    for name in FILES:
-        shutil.copyfile(stored / name, tmp_path / name)
+    write_report(run(), tmp_path, FORMATS)
+    (tmp_path / RECORD).unlink()
     (tmp_path / "report.pdf").write_bytes(b"%PDF-1.5")
     OwnFiles(tmp_path).check([*FILES, "report.pdf"])
     write_report(run(), tmp_path, ["markdown"])

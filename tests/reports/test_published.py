@@ -10,6 +10,7 @@ import pytest
 from derainbench.catalogue.cards import all_cards
 from derainbench.errors import UserError
 from derainbench.plugins.registry import discover
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.published.filled import fill_all
 from derainbench.reports.published.shipped import PaperTable, paper_tables, shipped_tables
 from derainbench.results.results import Results
@@ -54,23 +55,23 @@ def printed(shared: Path) -> dict[str, Rows]:
     return {number: [[row[0].replace("Ours", "NASNet"), *row[1:]] for row in rows] for number, rows in tables.items()}
 
 
-@pytest.mark.parametrize("measured", [False, True], ids=["nothing measured", "everything measured"])
+@pytest.mark.parametrize("scored", [False, True], ids=["nothing measured", "everything measured"])
 def test_the_page_shows_the_numbers_of_the_paper(
-    printed: dict[str, Rows], paper: tuple[PaperTable, ...], everything_measured: Results, measured: bool
+    printed: dict[str, Rows], paper: tuple[PaperTable, ...], everything_measured: Results, scored: bool
 ) -> None:
-    run = everything_measured if measured else results([], [], [])
-    shown = rows_of_page(page(fill_all(paper, run)))
+    run = everything_measured if scored else results([], [], [])
+    shown = rows_of_page(page(fill_all(paper, measured(run))))
     assert {name: [[cell.replace("–", "-") for cell in row] for row in rows] for name, rows in shown.items()} == {
         f"nasnet/{number}": rows for number, rows in printed.items()
     }
 
 
-@pytest.mark.parametrize("measured", [False, True], ids=["nothing measured", "everything measured"])
+@pytest.mark.parametrize("scored", [False, True], ids=["nothing measured", "everything measured"])
 def test_latex_shows_the_numbers_of_the_paper(
-    printed: dict[str, Rows], paper: tuple[PaperTable, ...], everything_measured: Results, measured: bool
+    printed: dict[str, Rows], paper: tuple[PaperTable, ...], everything_measured: Results, scored: bool
 ) -> None:
-    run = everything_measured if measured else results([], [], [])
-    assert rows_of_latex(latex(fill_all(paper, run))) == [printed[number] for number in sorted(printed)]
+    run = everything_measured if scored else results([], [], [])
+    assert rows_of_latex(latex(fill_all(paper, measured(run)))) == [printed[number] for number in sorted(printed)]
 
 
 def test_the_text_of_the_paper_has_nine_tables(printed: dict[str, Rows]) -> None:
@@ -83,7 +84,7 @@ def test_a_latex_document_has_no_line_that_is_too_wide(
     paper: tuple[PaperTable, ...], everything_measured: Results, tmp_path: Path
 ) -> None:
     preamble = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{lmodern}\usepackage[a4paper,margin=2.5cm]"
-    body = latex(fill_all(paper, everything_measured))
+    body = latex(fill_all(paper, measured(everything_measured)))
     document = preamble + r"{geometry}\usepackage{booktabs}\begin{document}" + body + r"\end{document}"
     (tmp_path / "tables.tex").write_text(document, encoding="ascii")
     try:

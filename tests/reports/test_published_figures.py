@@ -10,12 +10,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from derainbench.efficiency.module_parameters import module_parameters
 from derainbench.reports.charts.bars import WIDTH, bar_chart
 from derainbench.reports.charts.drawing import Rect, Text, extent
 from derainbench.reports.charts.svg import svg
 from derainbench.reports.comparison.costs import cost_tables
 from derainbench.reports.figures import figure_charts
-from derainbench.reports.published.counted_figures import figure_json, figure_text, figures_of, published_figure
+from derainbench.reports.published.module_figures import figure_json, figure_text, figures_of, published_figure
 from derainbench.reports.text.markdown import costs_markdown
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -33,21 +34,24 @@ def excitation(reduction: int) -> int:
 
 
 def test_figure_5_of_nasnet() -> None:
-    se, na = published_figure("nasnet/5").series
+    se, na = published_figure("nasnet/5", module_parameters).series
     assert {point.value: point.parameters for point in se.points} == {r: excitation(r) for r in (1, 2, 4, 8, 16)}
     assert {point.value: point.parameters for point in na.points} == {k: attention(k) for k in (1, 3, 5, 7)}
     assert (attention(3), excitation(16), excitation(1)) == (4_800, 580, 8_320)  # facts about the paper
 
 
 def test_what_the_note_says_of_it_holds() -> None:
-    se, na = ({point.value: point.parameters for point in each.points} for each in published_figure("nasnet/5").series)
+    se, na = (
+        {point.value: point.parameters for point in each.points}
+        for each in published_figure("nasnet/5", module_parameters).series
+    )
     assert na[3] // se[16] == 8
     assert [reduction for reduction, count in se.items() if count > min(na.values())] == [1]
     assert se[1] > max(na.values())
 
 
 def test_in_words() -> None:
-    figure = published_figure("nasnet/5")
+    figure = published_figure("nasnet/5", module_parameters)
     assert " ".join(figure_text(figure).split()).count("NA, k = 3 4,800 NA, k = 5") == 1
     assert "does not hold" in figure_text(figure)
     assert json.loads(figure_json(figure))["series"][0]["points"][0]["parameters"] == 8_320
@@ -55,7 +59,8 @@ def test_in_words() -> None:
 
 
 def test_figures_of_a_paper() -> None:
-    assert [figure.name for figure in figures_of(["nasnet"])] == ["nasnet/5"]
+    """What is stored, so that a report needs no torch, is what the modules have."""
+    assert figures_of(["nasnet"]) == (published_figure("nasnet/5", module_parameters),)
     assert figures_of(["another"]) == ()
 
 
@@ -76,7 +81,7 @@ label = "to {}"
 def test_a_figure_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(FIGURE)
-    figure = published_figure(str(path))
+    figure = published_figure(str(path), module_parameters)
     assert (figure.name, figure.title) == ("mine", "Mine, Figure 1")
     assert [(point.label, point.parameters) for point in figure.series[0].points] == [("to 1", 4), ("to 2", 8)]
 
@@ -99,14 +104,14 @@ def test_mistakes_in_a_figure(tmp_path: Path, refused: Refused, old: str, new: s
     path = tmp_path / "mine.toml"
     path.write_text(FIGURE.replace(old, new, 1))
     with refused(str(path), *words):
-        published_figure(str(path))
+        published_figure(str(path), module_parameters)
 
 
 def test_no_such_figure(refused: Refused, tmp_path: Path) -> None:
     with refused("nasnet/6", "did you mean 'nasnet/5'"):
-        published_figure("nasnet/6")
+        published_figure("nasnet/6", module_parameters)
     with refused("cannot be read"):
-        published_figure(str(tmp_path / "none.toml"))
+        published_figure(str(tmp_path / "none.toml"), module_parameters)
 
 
 def test_the_chart() -> None:

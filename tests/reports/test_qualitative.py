@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from derainbench.reports.comparison.grids import score_grids
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.page.plates import plates
 from derainbench.reports.page.qualitative import choose, error_map, window
 from derainbench.results.results import Results
@@ -32,7 +33,7 @@ def _grid(scores: dict[str, list[float]]) -> Results:
 
 
 def _choices(scores: dict[str, list[float]]) -> list[tuple[int, str]]:
-    return [(choice.image, choice.rule) for choice in choose(score_grids(_grid(scores))["a", "y"])]
+    return [(choice.image, choice.rule) for choice in choose(score_grids(measured(_grid(scores)))["a", "y"])]
 
 
 def test_the_three_rules_choose_three_images() -> None:
@@ -89,7 +90,7 @@ def test_error_maps_are_black_for_none_and_brighter_for_more() -> None:
 
 def test_plates_show_every_version_and_say_what_it_scored(tmp_path: Path) -> None:
     run = with_pictures(tmp_path)
-    sections = plates(run, score_grids(run))
+    sections = plates(run, score_grids(measured(run)))
     assert [section.dataset.name for section in sections] == ["streaks", "drops"]
     plate = sections[0].plates[0]
     assert [piece.label for piece in plate.pieces] == ["Rainy input", "PReNet", "Ground truth"]
@@ -105,7 +106,7 @@ def test_a_picture_of_one_seed_has_that_seed_s_score(tmp_path: Path) -> None:
     run = with_pictures(tmp_path)
     more = run.scores[run.scores["method"] == "prenet"].assign(seed=1)
     run = replace(run, scores=pd.concat([run.scores, more.assign(psnr=more["psnr"] - 10)], ignore_index=True))
-    piece = plates(run, score_grids(run))[0].plates[0].pieces[1]
+    piece = plates(run, score_grids(measured(run)))[0].plates[0].pieces[1]
     assert (piece.label, piece.scores["y"]) == ("PReNet, seed 0", "31.75 dB · SSIM 0.9375"), "not the mean of two seeds"
 
 
@@ -115,7 +116,7 @@ def test_images_that_are_gone_are_left_out(tmp_path: Path) -> None:
         path.write_bytes(b"no image")
     for path in run.folder.rglob("prenet/drops/**/*.png"):
         path.unlink()
-    assert plates(run, score_grids(run)) == ()
+    assert plates(run, score_grids(measured(run))) == ()
 
 
 def _decoded(uri: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.reproduction import reproductions, sources
 from derainbench.reports.content import content
 from derainbench.reports.latex.documents import report_tex, tables_tex, weights_tex
@@ -46,14 +47,14 @@ def run() -> Results:
 
 
 def test_only_what_is_measured_under_the_same_protocol_is_compared(run: Results) -> None:
-    (row,) = reproductions(run)
+    (row,) = reproductions(measured(run))
     assert row.cells == ("Real", "y", "37.125", "37.10", "+0.025", "0.9775", "0.977", "+0.0005")
     assert sources((row,)) == "Printed: the authors' <i>README</i>."
 
 
 def test_a_part_of_the_images_is_not_compared_with_the_mean_of_all(run: Results) -> None:
     parts = tuple(dataclasses.replace(dataset, whole=False) for dataset in run.datasets)
-    assert reproductions(dataclasses.replace(run, datasets=parts)) == ()
+    assert reproductions(measured(dataclasses.replace(run, datasets=parts))) == ()
 
 
 def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_every_format_shows_it(run: Results, tmp_path: Path) -> None:
 
 
 def test_a_run_without_published_scores_has_no_such_table(run_with_pictures: Results) -> None:
-    assert reproductions(run_with_pictures) == ()
+    assert reproductions(measured(run_with_pictures)) == ()
     shown = content(run_with_pictures)
     assert "Printed:" not in terminal(shown)
     assert "Published weights" not in html(shown, NoPictures())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from derainbench.reports.comparison.significance import marked_tables
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import content
 from derainbench.reports.latex.documents import tables_tex
@@ -47,7 +47,7 @@ def run(exact: int = 3) -> Results:
 
 def test_such_a_score_is_neither_best_nor_second_and_is_marked() -> None:
     shown = content(run())
-    (table,) = marked_tables(shown)
+    (table,) = shown.marked_tables
     cells = {row.entry.full_label: row.cells[0] for row in table.rows}
     assert [(each.rank, each.seen) for each in cells.values()] == [
         ("second", False),
@@ -68,7 +68,7 @@ def test_such_a_score_is_neither_best_nor_second_and_is_marked() -> None:
 
 
 def test_it_is_explained_in_one_sentence() -> None:
-    (table,) = comparison_tables(run())
+    (table,) = comparison_tables(measured(run()))
     said = [note for note in table.notes if "opies of test images" in note]
     assert said == [
         "Copies of test images are in training sets: 3 (exact) of 8 of A in b; 3 (exact) of 8 of B in a. Such scores "
@@ -78,12 +78,12 @@ def test_it_is_explained_in_one_sentence() -> None:
 
 
 def test_likely_copies_and_published_weights_are_not_marked() -> None:
-    near = comparison_tables(run(exact=0))[0]
+    near = comparison_tables(measured(run(exact=0)))[0]
     assert not any(cell.seen for row in near.rows for cell in row.cells)
     assert any(note.startswith("Near copies of test images") for note in near.notes)
     here = run()
     weights = replace(here, methods=(here.methods[0], replace(here.methods[1], weights=PUBLISHED)))
-    table = comparison_tables(weights)[0]
+    table = comparison_tables(measured(weights))[0]
     assert not any(cell.seen for row in table.rows for cell in row.cells)
     assert any(
         note.endswith("whether published weights were trained on those files is not known.") for note in table.notes
@@ -105,7 +105,7 @@ def test_what_was_asked_for_and_is_not_there_is_said() -> None:
     ]
     info = {**here.info, "cells": cells}
     planned = replace(here, info=info, datasets=(*here.datasets, dataset("c", "i0", title="C")))
-    (table,) = comparison_tables(planned)
+    (table,) = comparison_tables(measured(planned))
     assert [note for note in table.notes if "not evaluated" in note] == [
         "M on C: not evaluated in this run; run the command again."
     ]
@@ -118,5 +118,5 @@ def test_truncated_outputs_are_those_that_were_scored() -> None:
         replace(method(f"{name}@w", f"{name.upper()} (published weights w)"), weights=truncated) for name in ("p", "q")
     ]
     shown = results(scores("p@w", "a", "a", 30.0), methods, [*here.datasets], protocols=["y"])
-    notes = [note for note in comparison_tables(shown)[0].notes if "truncated" in note]
+    notes = [note for note in comparison_tables(measured(shown))[0].notes if "truncated" in note]
     assert notes == ["Outputs of P are truncated to 8 bit, not rounded, as their authors did."]

@@ -13,6 +13,7 @@ from derainbench.errors import UserError
 from derainbench.reports.comparison.cells import Cell, printed, ranked
 from derainbench.reports.comparison.entries import entries
 from derainbench.reports.comparison.labels import method_labels
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.table import comparison_table, comparison_tables
 from derainbench.reports.layout.panels import Frame, panels
 from derainbench.results.results import Failure, Results
@@ -28,7 +29,7 @@ def one_column(*psnrs: float) -> Results:
 
 
 def psnr_cells(run: Results) -> list[Cell]:
-    return [row.cells[0] for row in comparison_table(run, "y").rows]
+    return [row.cells[0] for row in comparison_table(measured(run), "y").rows]
 
 
 def test_a_cell_is_the_mean_of_its_images_under_its_protocol_alone() -> None:
@@ -38,7 +39,7 @@ def test_a_cell_is_the_mean_of_its_images_under_its_protocol_alone() -> None:
         ("a", "d", 0, "d", "i", "rgb", 10.0, 0.1),
         ("a", "d", 0, "d", "j", "rgb", 20.0, 0.3),
     ]
-    y, rgb = comparison_tables(results(scores, [method("a")], [dataset("d", "i", "j")]))
+    y, rgb = comparison_tables(measured(results(scores, [method("a")], [dataset("d", "i", "j")])))
     assert [cell.text for cell in y.rows[0].cells] == ["31.50", "0.8500"]
     assert [cell.text for cell in rgb.rows[0].cells] == ["15.00", "0.2000"]
     assert (y.protocol, rgb.protocol) == ("y", "rgb")
@@ -56,7 +57,7 @@ def test_infinite_images_are_left_out_of_the_mean_and_counted_in_a_note() -> Non
         ("b", "d", 0, "d", "i", "y", math.inf, 1.0),
         ("b", "d", 0, "d", "j", "y", math.inf, 1.0),
     ]
-    table = comparison_table(results(scores, [method("a"), method("b")], [dataset("d", "i", "j")]), "y")
+    table = comparison_table(measured(results(scores, [method("a"), method("b")], [dataset("d", "i", "j")])), "y")
     assert [(row.cells[0].text, row.cells[0].infinite, row.cells[0].rank) for row in table.rows] == [
         ("40.00", 1, "second"),
         ("∞", 2, "best"),
@@ -71,7 +72,7 @@ def test_an_image_that_is_infinite_in_every_seed_is_not_several_images() -> None
         for seed in (0, 1)
         for image, psnr in (("i", math.inf), ("j", 40.0))
     ]
-    table = comparison_table(results(scores, [method("a")], [dataset("d", "i", "j")]), "y")
+    table = comparison_table(measured(results(scores, [method("a")], [dataset("d", "i", "j")])), "y")
     assert "a on d: infinite PSNR 2 times in 2 seeds, left out of the mean." in table.notes
 
 
@@ -113,7 +114,7 @@ def test_a_seed_that_failed_is_noted_beside_those_that_finished() -> None:
         (Failure("train/a/d/seed1", "no memory"),),
         seeds=[0, 1],
     )
-    assert comparison_table(run, "y").notes == ("a on d: 1 of 2 seeds finished.",)
+    assert comparison_table(measured(run), "y").notes == ("a on d: 1 of 2 seeds finished.",)
 
 
 def test_a_test_on_a_foreign_dataset_is_a_row_of_its_own() -> None:
@@ -124,7 +125,10 @@ def test_a_test_on_a_foreign_dataset_is_a_row_of_its_own() -> None:
         ("free", "untrained", 0, "e", "i", "y", 10.0, 0.5),
     ]
     run = results(scores, [method("a"), method("free")], [dataset("d", "i"), dataset("e", "i")])
-    rows = {row.entry.full_label: [cell.text for cell in row.cells[::2]] for row in comparison_table(run, "y").rows}
+    rows = {
+        row.entry.full_label: [cell.text for cell in row.cells[::2]]
+        for row in comparison_table(measured(run), "y").rows
+    }
     assert rows == {"a": ["30.00", "25.00"], "a (trained on d)": ["–", "20.00"], "free": ["–", "10.00"]}
     assert [entry.full_label for entry in entries(run)] == list(rows)
 
@@ -136,7 +140,7 @@ def test_methods_of_one_title_are_told_apart_by_their_options() -> None:
 
 def test_an_unknown_protocol_is_one_line_that_names_what_there_is() -> None:
     with pytest.raises(UserError, match=r"no scores under protocol 'rgbb'.*did you mean 'rgb'"):
-        comparison_table(results([], [], []), "rgbb")
+        comparison_table(measured(results([], [], [])), "rgbb")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,9 @@ def test_every_column_has_a_best_and_nothing_prints_higher(values: list[float]) 
 
 @given(st.integers(1, 9), st.integers(30, 120))
 def test_panels_keep_every_column_once_and_in_order(count: int, width: int) -> None:
-    table = comparison_table(results([], [method("a")], [dataset(f"dataset-{n}", "i") for n in range(count)]), "y")
+    table = comparison_table(
+        measured(results([], [method("a")], [dataset(f"dataset-{n}", "i") for n in range(count)])), "y"
+    )
     parts = panels(table, Frame(width, 20))
     assert [column for part in parts for column in part.columns] == list(table.columns)
     assert all(len(row.cells) == len(part.columns) for part in parts for row in part.rows)
@@ -169,19 +175,21 @@ def test_panels_keep_every_column_once_and_in_order(count: int, width: int) -> N
 def test_what_was_done_otherwise_is_noted_under_the_table() -> None:
     """Truncated outputs, and tiles where a network sees the whole image; not tiles that change nothing."""
     names = ("prenet@rain100l", "spanet", "near")
-    measured = ("y", "rgb-float-u7")
+    under = ("y", "rgb-float-u7")
     scores: list[Score] = [
-        (name, "d", 0, "d", image, protocol, 30.0, 0.9) for name in names for image in "ij" for protocol in measured
+        (name, "d", 0, "d", image, protocol, 30.0, 0.9) for name in names for image in "ij" for protocol in under
     ]
-    run = results(scores, [method(name) for name in names], [dataset("d", "i", "j")], protocols=[*measured])
-    assert comparison_table(run, "y").notes == ()
+    run = results(scores, [method(name) for name in names], [dataset("d", "i", "j")], protocols=[*under])
+    assert comparison_table(measured(run), "y").notes == ()
     weights = {"verified": True, "quantisation": "truncate"}
     published, whole, near = run.methods
     methods = (replace(published, weights=weights, reach=78), whole, replace(near, reach=1))
     run = replace(run, methods=methods, scores=run.scores.assign(tile=256))
     run.scores.loc[(run.scores["method"] == "spanet") & (run.scores["image"] == "j"), "tile"] = 0
-    assert comparison_table(run, "y").notes == (
+    assert comparison_table(measured(run), "y").notes == (
         "Outputs of prenet@rain100l are truncated to 8 bit, not rounded, as their authors did.",
         "spanet on d: restored in tiles of 256 pixels (1 image); restored whole, it would score differently.",
     )
-    assert len(comparison_table(run, "rgb-float-u7").notes) == 1, "a protocol of float images truncates nothing"
+    assert len(comparison_table(measured(run), "rgb-float-u7").notes) == 1, (
+        "a protocol of float images truncates nothing"
+    )

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from derainbench.errors import UserError
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.provenance import provenance
 from derainbench.reports.content import Content, content
 from derainbench.reports.options import formats_of
@@ -133,7 +134,7 @@ def test_a_name_is_no_formula_of_a_spreadsheet_and_numbers_stay_numbers() -> Non
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
 def test_every_float_is_read_back_from_the_csv(values: list[float]) -> None:
     run = results([("a", "d", 0, "d", "i", "y", value, 0.5) for value in values], [method("a")], [])
-    shown = Content(run, provenance(run), (), {}, ())
+    shown = Content(measured(run), provenance(measured(run)), (), {}, ())
     read = [float(line.split(",")[10]) for line in scores_csv(shown).splitlines()[1:]]
     assert np.array_equal(read, values)
 
@@ -163,14 +164,14 @@ def test_a_comparable_run_carries_no_warning(tmp_path: Path) -> None:
 def test_a_setting_that_is_empty_is_called_none() -> None:
     changes = [{"method": "prenet", "field": "augment", "paper": [], "here": ["hflip", "rot90"]}]
     run = results([], [], [], recipe={"name": "quick", "comparable": False, "changes": changes})
-    assert provenance(run).changes[0].line == "prenet: augment hflip, rot90 instead of none"
+    assert provenance(measured(run)).changes[0].line == "prenet: augment hflip, rot90 instead of none"
 
 
 @pytest.mark.parametrize(("kind", "recipe"), [("eval", "none, nothing was trained"), ("train", "quick")])
 def test_the_recipe_is_that_of_trainings(kind: str, recipe: str) -> None:
     """Runs that were made before ``run.json`` had recipes have their cells."""
     run = results([], [], [], cells=[{"kind": kind, "seed": 0}])
-    assert dict(provenance(run).facts)["Recipe"] == recipe
+    assert dict(provenance(measured(run)).facts)["Recipe"] == recipe
 
 
 def test_a_report_holds_the_asked_formats_and_names_the_file_to_open(
@@ -213,7 +214,7 @@ def test_stand_ins_of_a_suite_come_before_all_other_changes() -> None:
         {"method": "m", "field": "dataset", "paper": "rain100h", "here": "demo", "suite": "s"},
     ]
     run = results([], [], [], recipe={"name": "quick", "comparable": False, "changes": [*recipe, *suite]})
-    source = provenance(run)
+    source = provenance(measured(run))
     assert source.stand_ins == "dataset demo instead of spa-real and rain100h; width 8 instead of 64"
     assert source.summary_of_changes == (
         f"{source.stand_ins}; m: lr 2 instead of 1; m: batch 2 instead of 1; m: patch 2 instead of 1; and 1 more"
@@ -225,4 +226,4 @@ def test_seeds_are_those_of_trainings() -> None:
     """The unprocessed input stands under seed 0, which nobody asked for."""
     cells = [{"kind": "eval", "seed": 0}, {"kind": "train", "seed": 2}, {"kind": "train", "seed": 3}]
     run = results([("identity", "untrained", 0, "d", "i", "y", 30.0, 0.9)], [], [], seeds=[2, 3], cells=cells)
-    assert dict(provenance(run).facts)["Seeds"] == "2, 3"
+    assert dict(provenance(measured(run)).facts)["Seeds"] == "2, 3"

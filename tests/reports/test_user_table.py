@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from derainbench.reports.latex.bibtex import bibliography
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.layout.published import set_tables
 from derainbench.reports.published.filled import fill
 from derainbench.reports.published.shipped import PaperTable, paper_tables
+from derainbench.reports.tex.bibtex import bibliography
 from derainbench.reports.text.markdown import published_markdown
 
 from .conftest import dataset, method, results
@@ -63,7 +64,7 @@ def test_a_table_of_ones_own_is_filled_like_any_other(write: Callable[[str], str
         ("Ours", "mine"),
     ]
     scores = [("mine", "rain100l", 0, "rain100l", "1", "y", 38.125, 0.98765)]
-    filled = fill(table, results(scores, [method("mine")], [dataset("rain100l", "1")], protocols=["y"]))
+    filled = fill(table, measured(results(scores, [method("mine")], [dataset("rain100l", "1")], protocols=["y"])))
     assert [cell.text for cell in filled.rows[1].measured["y"]] == ["38.12", "0.988"], "to the digits of the column"
     assert rows_of_page(page((filled,))) == {"own": [["PReNet", "37.48", ".979"], ["Ours", "–", "–"]]}
     assert rows_of_latex(latex((filled,))) == [[["PReNet", "37.48", ".979"], ["Ours", "-", "-"]]]
@@ -117,7 +118,7 @@ def test_the_documented_example_is_a_table(project: Path, write: Callable[[str],
     assert [row.title for row in table.rows] == ["PReNet", "JORDER", "Ours"]
     assert sorted(table.sources) == ["ours", "prenet"]
     assert bibliography([table.sources["prenet"].bibtex]).entries, "its citation can be read"
-    tex = latex((fill(table, results([], [], [])),))
+    tex = latex((fill(table, measured(results([], [], []))),))
     # a note that begins with a small letter ends the source's sentence
     assert "Networks (CVPR 2019); from released outputs." in tex
 
@@ -125,7 +126,7 @@ def test_the_documented_example_is_a_table(project: Path, write: Callable[[str],
 def test_a_method_that_nobody_knows_is_told(write: Callable[[str], str]) -> None:
     def notes(name: str, *methods: str) -> list[str]:
         text = OWN.replace('"prenet@rain100l"', f'"{name}"')
-        filled = fill(own(write(text)), results([], [method(each) for each in ("mine", *methods)], []))
+        filled = fill(own(write(text)), measured(results([], [method(each) for each in ("mine", *methods)], [])))
         return [note for note in filled.notes if "known method" in note]
 
     assert notes("prenett") == ["PReNet: prenett is neither in this run nor a known method; did you mean 'prenet'?"]
@@ -167,7 +168,7 @@ def test_a_file_that_is_not_there_is_told(refused: Callable[..., AbstractContext
 def test_what_a_table_says_is_text_everywhere(write: Callable[[str], str]) -> None:
     nasty = "<script>alert(1)</script> & 100% | _x_"
     text = OWN.replace('title = "PReNet"', f'title = "{nasty}"').replace("see there", nasty)
-    filled = fill(own(write(text.replace("Our method", nasty))), results([], [], []))
+    filled = fill(own(write(text.replace("Our method", nasty))), measured(results([], [], [])))
     assert "<script>" not in page((filled,))
     assert rows_of_page(page((filled,)))["own"][0][0] == nasty
     tex = latex((filled,))

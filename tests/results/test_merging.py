@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.provenance import provenance
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.published.filled import fill
@@ -40,7 +41,7 @@ def names(results: Results) -> list[str]:
 
 def means(results: Results) -> dict[tuple[str, str], tuple[float, int]]:
     """PSNR and seeds under the first protocol by (row, dataset)."""
-    table = comparison_tables(results)[0]
+    table = comparison_tables(measured(results))[0]
     return {
         (row.entry.full_name, column.dataset.name): (cell.value, cell.seeds)
         for row in table.rows
@@ -125,7 +126,7 @@ def test_what_was_made_differently_stands_under_its_run(tmp_path: Path, other: R
 def test_labels_name_the_run_once(tmp_path: Path) -> None:
     variants = [replace(TINY, method=f"tiny[width={width}]") for width in (2, 4)]
     both = joined(tmp_path, a=Run(variants), b=Run(variants, steps=300))
-    labels = [row.entry.label for row in comparison_tables(both)[0].rows]
+    labels = [row.entry.label for row in comparison_tables(measured(both))[0].rows]
     assert labels == [f"Tiny ({run}) [width={width}]" for run in "ab" for width in (2, 4)]
 
 
@@ -170,7 +171,7 @@ def test_a_recipe_of_another_training_set_is_told(tmp_path: Path) -> None:
 
 def test_recipes_are_told_under_the_new_names(tmp_path: Path) -> None:
     both = joined(tmp_path, a=Run([TINY]), b=Run([TINY], steps=300))
-    source = provenance(both)
+    source = provenance(measured(both))
     assert not source.comparable
     assert [change.line for change in source.changes] == [
         "tiny (a): length 200 steps instead of 1,000 steps",
@@ -197,7 +198,7 @@ def test_a_published_table_finds_a_method_that_was_split(tmp_path: Path, planned
     runs = [Run([Score(name, dataset, HIGH)], changes=changes), Run([Score(name, dataset, LOW)], steps=300)]
     both = joined(tmp_path, a=runs[0], b=runs[1])
     assert [(method.name, method.asked) for method in both.methods] == [(f"{name} ({run})", name) for run in "ab"]
-    filled = fill(paper_tables(["nasnet/8"])[0], both)
+    filled = fill(paper_tables(["nasnet/8"])[0], measured(both))
     assert [row.filled_by for row in filled.rows] == ["", f"{name} (a), trained here", "", ""]
     assert not any("other options" in note for note in filled.notes)
 
@@ -210,10 +211,10 @@ def test_a_published_table_names_the_recipe_and_prefers_fp32(tmp_path: Path) -> 
     both = joined(tmp_path, a=runs[0], b=runs[1], c=runs[2])
     changes = [{"method": "nasnet", "field": "lr", "paper": 0.01, "here": 0.001}]
     both = replace(both, info=both.info | {"recipe": {**both.info["recipe"], "changes": changes}})
-    filled = fill(paper_tables(["nasnet/8"])[0], both)
+    filled = fill(paper_tables(["nasnet/8"])[0], measured(both))
     assert filled.rows[1].filled_by == f"{name} (c), trained here with recipe quick"
     assert not any("bf16" in note for note in filled.notes)
-    alone = fill(paper_tables(["nasnet/8"])[0], joined(tmp_path, a=runs[0], b=runs[1]))
+    alone = fill(paper_tables(["nasnet/8"])[0], measured(joined(tmp_path, a=runs[0], b=runs[1])))
     assert any(note.startswith("Stage=2: measured in bf16") for note in alone.notes)
 
 
@@ -229,7 +230,7 @@ def test_other_failures_stay_under_the_new_name(tmp_path: Path) -> None:
     both = joined(tmp_path, a=Run([TINY, failed]), b=Run([TINY], steps=300))
     (failure,) = both.failures
     assert (failure.cell, failure.error) == ("eval/tiny (a)/mist/seed0/mist", "out of memory")
-    table = comparison_tables(both)[0]
+    table = comparison_tables(measured(both))[0]
     states = {row.entry.full_name: [cell.state for cell in row.cells[::2]] for row in table.rows}
     assert states == {"tiny (a)": ["finished", "failed"], "tiny (b)": ["finished", "missing"]}
 
@@ -259,7 +260,7 @@ def test_each_run_keeps_what_it_says(tmp_path: Path) -> None:
     assert [run["machine"]["device"] for run in both.info["runs"]] == ["cpu", "cuda"]
     assert both.info["machine"] == {"device": "cpu, cuda"}
     assert both.info["notices"] == ["common", "a: of a"]
-    facts = dict(provenance(both).facts)
+    facts = dict(provenance(measured(both)).facts)
     assert facts["Run a"] == "2026-01-02 03:04 UTC; device cpu"
     assert facts["Run b"] == "2026-02-03 04:05 UTC; device cuda"
     assert facts["Command of b"] == "derainbench run --out b"
@@ -274,7 +275,7 @@ def test_leaks_of_any_run_stay(tmp_path: Path) -> None:
     both = joined(tmp_path, a=Run([TINY], changes=seen(None)), b=Run([TINY], changes=seen(2)))
     (entry,) = both.info["seen_in_training"]
     assert (entry["shared"], entry["notice"]) == (2, "b: leak")
-    assert any("2 (exact) of 4 of Rain in rain" in note for note in comparison_tables(both)[0].notes)
+    assert any("2 (exact) of 4 of Rain in rain" in note for note in comparison_tables(measured(both))[0].notes)
 
 
 def test_input_checks_that_failed_stay(tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ def test_input_checks_that_failed_stay(tmp_path: Path) -> None:
         return {"input_checks": [{"dataset": "rain", "protocol": "y", "psnr": 1.0, "ssim": 1.0, "notice": notice}]}
 
     both = joined(tmp_path, a=Run([INPUT], changes=check("")), b=Run([INPUT], changes=check("other files")))
-    assert "other files" in provenance(both).notices
+    assert "other files" in provenance(measured(both)).notices
 
 
 def test_runs_of_one_name_are_told_apart() -> None:

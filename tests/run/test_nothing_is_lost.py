@@ -21,7 +21,10 @@ from derainbench.support.run_folder import image_file
 
 from .conftest import Workshop
 
-HEAD = "import torch, sys\nfrom derainbench.plugins.method import Derainer, Method\nfrom derainbench.plugins.recipe import Recipe\n"
+HEAD = (
+    "import torch, sys\nfrom derainbench.plugins.method import Derainer, Method\n"
+    "from derainbench.plugins.recipe import Recipe\n"
+)
 
 
 def odd(workshop: Workshop, body: str) -> list[str]:

@@ -12,8 +12,9 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.plugins.recipe_book import PAPER_RECIPE, QUICK_RECIPE, RecipeBook
 from derainbench.plugins.registry import discover
 from derainbench.run.cells import EvalCell, TrainCell
-from derainbench.run.suite import Adaptation, Suite, Wanted, measurements, not_registered, parse_options
+from derainbench.run.suite import Adaptation, measurements, not_registered, parse_options
 from derainbench.run.suite_grid import NotHere, SuiteGrid, found_datasets
+from derainbench.run.wanted import Suite, Wanted
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from derainbench.support.threads import available_cores, busy_note, use_threads, wait_briefly_where_busy
+from derainbench.engine.threads import use_threads
+from derainbench.support.threads import available_cores, busy_note, wait_briefly_where_busy
 
 
 @pytest.fixture

@@ -1,22 +1,22 @@
-"""Figures of papers that compare the size of modules: declared as data, counted from the modules themselves."""
+"""Figures of papers that compare the size of modules, as data: which modules, and how many parameters they have."""
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tabulate import tabulate
-from torch import nn
 
-from derainbench.errors import UserError, did_you_mean, one_line
-from derainbench.plugins.variant import bounded
+from derainbench.errors import UserError, did_you_mean
 from derainbench.support.toml import complaints, read_toml
+
+Argument = int | float | str | bool
+#: How many parameters the class at ``package.module:Class`` has, made with these arguments.
+CountModule = Callable[[str, Mapping[str, Argument]], int]
 
 
 class _Data(BaseModel):
@@ -25,14 +25,16 @@ class _Data(BaseModel):
 
 class ModuleSeries(_Data):
     """One module in several settings: ``module`` is ``package.module:Class``, made with ``arguments`` and each of the
-    ``values`` for the argument called ``vary``; ``label`` names a setting, with {} for the value."""
+    ``values`` for the argument called ``vary``; ``label`` names a setting, with {} for the value. ``parameters`` are
+    what was counted of each, so that a report needs no torch to show them; empty where nobody counted."""
 
     title: str
     module: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
-    arguments: dict[str, int | float | str | bool] = {}
+    arguments: dict[str, Argument] = {}
     vary: str
     values: Annotated[tuple[int, ...], Field(min_length=1)]
     label: Annotated[str, Field(pattern=r"^[^{}]*\{\}[^{}]*$")]
+    parameters: tuple[int, ...] = ()
 
 
 class FigureData(_Data):
@@ -71,24 +73,24 @@ class CountedFigure(_Data):
     notes: tuple[str, ...]
 
 
-def published_figure(asked: str) -> CountedFigure:
-    """The figure called ``nasnet/5``, or of a TOML file. Imports the modules that the file names.
+def published_figure(asked: str, count: CountModule) -> CountedFigure:
+    """The figure called ``nasnet/5``, or of a TOML file, counted anew.
 
     :class:`UserError` for what does not exist, and for a file or a module with a mistake.
     """
     shipped = _shipped()
     if asked in shipped:
-        return _counted(shipped[asked], asked)
+        return _with_counts(shipped[asked], asked, count)
     if not asked.endswith(".toml"):
         hint = did_you_mean(asked, sorted(shipped))
         raise UserError(f"no figure is called {asked!r}; {hint} (your own: give the path of its .toml file)")
-    return _counted(Path(asked), Path(asked).stem)
+    return _with_counts(Path(asked), Path(asked).stem, count)
 
 
 def figures_of(papers: Collection[str]) -> tuple[CountedFigure, ...]:
-    """The figures that come with derainbench of the papers called so (``nasnet``)."""
+    """The figures that come with derainbench of the papers called so (``nasnet``), with the counts in their files."""
     shipped = _shipped().items()
-    return tuple(_counted(path, name) for name, path in shipped if name.partition("/")[0] in papers)
+    return tuple(_figure(_read(path, name)) for name, path in shipped if name.partition("/")[0] in papers)
 
 
 def figure_text(figure: CountedFigure) -> str:
@@ -108,38 +110,36 @@ def _shipped() -> dict[str, Path]:
     return {f"{path.parents[1].name}/{path.stem}": path for path in sorted(root.glob("*/figures/*.toml"))}
 
 
-def _counted(path: Path, name: str) -> CountedFigure:
+def _read(path: Path, name: str) -> FigureData:
     content = read_toml(path, "figure")
     try:
-        data = FigureData.model_validate({"name": name, **content})
+        return FigureData.model_validate({"name": name, **content})
     except ValidationError as error:
         raise UserError(f"figure {path}: {complaints(FigureData, error)}") from error
+
+
+def _with_counts(path: Path, name: str, count: CountModule) -> CountedFigure:
+    data = _read(path, name)
+    counted = []
+    for each in data.series:
+        try:
+            numbers = tuple(count(each.module, {**each.arguments, each.vary: value}) for value in each.values)
+        except UserError as error:
+            raise UserError(f"figure {path}: {error}") from error
+        counted.append(each.model_copy(update={"parameters": numbers}))
+    return _figure(data.model_copy(update={"series": tuple(counted)}))
+
+
+def _figure(data: FigureData) -> CountedFigure:
     series = tuple(
         CountedSeries(
             title=each.title,
             points=tuple(
-                Point(label=each.label.format(value), value=value, parameters=_parameters(each, value, path))
-                for value in each.values
+                Point(label=each.label.format(value), value=value, parameters=parameters)
+                for value, parameters in zip(each.values, each.parameters, strict=True)
             ),
         )
         for each in data.series
     )
     title = f"{data.paper}, Figure {data.number}"
     return CountedFigure(name=data.name, title=title, caption=data.caption, series=series, notes=data.notes)
-
-
-def _parameters(series: ModuleSeries, value: int, path: Path) -> int:
-    """How many parameters the module has with this value; nothing is allocated."""
-    package, _, name = series.module.partition(":")
-    try:
-        made = getattr(importlib.import_module(package), name)
-        with torch.device("meta"), bounded():
-            module = made(**series.arguments, **{series.vary: value})
-    except Exception as error:  # whatever somebody else's module does
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise UserError(
-            f"figure {path}: {series.module} with {series.vary} = {value} cannot be made ({reason})"
-        ) from error
-    if not isinstance(module, nn.Module):
-        raise UserError(f"figure {path}: {series.module} makes a {type(module).__name__}, not a torch module")
-    return sum(parameter.numel() for parameter in module.parameters())

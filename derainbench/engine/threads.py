@@ -1,0 +1,17 @@
+"""How many threads torch computes with."""
+
+from __future__ import annotations
+
+import os
+
+from derainbench.support.threads import available_cores
+
+
+def use_threads(asked: int | None = None) -> None:
+    """Compute with so many threads: as asked, or as ``OMP_NUM_THREADS`` says, or at most the available cores."""
+    import torch  # what this module is for comes before it
+
+    if asked is not None:
+        torch.set_num_threads(asked)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), available_cores()))

@@ -1,0 +1,28 @@
+"""The best of a column against the next best, in one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from derainbench.stats import Refusal, comparison_words
+
+from .cells import DIGITS, UNITS
+from .statistics import DatasetStatistics, by_mean
+
+
+def leader_words(found: DatasetStatistics | None) -> str:
+    """What the paired test says of the two highest means; empty where there are no two, or nothing was worked out.
+
+    Rows whose training had test images, and rows without a mean, take no part.
+    """
+    if found is None:
+        return ""
+    defined = set(np.flatnonzero(~np.isnan(found.scores).any(axis=0)).tolist())
+    order = [line for line in by_mean(found.scores) if line in defined - found.seen]
+    if len(order) < 2:
+        return ""
+    first, second = sorted(order[:2])
+    pair = found.pairs[first, second]
+    if isinstance(pair, Refusal):
+        return f"{found.names[order[0]]} is not tested against {found.names[order[1]]}: {pair.reason}."
+    return comparison_words(found.names[first], found.names[second], pair, UNITS[found.metric], DIGITS[found.metric])

@@ -1,0 +1,1 @@
+"""TeX's words: text as LaTeX shows it, and BibTeX entries."""
