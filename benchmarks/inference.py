@@ -95,13 +95,14 @@ def measure_recurrence(side: int, repeats: int, device: str) -> tuple[object, ..
     plain = SpacialIRNN(RECURRENCE_WIDTH).to(device)
     convs = (plain.up_weight, plain.right_weight, plain.down_weight, plain.left_weight)
     weight = torch.stack([conv.weight.detach().flatten() for conv in convs])
-    bias = torch.stack([conv.bias.detach() for conv in convs])
+    bias = torch.stack([conv.bias.detach() for conv in convs if conv.bias is not None])
     x = torch.randn(1, RECURRENCE_WIDTH, side, side, device=device)
     x_channels_last = x.contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run_plain() -> tuple[Tensor, ...]:
-        return plain(x)
+        gathered: tuple[Tensor, ...] = plain(x)
+        return gathered
 
     @torch.inference_mode()
     def run() -> tuple[Tensor, ...]:
@@ -113,10 +114,10 @@ def measure_recurrence(side: int, repeats: int, device: str) -> tuple[object, ..
 
 
 def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
-    options.add_argument("--networks", nargs="+", choices=SIZES, default=list(SIZES), help="which (default: all)")
-    options = parse(options)
+    known = parser(__doc__)
+    known.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
+    known.add_argument("--networks", nargs="+", choices=SIZES, default=list(SIZES), help="which (default: all)")
+    options = parse(known)
     # The whole name of the device, and what Fabric sets on first use (no TF32), for both sides.
     engine = choose_engine(options.device, "fp32")
     device = str(engine.fabric.device)

@@ -33,7 +33,8 @@ def totals(sizes: NDArray[np.intp], skewness: float, sets: int, random: np.rando
         shared = random.gamma(k, 1 / np.sqrt(k), shape) - np.sqrt(k)
     else:
         shared = random.normal(0, 1, shape)
-    return sizes[:, None] * shared + np.sqrt(sizes)[:, None] * random.normal(0, 0.5, shape)
+    summed: Floats = sizes[:, None] * shared + np.sqrt(sizes)[:, None] * random.normal(0, 0.5, shape)
+    return summed
 
 
 def intervals(sums: Floats, sizes: NDArray[np.intp], counts: Floats) -> dict[str, tuple[Floats, Floats]]:
@@ -57,7 +58,8 @@ def intervals(sums: Floats, sizes: NDArray[np.intp], counts: Floats) -> dict[str
     def corrected(z: float) -> Floats:
         share = norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
         place = np.clip((share * len(ordered)).astype(int), 0, len(ordered) - 1)
-        return np.take_along_axis(ordered, place[None], axis=0)[0]
+        ends: Floats = np.take_along_axis(ordered, place[None], axis=0)[0]
+        return ends
 
     return {
         "percentile": (np.quantile(means, 0.025, axis=0), np.quantile(means, 0.975, axis=0)),

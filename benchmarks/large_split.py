@@ -78,7 +78,7 @@ def main() -> None:
     opened, after = time.perf_counter() - start, peak_mib()
     places = np.random.default_rng(0).integers(0, len(pairs), 1000)
     start = time.perf_counter()
-    assert all(pairs[int(place)].rainy.suffix == ".png" for place in places)
+    assert all(isinstance(rainy := pairs[int(place)].rainy, Path) and rainy.suffix == ".png" for place in places)
     access = (time.perf_counter() - start) / len(places)
     assert "torch" not in sys.modules
     print(json.dumps({"pairs": len(pairs), "seconds": opened, "before": before, "after": after, "access": access}))

@@ -69,8 +69,8 @@ def main() -> None:
             "scikit-image": partial(reference, names, restored, clean),
             **{str(dtype).removeprefix("torch."): partial(ours, names, *pair) for dtype, pair in tensors.items()},
         }
-        scores = (torch.tensor(calls[side](), dtype=torch.float64) for side in ("float64", "scikit-image"))
-        refuse_unequal(label, *scores, 1e-11)
+        found, expected = (torch.tensor(calls[side](), dtype=torch.float64) for side in ("float64", "scikit-image"))
+        refuse_unequal(label, found, expected, 1e-11)
         ms = interleaved(calls, options.repeats)
         theirs, double, single = ms.values()
         rows.append((label, theirs, double, single, theirs / double, theirs / single))

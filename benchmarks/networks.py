@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from derainbench.methods.nasnet import NASNET
@@ -22,8 +22,10 @@ from derainbench.rain.presets import preset
 from tests.oracles import nasnet, prenet, rescan, spanet
 
 METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET)}
-#: The plain network of each method; it takes the method's options and has ``restore``, RGB to RGB.
-PLAIN: dict[str, Callable[..., nn.Module]] = {
+#: A plain network has ``restore``, RGB to RGB.
+Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet
+#: The plain network of each method; it takes the method's options.
+PLAIN: dict[str, Callable[..., Plain]] = {
     "prenet": prenet.PReNet,
     "rescan": rescan.RESCAN,
     "spanet": spanet.SPANet,
@@ -37,7 +39,7 @@ class Pair(NamedTuple):
     """The same function twice: as derainbench has it, and as plainly as it can be written."""
 
     ours: Derainer
-    plain: nn.Module
+    plain: Plain
 
 
 def build(name: str, seed: int = 0, **options: Any) -> Pair:
@@ -64,7 +66,7 @@ def build_published(name: str) -> tuple[Pair, str]:
     return pair, PUBLISHED[name]
 
 
-def gmac(plain: nn.Module, height: int, width: int) -> float:
+def gmac(plain: Plain, height: int, width: int) -> float:
     """1e9 multiply-accumulates that a plain network takes for one image. Moves the network to the meta device.
 
     Counted for few pixels, of which each takes as much as any other, because the loops over rows take long to count.

@@ -8,7 +8,7 @@ import platform
 import re
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -82,7 +82,7 @@ def machine(device: str = "cpu") -> str:
     return ", ".join([*parts, f"{torch.get_num_threads()} torch threads", f"torch {torch.__version__}"])
 
 
-def table(rows: list[tuple[object, ...]], headers: tuple[str, ...], digits: tuple[int | None, ...]) -> str:
+def table(rows: Sequence[tuple[object, ...]], headers: tuple[str, ...], digits: tuple[int | None, ...]) -> str:
     """A Markdown table; ``digits`` are the decimals of each column, None for text. An empty cell is None."""
     formats = tuple("" if d is None else f".{d}f" for d in digits)
     return tabulate(rows, headers=headers, tablefmt="github", floatfmt=formats, missingval="", disable_numparse=False)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from benchmarks.networks import METHODS, Pair, build, rainy_photograph
+from benchmarks.networks import METHODS, Pair, Plain, build, rainy_photograph
 from benchmarks.timing import interleaved, machine, parse, parser, refuse_unequal, table
 from derainbench.engine.device import choose_engine
 from derainbench.engine.training import Trainer, make_optimiser
@@ -28,25 +28,25 @@ HEADERS = ("network", "patch", "batch", "loss", "plain ms", "ours ms", "ratio")
 DIGITS = (None, None, None, None, 0, 0, 2)
 
 
-def last_output(plain: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+def last_output(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     """PReNet and NASNet supervise what comes out at the end."""
     return loss(plain.restore(batch.rainy), batch.clean)
 
 
-def all_rains(plain: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+def all_rains(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     """RESCAN: the rain of every stage, in BGR as its code has it."""
     rainy, clean = batch.rainy.flip(1), batch.clean.flip(1)
     return sum((loss(rain, rainy - clean) for rain in plain(rainy)), torch.zeros((), device=rainy.device))
 
 
-def output_and_mask(plain: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+def output_and_mask(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     """SPANet: the output, and the first mask against where anything differs."""
     masks, restored = plain(batch.rainy.flip(1))
     rain = (batch.rainy != batch.clean).any(1, keepdim=True).float()
     return loss(restored.flip(1), batch.clean) + nn.functional.mse_loss(masks[0], rain)
 
 
-PLAIN_LOSSES: Mapping[str, Callable[[nn.Module, Batch, Loss], Tensor]] = {
+PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "prenet": last_output,
     "rescan": all_rains,
     "spanet": output_and_mask,
@@ -56,7 +56,7 @@ PLAIN_LOSSES: Mapping[str, Callable[[nn.Module, Batch, Loss], Tensor]] = {
 
 def patches(side: int, batch: int, device: str) -> Batch:
     """Pieces of one rainy photograph, and as their targets the same pieces darkened here and there."""
-    rainy = torch.cat(rainy_photograph(side, side * batch).split(side, dim=3))
+    rainy = torch.cat(torch.split(rainy_photograph(side, side * batch), side, dim=3))
     torch.manual_seed(0)
     clean = rainy - 0.2 * rainy * (torch.rand(batch, 1, side, side) < 0.3)
     return Batch(rainy.to(device), clean.to(device))
@@ -67,23 +67,23 @@ def refuse_other_gradients(name: str, pair: Pair, batch: Batch, loss: Loss) -> N
     ours, plain = copy.deepcopy(pair.ours).train(), copy.deepcopy(pair.plain).train()
     our_loss, plain_loss = ours.training_loss(batch, loss), PLAIN_LOSSES[name](plain, batch, loss)
     refuse_unequal(f"{name}, loss", our_loss, plain_loss, LOSS_TOLERANCE)
-    our_loss.backward()
-    plain_loss.backward()
+    torch.autograd.backward(our_loss)
+    torch.autograd.backward(plain_loss)
     theirs = from_official(gradients(plain), ours.state_dict(), METHODS[name].official_names)
-    flat = [torch.cat([g[key].flatten() for key in theirs]) for g in (gradients(ours), theirs)]
-    refuse_unequal(f"{name}, gradients", *flat, GRADIENT_TOLERANCE)
+    found, expected = (torch.cat([g[key].flatten() for key in theirs]) for g in (gradients(ours), theirs))
+    refuse_unequal(f"{name}, gradients", found, expected, GRADIENT_TOLERANCE)
 
 
 def gradients(network: nn.Module) -> dict[str, Tensor]:
     return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in network.named_parameters()}
 
 
-def plain_step(name: str, plain: nn.Module, recipe: Recipe, batch: Batch) -> Callable[[], object]:
+def plain_step(name: str, plain: Plain, recipe: Recipe, batch: Batch) -> Callable[[], object]:
     optimiser, loss = make_optimiser(plain.train(), recipe), get_loss(recipe.loss)
 
     def step() -> None:
         optimiser.zero_grad()
-        PLAIN_LOSSES[name](plain, batch, loss).backward()
+        torch.autograd.backward(PLAIN_LOSSES[name](plain, batch, loss))
         optimiser.step()
 
     return step
@@ -107,10 +107,10 @@ def measure(name: str, side: int, size: int, repeats: int, device: str) -> tuple
 
 
 def main() -> None:
-    options = parser(__doc__)
-    options.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
-    options.add_argument("--networks", nargs="+", choices=SIZES, default=list(SIZES), help="which (default: all)")
-    options = parse(options)
+    known = parser(__doc__)
+    known.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
+    known.add_argument("--networks", nargs="+", choices=SIZES, default=list(SIZES), help="which (default: all)")
+    options = parse(known)
     device = str(choose_engine(options.device, "fp32").fabric.device)
     rows = [
         measure(name, *(QUICK_SIZE if options.quick else SIZES[name]), options.repeats, device)

@@ -21,7 +21,8 @@ class TinyCNN(Derainer):
         )
 
     def forward(self, rainy: Tensor) -> Tensor:
-        return rainy - self.layers(rainy)
+        restored: Tensor = rainy - self.layers(rainy)
+        return restored
 
 
 TINY = Method(

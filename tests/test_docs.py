@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -36,9 +37,9 @@ def test_links(page: Path) -> None:
 def test_commands(command: str) -> None:
     """Every command shown exists, with every option shown."""
     words = shlex.split(command)[1:]
-    group = typer.main.get_command(app)
+    chosen: Any = typer.main.get_command(app)
     command_words = iter(word for word in words if not word.startswith("-"))
-    known, chosen = {"--help"}, group
+    known = {"--help"}
     while True:
         known |= {option for parameter in chosen.params for option in parameter.opts}
         if not hasattr(chosen, "commands"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ def test_recurrence_is_the_authors_kernel(golden: dict[str, Tensor]) -> None:
     for d in directions:
         assert_equal(gathered[d], golden[f"out_{d}"])
     torch.autograd.backward(list(gathered.values()), [golden[f"gout_{d}"] for d in directions])
+    assert x.grad is not None
     assert_equal(x.grad, golden["grad_x"], 1e-5)
     for d, conv in weights.items():
         assert_equal(conv.weight.grad.flatten(), golden[f"grad_w_{d}"], 1e-4)  # sums of 300 terms
@@ -170,7 +172,8 @@ def variant_name(value: object) -> str:
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=variant_name)
 def test_method_is_its_transcription(name: str, options: dict[str, Any], size: tuple[int, int]) -> None:
     """In float64, where nothing but rounding may differ; a batch of two, so that no image sees the other."""
-    ours, plain = (network.double() for network in build(name, **options))
+    pair = build(name, **options)
+    ours, plain = pair.ours.double(), pair.plain.double()
     rainy = torch.rand(2, 3, *size, dtype=torch.float64)
     with torch.inference_mode():
         expected = plain.restore(rainy)
@@ -181,12 +184,13 @@ def test_method_is_its_transcription(name: str, options: dict[str, Any], size: t
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=variant_name)
 def test_method_has_its_transcriptions_gradients(name: str, options: dict[str, Any]) -> None:
     """Of a weighted sum of the output, in float64, by all weights."""
-    ours, plain = (network.double() for network in build(name, **options))
+    pair = build(name, **options)
+    ours, plain = pair.ours.double(), pair.plain.double()
     rainy, weights = torch.rand(2, 2, 3, 9, 6, dtype=torch.float64).unbind()
     for output in (ours(rainy), plain.restore(rainy)):
-        (output * weights).sum().backward()
+        torch.autograd.backward((output * weights).sum())
     zeros = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in plain.named_parameters()}
     expected = from_official(zeros, ours.state_dict(), METHODS[name].official_names)
     for key, parameter in ours.named_parameters():
         actual = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        torch.testing.assert_close(actual, expected[key], atol=1e-10, rtol=1e-8, msg=lambda m, key=key: f"{key}: {m}")
+        torch.testing.assert_close(actual, expected[key], atol=1e-10, rtol=1e-8, msg=partial("{}: {}".format, key))

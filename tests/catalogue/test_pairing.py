@@ -27,6 +27,11 @@ def find_pairs(root: Path, patterns: SplitPatterns, same: Sequence[Sequence[str]
     return [matched.pair(row) for row in matched.rows]
 
 
+def clean_name(pair: Pair) -> str:
+    assert isinstance(pair.clean, Path)
+    return pair.clean.name
+
+
 def write(root: Path, **folders: str) -> Path:
     """Files that hold their own path: ``write(root, rainy="a-1 a-2", clean="a")``."""
     for folder, names in folders.items():
@@ -49,13 +54,15 @@ def test_numbers_pair_by_value_in_any_order_and_padding(ids: list[int], rainy: i
         pairs = find_pairs(root, SplitPatterns(rainy="rain/r{id:d}.png", clean="norain/c{id:d}.png"))
         assert sorted(int(pair.image) for pair in pairs) == sorted(ids)
         for pair in pairs:
+            assert isinstance(pair.rainy, Path)
+            assert isinstance(pair.clean, Path)
             assert int(pair.rainy.stem[1:]) == int(pair.clean.stem[1:]) == int(pair.image)
 
 
 def test_several_rains_share_a_clean_image(tmp_path: Path) -> None:
     write(tmp_path, rainy="b-1 a-2 a-10", clean="a b unused")
     pairs = find_pairs(tmp_path, PATTERNS)
-    assert [(pair.image, pair.scene, pair.clean.name) for pair in pairs] == [
+    assert [(pair.image, pair.scene, clean_name(pair)) for pair in pairs] == [
         ("a-10", "a", "a.png"),
         ("a-2", "a", "a.png"),
         ("b-1", "b", "b.png"),
@@ -105,7 +112,7 @@ def test_two_images_of_one_name(tmp_path: Path, refused: Refused) -> None:
 def test_scenes_that_are_one_whatever_their_padding(tmp_path: Path) -> None:
     write(tmp_path, rainy="s03-1 s4-1 s5-1", clean="s03 s4 s5")
     pairs = find_pairs(tmp_path, PATTERNS, [["s3", "s004"]])
-    assert [(pair.scene, pair.clean.name) for pair in pairs] == [("s3", "s03.png"), ("s3", "s4.png"), ("s5", "s5.png")]
+    assert [(pair.scene, clean_name(pair)) for pair in pairs] == [("s3", "s03.png"), ("s3", "s4.png"), ("s5", "s5.png")]
 
 
 def test_one_number_written_twice(tmp_path: Path, refused: Refused) -> None:

@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.cards import SPLITS, SplitName, read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.catalogue.pairing import Pair
 from derainbench.images.decode import Half, Source, read_rgb
 from tests.datasets.trees import FIRST, SIZE, TREES, Shown, Tree, shipped, write_fixture_card
-
-SPLITS = ("train", "test")
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +95,7 @@ def test_a_pair_shows_one_scene_with_and_without_rain(tree: Tree, tmp_path: Path
 def test_many_rainy_images_share_a_clean_one(tmp_path: Path) -> None:
     for tree in FIRST.values():
         tree.plant(tmp_path)
-    shared = {
+    shared: dict[tuple[str, SplitName], dict[str, int]] = {
         ("spa-real", "train"): {"000": 3, "012": 1},
         ("raincityscapes", "train"): {"aachen_000004_000019": 2, "bremen_000041_000019": 1},
         ("raincityscapes", "test"): {"munster_000044_000019": 2, "lindau_000010_000019": 1},
@@ -107,7 +105,7 @@ def test_many_rainy_images_share_a_clean_one(tmp_path: Path) -> None:
         ("did-data", "train"): {"1": 2, "4000": 1},
     }
     for (card, split), scenes in shared.items():
-        assert Counter(pair.scene for pair in found(card, tmp_path).pairs(split)) == scenes  # type: ignore[arg-type]
+        assert Counter(pair.scene for pair in found(card, tmp_path).pairs(split)) == scenes
 
 
 def test_side_by_side_in_one_data_root_each_card_finds_its_own(tmp_path: Path) -> None:

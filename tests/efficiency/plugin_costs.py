@@ -16,7 +16,8 @@ class Small(Derainer):
         self.layers = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.Conv2d(width, 3, 1))
 
     def forward(self, rainy: Tensor) -> Tensor:
-        return self.layers(rainy)
+        restored: Tensor = self.layers(rainy)
+        return restored
 
 
 class Fragile(Small):

@@ -70,7 +70,11 @@ def test_a_gpu_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
     def record(name: str, result: int | None = None) -> None:
-        monkeypatch.setattr(torch.cuda, name, lambda device: (calls.append(name), result)[1])
+        def called(device: torch.device) -> int | None:
+            calls.append(name)
+            return result
+
+        monkeypatch.setattr(torch.cuda, name, called)
 
     record("synchronize")
     record("reset_peak_memory_stats")

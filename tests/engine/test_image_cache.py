@@ -143,7 +143,9 @@ def test_a_clean_image_of_many_rainy_ones_is_decoded_once(apart: Pairs, as_list:
     images[0]
     for folder in ("clean", "depth"):
         (apart.root / folder / "a.png").unlink()
-    assert apart[1].clean.name == "a.png"
+    clean = apart[1].clean
+    assert isinstance(clean, Path)
+    assert clean.name == "a.png"
     np.testing.assert_array_equal(images[1].clean, expected[1].clean)
     np.testing.assert_array_equal(images[1].layers["depth"], expected[1].layers["depth"])
 

@@ -231,7 +231,7 @@ def test_a_pair_or_a_layer_of_another_size(tmp_path: Path, save_image: SaveImage
 def test_holding_out_never_splits_a_scene(scenes: list[int], share: float) -> None:
     pairs = [Pair(str(n), f"scene{s}", Path(f"{n}.png"), Path(f"{s}.png")) for n, s in enumerate(scenes)]
     kept, held = hold_out(pairs, share)
-    assert sorted(kept + held, key=pairs.index) == pairs
+    assert sorted([*kept, *held], key=pairs.index) == pairs
     assert not {pair.scene for pair in kept} & {pair.scene for pair in held}
     assert kept or not pairs
     count, held_scenes = len(set(scenes)), len({pair.scene for pair in held})

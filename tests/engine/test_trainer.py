@@ -67,8 +67,8 @@ class Residual(Derainer):
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 3, 3, padding=1)
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)
+        for parameter in self.conv.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, rainy: Tensor) -> Tensor:
         restored: Tensor = rainy + self.conv(rainy)

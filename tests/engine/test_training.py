@@ -18,7 +18,8 @@ from derainbench.catalogue.pairing import Pair
 from derainbench.engine.device import choose_engine
 from derainbench.engine.training import Trainer, learning_rate, train
 from derainbench.errors import UserError
-from derainbench.plugins.method import Batch, Derainer, Loss, Method
+from derainbench.metrics.losses import Loss
+from derainbench.plugins.method import Batch, Derainer, Method
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.plugins.weights import read_weights
@@ -123,7 +124,7 @@ def test_validation_is_on_held_out_training_scenes(pairs: list[Pair], tmp_path: 
 
     class Watching(Dropped):
         def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
-            seen.append(batch.layers["depth"].unique())
+            seen.append(torch.unique(batch.layers["depth"]))
             return super().training_loss(batch, loss)
 
     run(Method("watching", "W", Watching, recipe), pairs, tmp_path / "cell")
@@ -141,7 +142,8 @@ def test_statistics_of_the_rainy_images(pairs: list[Pair], tmp_path: Path) -> No
             given.extend((mean, std))
 
     run(Method("normalising", "N", Normalising, RECIPE), pairs, tmp_path / "cell")
-    pixels = np.concatenate([np.asarray(Image.open(pair.rainy)).reshape(-1, 3) / 255 for pair in pairs])
+    rainy = [pair.rainy for pair in pairs if isinstance(pair.rainy, Path)]
+    pixels = np.concatenate([np.asarray(Image.open(path)).reshape(-1, 3) / 255 for path in rainy])
     np.testing.assert_allclose(given[0].numpy(), pixels.mean(0), atol=1e-6)
     np.testing.assert_allclose(given[1].numpy(), pixels.std(0), atol=1e-6)
 
@@ -254,7 +256,9 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(pairs: list[Pair], tmp_
 
 def test_a_broken_file_found_by_a_worker_is_one_line(pairs: list[Pair], tmp_path: Path) -> None:
     """The clean image is first read by the process that loads the batch."""
-    pairs[3].clean.write_bytes(pairs[3].clean.read_bytes()[:60])
+    clean = pairs[3].clean
+    assert isinstance(clean, Path)
+    clean.write_bytes(clean.read_bytes()[:60])
     fabric = choose_engine("cpu", "fp32").fabric
     with pytest.raises(UserError, match=r"clean3.png cannot be read") as caught:
         train(Variant(DROPPED), RECIPE, pairs, 3, tmp_path / "c", "k", fabric, lambda *step: None, workers=2)

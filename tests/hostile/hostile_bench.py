@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -201,8 +202,8 @@ class Bench:
                 break
             time.sleep(0.002)
         seconds = usage.ru_utime + usage.ru_stime
-        read = (path.read_text(encoding="utf-8", errors="backslashreplace") for path in (out, err))
-        return os.waitstatus_to_exitcode(status), *read, seconds
+        printed, told = (path.read_text(encoding="utf-8", errors="backslashreplace") for path in (out, err))
+        return os.waitstatus_to_exitcode(status), printed, told, seconds
 
 
 def snapshot(folder: Path) -> dict[str, str]:
@@ -263,7 +264,7 @@ def _written(path: Path, errors: str) -> Iterator[io.TextIOWrapper]:
         yield stream
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     print(f"{category.__name__}: {message}", file=sys.stderr)
 
 

@@ -261,7 +261,7 @@ FIGURES = {
 
 _RECIPE = 'from derainbench.plugins.recipe import Recipe\nRecipe({}, steps=1, batch=1, patch=1, loss="l1")'
 
-PLUGINS = {
+PLUGINS: dict[str, str | bytes] = {
     "a mistake in it": "def (",
     "no method": "x = 1",
     "sys.exit": "import sys\nsys.exit(0)",

@@ -47,6 +47,11 @@ def _flipped(path: Path) -> None:
     path.write_bytes(data)
 
 
+def _terabyte(path: Path) -> None:
+    path.unlink()
+    sparse(path)
+
+
 IMAGES: dict[str, Callable[[Path], object]] = {
     "empty": _bytes(b""),
     "text": _bytes(b"<html>"),
@@ -73,7 +78,7 @@ IMAGES: dict[str, Callable[[Path], object]] = {
     "a socket": unix_socket,
     "a link to nowhere": _to_nowhere,
     "a link to itself": _to_itself,
-    "a terabyte": lambda path: path.unlink() or sparse(path),
+    "a terabyte": _terabyte,
 }
 
 #: The commands that read many images: which of them is broken, the exit status, and what is made all the same.

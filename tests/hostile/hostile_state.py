@@ -174,6 +174,11 @@ def _checkpoint(content: State) -> Prepare:
     return _unfinished(change)
 
 
+def _zip_bomb(path: Path) -> None:
+    _inflates(path.parent)
+    (path.parent / "x.pth").rename(path)
+
+
 CHECKPOINTS: dict[str, Prepare] = {
     "text": _unfinished(lambda path: path.write_text("<html>")),
     "zeros": _unfinished(lambda path: path.write_bytes(bytes(10_000))),
@@ -186,7 +191,7 @@ CHECKPOINTS: dict[str, Prepare] = {
     "a folder": _unfinished(lambda path: path.mkdir()),
     "a named pipe": _unfinished(os.mkfifo),
     "/dev/zero": _unfinished(lambda path: path.symlink_to("/dev/zero")),
-    "a zip bomb": _unfinished(lambda path: (_inflates(path.parent), (path.parent / "x.pth").rename(path))),
+    "a zip bomb": _unfinished(_zip_bomb),
 }
 
 
@@ -209,6 +214,18 @@ def _file(path: str, text: str | bytes) -> Prepare:
 
 
 RUN = "run/run.json"
+
+
+def _record_is_a_folder(folder: Path) -> None:
+    (folder / RUN).unlink()
+    (folder / RUN).mkdir()
+
+
+def _run_is_a_file(folder: Path) -> None:
+    shutil.rmtree(folder / "run")
+    (folder / "run").touch()
+
+
 RUNS: dict[str, Prepare] = {
     "no run.json": lambda folder: (folder / RUN).unlink(),
     "run.json is text": _file(RUN, "<html>"),
@@ -222,9 +239,9 @@ RUNS: dict[str, Prepare] = {
     "no cells": _json(RUN, lambda info: info.pop("cells") and None),
     "schema 99": _json(RUN, lambda info: info | {"schema": 99}),
     "schema of escapes": _json(RUN, lambda info: info | {"schema": "\x1b[31m", "derainbench": "\x1b[32m"}),
-    "run.json is a folder": lambda folder: (folder / RUN).unlink() or (folder / RUN).mkdir(),
+    "run.json is a folder": _record_is_a_folder,
     **{f"run.json is {name}": unusual(RUN)[name] for name in ("a named pipe", "a link to itself")},
-    "the folder is a file": lambda folder: shutil.rmtree(folder / "run") or (folder / "run").touch(),
+    "the folder is a file": _run_is_a_file,
 }
 
 EFFICIENCY: dict[str, Prepare] = {

@@ -51,9 +51,9 @@ def _child(order: dict[str, Any], output: Path, counted: int) -> None:
     operations = _Operations(order["folder"], order.get("at"), order.get("signal", signal.SIGKILL))
     fsync = os.fsync
 
-    def counted_fsync(descriptor: int) -> None:
+    def counted_fsync(fd: Any) -> None:
         operations.passed()
-        fsync(descriptor)
+        fsync(fd)
 
     os.fsync = counted_fsync
     sys.addaudithook(operations.told)

@@ -28,6 +28,6 @@ def test_gates_are_sigmoids_and_the_last_a_tanh_with_their_gradients(dtype: torc
     found = torch.cat(gates_and_candidate(ours * 1, 4), dim=1)
     expected = torch.cat([torch.sigmoid(plain[:, :8]), torch.tanh(plain[:, 8:])], dim=1)
     torch.testing.assert_close(found, expected, atol=1e-6 if dtype == torch.float32 else 1e-2, rtol=0)
-    found.sum().backward()
-    expected.sum().backward()
+    torch.autograd.backward(found.sum())
+    torch.autograd.backward(expected.sum())
     torch.testing.assert_close(ours.grad, plain.grad, atol=1e-6 if dtype == torch.float32 else 1e-2, rtol=0)

@@ -44,7 +44,7 @@ def test_three_training_steps(shared: Path) -> None:
     """
     golden = torch.load(shared / "golden" / "train_spanet.pt", weights_only=True)
     data = np.load(shared / "golden" / "train_batch.npz")
-    batch = Batch(*(torch.tensor(data[name]).flip(1) for name in ("bgr64_x", "bgr64_y")))
+    batch = Batch(torch.tensor(data["bgr64_x"]).flip(1), torch.tensor(data["bgr64_y"]).flip(1))
     network = SPANet()
     names = list(network.state_dict())
     network.load_state_dict(from_official(golden["init"], names, official_names))
@@ -54,7 +54,7 @@ def test_three_training_steps(shared: Path) -> None:
         loss = network.training_loss(batch, get_loss(SPANET.recipe.loss))
         assert loss.item() == pytest.approx(log["loss"], abs=1e-5)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         if step == 0:
             for name, parameter in network.named_parameters():
                 theirs = [golden["grads_step0"][official] for official in official_names(name)]

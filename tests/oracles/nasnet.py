@@ -24,7 +24,8 @@ class NeuronAttention(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.att(x)
+        gate: Tensor = self.att(x)
+        return gate
 
 
 class Block(nn.Module):
@@ -35,7 +36,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv2(torch.cat((x, torch.relu(self.conv1(x))), 1))
-        return self.attlayer(y) * y + x
+        gated: Tensor = self.attlayer(y) * y
+        return gated + x
 
 
 class Stage(nn.Module):
@@ -44,7 +46,8 @@ class Stage(nn.Module):
         self.s = nn.Sequential(*(Block(width) for _ in range(blocks)), conv(width, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.s(x) + x
+        change: Tensor = self.s(x)
+        return change + x
 
 
 class NASNet(nn.Module):
@@ -65,6 +68,7 @@ class NASNet(nn.Module):
             x = stage(x)
             outputs.append(x)
         fused = self.fusion_sub(torch.cat(outputs, 1))
-        return self.post(self.fusion_att(fused) * fused) + rainy
+        change: Tensor = self.post(self.fusion_att(fused) * fused)
+        return change + rainy
 
     restore = forward

@@ -26,6 +26,8 @@ def gate(activation: nn.Module) -> nn.Sequential:
 class PReNet(nn.Module):
     """Defaults are PReNet. ``recurrence`` is lstm, gru or none; ``recurrence_at`` the residual units' start or end."""
 
+    res_conv1: nn.Sequential
+
     def __init__(
         self,
         stages: int = 6,
@@ -83,4 +85,5 @@ class PReNet(nn.Module):
 
     def restore(self, rainy: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1] to the restored image, same shape, not clamped."""
-        return self(rainy)[-1]
+        restored: Tensor = self(rainy)[-1]
+        return restored

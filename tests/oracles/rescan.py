@@ -20,7 +20,8 @@ class SqueezeExcitation(nn.Module):
         self.fc = nn.Sequential(nn.Linear(width, 6), nn.ReLU(), nn.Linear(6, width), nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.fc(x.mean((2, 3)))[:, :, None, None]
+        factors: Tensor = self.fc(x.mean((2, 3)))
+        return x * factors[:, :, None, None]
 
 
 def squeeze_excitation(width: int, se: bool) -> nn.Module:
@@ -29,6 +30,24 @@ def squeeze_excitation(width: int, se: bool) -> nn.Module:
 
 class Unit(nn.Module):
     """A recurrent layer: the gates' convolutions, the recurrence, squeeze-and-excitation, LeakyReLU."""
+
+    # made by name below: those of the unit's kind
+    conv_x: nn.Conv2d
+    conv_h: nn.Conv2d
+    conv_xz: nn.Conv2d
+    conv_hz: nn.Conv2d
+    conv_xr: nn.Conv2d
+    conv_hr: nn.Conv2d
+    conv_xn: nn.Conv2d
+    conv_hn: nn.Conv2d
+    conv_xf: nn.Conv2d
+    conv_hf: nn.Conv2d
+    conv_xi: nn.Conv2d
+    conv_hi: nn.Conv2d
+    conv_xj: nn.Conv2d
+    conv_hj: nn.Conv2d
+    conv_xo: nn.Conv2d
+    conv_ho: nn.Conv2d
 
     def __init__(self, kind: str, inputs: int, width: int, dilation: int, se: bool) -> None:
         super().__init__()
@@ -104,7 +123,8 @@ class RESCAN(nn.Module):
 
     def forward(self, rainy: Tensor) -> list[Tensor]:
         """(B, 3, H, W) BGR in [0, 1] to the rain layer that each stage predicts, first to last."""
-        x, rains = rainy, []
+        x = rainy
+        rains: list[Tensor] = []
         states: list[tuple[Tensor | None, Tensor | None]] = [(None, None)] * len(self.rnns)
         for _ in range(self.stages):
             for layer, unit in enumerate(self.rnns):
@@ -119,4 +139,5 @@ class RESCAN(nn.Module):
 
     def restore(self, rainy: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1] to the restored image, same shape, not clamped."""
-        return rainy - self(rainy.flip(1))[-1].flip(1)
+        rain: Tensor = self(rainy.flip(1))[-1]
+        return rainy - rain.flip(1)

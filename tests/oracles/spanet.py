@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 
-def scan(x: Tensor, weight: Tensor, bias: Tensor, dim: int, backwards: bool) -> Tensor:
+def scan(x: Tensor, weight: Tensor, bias: Tensor | None, dim: int, backwards: bool) -> Tensor:
     """y[0] = ReLU(x[0]), y[t] = ReLU(weight y[t-1] + bias + x[t]) along one axis of (B, C, H, W), a line at a time.
 
     ``weight`` is (C, 1, 1, 1) as the convolution's that the authors keep it in, ``bias`` (C,).
     """
+    assert bias is not None
     lines = list(x.unbind(dim))
     if backwards:
         lines.reverse()
@@ -101,7 +102,8 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, width, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv3(torch.relu(self.conv2(torch.relu(self.conv1(x)))))
+        change: Tensor = self.conv3(torch.relu(self.conv2(torch.relu(self.conv1(x)))))
+        return change
 
 
 class Block(nn.Module):
@@ -143,8 +145,10 @@ class SPANet(nn.Module):
         return masks, self.conv_out(x)
 
     def block(self, number: int) -> nn.Module:
-        return getattr(self, f"res_block{number}")
+        block: nn.Module = getattr(self, f"res_block{number}")
+        return block
 
     def restore(self, rainy: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1] to the restored image, same shape, not clamped."""
-        return self(rainy.flip(1))[1].flip(1)
+        restored: Tensor = self(rainy.flip(1))[1]
+        return restored.flip(1)

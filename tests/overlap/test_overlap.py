@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 
 from derainbench.cli.main import app
 from derainbench.errors import UserError
-from derainbench.overlap.compare import compare, fingerprint, image_sets, overlap
-from derainbench.overlap.compare import compare as module
+from derainbench.overlap import compare as module
+from derainbench.overlap import fingerprint, image_sets
+from derainbench.overlap.compare import compare, overlap
 from derainbench.overlap.image_sets import ImageSet, cache_path, folder_files, read_set
 from derainbench.rain import preset
 from derainbench.rain.photographs import photograph
@@ -103,7 +104,7 @@ def as_json(*arguments: str | Path) -> dict[str, Any]:
 def pairs(found: dict[str, Any]) -> list[tuple[str, str, str, str, str]]:
     """Its pairs without their similarities."""
     keys = ("first_set", "first_image", "second_set", "second_image", "kind")
-    return [tuple(pair[key] for key in keys) for pair in found["pairs"]]  # type: ignore[misc]
+    return [tuple(pair[key] for key in keys) for pair in found["pairs"]]
 
 
 def test_one_dataset(card: Callable[..., Path]) -> None:

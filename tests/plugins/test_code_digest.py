@@ -61,7 +61,12 @@ def test_a_file_is_parsed_once_for_all_cells(tmp_path: Path, monkeypatch: pytest
 
     parsed: list[str] = []
     code_only = source._code_only
-    monkeypatch.setattr(source, "_code_only", lambda text: parsed.append(text) or code_only(text))
+
+    def watched(text: str) -> str:
+        parsed.append(text)
+        return code_only(text)
+
+    monkeypatch.setattr(source, "_code_only", watched)
     path = tmp_path / "net.py"
     first = digest(path)
     registry = discover([path])

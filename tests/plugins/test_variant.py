@@ -133,11 +133,11 @@ def test_layers_without_end_are_not_built(refused: Refused) -> None:
 
 
 def test_looking_at_a_network_before_it_is_built_does_not_change_it() -> None:
-    made = []
+    made: list[Tensor] = []
     for options in ("shown=false", "shown=true"):
         variant = resolve(Method(name="wide", title="Wide", network=Wide), parse_name(f"wide[width=4,{options}]"))
         torch.manual_seed(0)
-        made.append(variant.build().conv.weight)
+        made.append(variant.build().get_parameter("conv.weight"))
     torch.manual_seed(0)
     first = nn.Conv2d(4, 4, 3).weight
     assert all(torch.equal(weight, first) for weight in made)

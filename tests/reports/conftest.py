@@ -131,7 +131,9 @@ def with_pictures(folder: Path, names: Callable[[str], str] = str) -> Results:
             for name, source in ((methods[0].name, "untrained"), (methods[1].name, tested.name)):
                 path = run.restored(name, source, 0, tested.name, pair.image)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes((pair.rainy if source == "untrained" else pair.clean).read_bytes())
+                shown = pair.rainy if source == "untrained" else pair.clean
+                assert isinstance(shown, Path)
+                path.write_bytes(shown.read_bytes())
     return run
 
 

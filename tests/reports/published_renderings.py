@@ -33,7 +33,7 @@ def rows_of_paper(text: Path) -> dict[str, Rows]:
     for place, line in enumerate(lines):
         caption = re.match(r"Table (\d)\. ", line)
         if caption:
-            block = []
+            block: list[list[str]] = []
             for before in reversed(lines[:place]):
                 if "\t" in before:
                     block.insert(0, re.sub(r"</?u>", "", before).split("\t"))

@@ -60,7 +60,8 @@ def close(scenes: int, methods: int, random: np.random.Generator) -> np.ndarray:
         scores[same, 1] = scores[same, 0]
     if random.random() < 0.2:
         scores[0, -1] = np.nan
-    return scores.round(int(random.choice([1, 6])))
+    rounded: np.ndarray = scores.round(int(random.choice([1, 6])))
+    return rounded
 
 
 def written(shown: Content) -> dict[str, str]:
@@ -118,9 +119,9 @@ def test_what_is_not_told_apart_could_have_been(scenes: int) -> None:
                     assert pair.p < 0.05, "one method is better in every scene that differs"
             for line in found.not_worse - {found.best}:
                 assert found.best is not None
-                pair = found.pairs[min(line, found.best), max(line, found.best)]
-                assert isinstance(pair, Paired) or pair.reason == "all differences are zero"
-                marked += isinstance(pair, Paired)
+                against = found.pairs[min(line, found.best), max(line, found.best)]
+                assert isinstance(against, Paired) or against.reason == "all differences are zero"
+                marked += isinstance(against, Paired)
             if not tested and methods % 4 == 2:
                 text = " ".join(written(shown).values()).replace("are not told apart: Friedman", "")
                 assert not any(claim in text for claim in CLAIMS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from derainbench.reports.figures import figure_charts
 from derainbench.reports.latex.environment import latex_environment
 from derainbench.reports.page.html import page_environment
 from derainbench.reports.published.module_figures import figures_of
+from derainbench.reports.tex.bibtex import bibliography
 from derainbench.reports.text.markdown import costs_markdown, escape
 
 NAME = "a_b&c<script>"
@@ -48,7 +48,7 @@ def test_tables(efficiency: dict[str, Any]) -> None:
     assert cpu.setting == "cpu (A CPU, 4 threads), fp32, torch 2.13"
     fine, failed = gpu.rows
     assert fine.cells == ("1,234", "512×256", "1.00", "20.0", "19.0 – 21.0", "6.55", "1,024")
-    assert fine.values == (1234, 512 * 256, 10**9, 0.02, 0.02, pytest.approx(6.5536), 2**30)
+    assert list(fine.values) == [1234, 512 * 256, 10**9, 0.02, 0.02, pytest.approx(6.5536), 2**30]
     assert failed.failed
     assert "b at 64×64 failed: out of memory" in gpu.notes
     assert any("allocated on the GPU" in note for note in gpu.notes)
@@ -79,7 +79,7 @@ def test_html(efficiency: dict[str, Any]) -> None:
 
 
 def test_latex(efficiency: dict[str, Any]) -> None:
-    environment = latex_environment(SimpleNamespace(keys={}))
+    environment = latex_environment(bibliography(()))
     text = environment.get_template("efficiency.tex.j2").render(context(efficiency))
     assert r"a\_b\&c" in text
     assert "1,234" in text

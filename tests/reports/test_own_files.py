@@ -12,6 +12,7 @@ from derainbench.reports import own_files
 from derainbench.reports.content import Content, content
 from derainbench.reports.own_files import RECORD, OwnFiles
 from derainbench.reports.write import write_report
+from derainbench.support.atomic import write_atomic
 
 from .conftest import dataset, method, results
 
@@ -105,12 +106,12 @@ def test_a_report_of_the_version_before_is_written_over(tmp_path: Path) -> None:
 def test_a_report_that_was_killed_knows_its_files(tmp_path: Path, moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At every write, before and after it: the next report goes over what is there."""
     write_report(run(), tmp_path, FORMATS)
-    really, written = own_files.write_atomic, []
+    written: list[Path] = []
 
     def interrupted(path: Path, data: bytes) -> None:
         if len(written) == moment // 2 and moment % 2 == 0:
             raise KeyboardInterrupt
-        really(path, data)
+        write_atomic(path, data)
         written.append(path)
         if len(written) > moment // 2:
             raise KeyboardInterrupt
@@ -125,7 +126,8 @@ def test_a_report_that_was_killed_knows_its_files(tmp_path: Path, moment: int, m
 def test_links_folders_and_broken_records_are_nobodys(tmp_path: Path, refused: Refused) -> None:
     elsewhere = tmp_path / "elsewhere.bib"
     elsewhere.write_text("mine", encoding="utf-8")
-    for number, make in enumerate((lambda path: path.symlink_to(elsewhere), Path.mkdir)):
+    makes: tuple[Callable[[Path], None], ...] = (lambda path: path.symlink_to(elsewhere), Path.mkdir)
+    for number, make in enumerate(makes):
         folder = tmp_path / str(number)
         folder.mkdir()
         make(folder / "references.bib")

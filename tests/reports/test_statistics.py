@@ -129,7 +129,7 @@ def test_a_line_with_gaps_is_compared_where_it_has_scores() -> None:
 def test_the_same_scores_twice_are_not_worse() -> None:
     scores = close(40, 0.0, 2.0)
     found = of(scores[:, [0, 1, 1]])
-    assert (found.best, found.not_worse) == (1, {1, 2})
+    assert (found.best, found.not_worse) == (1, frozenset({1, 2}))
     assert "B is not tested against C: all differences are zero." in found.sentences
 
 
@@ -141,7 +141,7 @@ def test_a_better_mean_that_few_images_make_is_not_better() -> None:
     pair = found.pairs[0, 1]
     assert isinstance(pair, Paired)
     assert pair.p < 0.05
-    assert (found.best, found.not_worse) == (0, {0, 1})
+    assert (found.best, found.not_worse) == (0, frozenset({0, 1}))
     assert found.sentences[1].startswith("B is better than A on 37 of 60 images (mean -1.60 dB)")
 
 
@@ -158,10 +158,10 @@ def test_the_best_is_that_of_the_table() -> None:
 def test_a_line_that_has_seen_the_test_images_is_never_the_best() -> None:
     shown = replace(grid(close(40, 0.0, 1.0, 5.0)), seen=frozenset({2}))
     found = dataset_statistics(shown, "psnr")
-    assert (found.best, found.not_worse) == (1, {1})
+    assert (found.best, found.not_worse) == (1, frozenset({1}))
     assert not any("C" in sentence for sentence in found.sentences[:-1])
     nothing = dataset_statistics(replace(shown, seen=frozenset({0, 1, 2})), "psnr")
-    assert (nothing.best, nothing.not_worse, nothing.sentences) == (None, set(), ())
+    assert (nothing.best, nothing.not_worse, nothing.sentences) == (None, frozenset(), ())
 
 
 def test_sentences_leave_out_what_does_not_tell_methods_apart() -> None:
@@ -178,10 +178,10 @@ def test_infinite_scores_and_lonely_lines() -> None:
     scores = close(40, 0.0, 2.0)
     scores[:, 1] = np.inf
     found = of(scores)
-    assert (found.best, found.not_worse) == (1, {1})
+    assert (found.best, found.not_worse) == (1, frozenset({1}))
     assert found.sentences[1:] == ("B is better than A on 40 of 40 images, p < 0.001.",)
     alone = of(scores[:, :1])
-    assert (alone.best, alone.pairs, alone.sentences, alone.not_worse) == (0, {}, (), {0})
+    assert (alone.best, alone.pairs, alone.sentences, alone.not_worse) == (0, {}, (), frozenset({0}))
     nobody = of(np.empty((40, 0)))
     assert (nobody.best, nobody.intervals, nobody.not_worse) == (None, (), frozenset())
 

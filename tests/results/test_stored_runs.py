@@ -19,7 +19,7 @@ from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.reports.content import report_of
 from derainbench.results import load, run_info
 from derainbench.results.results import SCORE_COLUMNS, Results
-from derainbench.run.store import Store
+from derainbench.run import store
 
 STORED = sorted((Path(__file__).parents[1] / "data").glob("run-schema-*"))
 RULE = (
@@ -95,7 +95,7 @@ def test_a_higher_schema_reads_it_and_adds_nothing_to_it(folder: Path, monkeypat
     monkeypatch.setattr(run_info, "SCHEMA", run_info.SCHEMA + 1)
     assert len(read(folder).scores) > 0
     with pytest.raises(UserError, match="give another --out"):
-        Store(folder).read_info()
+        store.Store(folder).read_info()
 
 
 @pytest.mark.usefixtures("as_measured")

@@ -16,6 +16,7 @@ from derainbench.plugins.names import parse_name
 from derainbench.plugins.recipe_book import PAPER_RECIPE, QUICK_RECIPE
 from derainbench.plugins.registry import discover
 from derainbench.plugins.variant import Variant, resolve
+from derainbench.results.results import HARNESS_REVISION
 from derainbench.run import cells
 from derainbench.run.cells import EvalCell, TrainCell, key_of
 from derainbench.run.grid import Grid
@@ -121,7 +122,7 @@ def test_everything_depends_on_the_harness(
     training: TrainCell, evaluation: EvalCell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = key_of(training), key_of(evaluation)
-    monkeypatch.setattr(cells, "HARNESS_REVISION", cells.HARNESS_REVISION + 1)
+    monkeypatch.setattr(cells, "HARNESS_REVISION", HARNESS_REVISION + 1)
     fresh = dataclasses.replace(training)
     assert key_of(fresh) != before[0]
     assert key_of(dataclasses.replace(evaluation, training=None)) != before[1]

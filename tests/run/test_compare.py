@@ -16,6 +16,7 @@ from scipy import stats
 from derainbench.reports.text.run_comparison import comparison_json, comparison_text
 from derainbench.results.comparing import RunComparison, compare_runs
 from derainbench.results.load import load_results
+from derainbench.stats import Paired
 from tests.helpers.small_runs import Run, Score
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -49,6 +50,7 @@ def test_a_gain_is_tested_by_scene(tmp_path: Path) -> None:
     assert cell.psnr.first == pytest.approx(np.mean(BEFORE), abs=1e-12)
     assert cell.psnr.difference == pytest.approx(np.mean(GAIN), abs=1e-12)
     by_scene = np.reshape(GAIN, (12, 2)).mean(axis=1)
+    assert isinstance(cell.psnr.test, Paired)
     assert cell.psnr.test.p == pytest.approx(stats.wilcoxon(by_scene, method="exact").pvalue, rel=1e-9)
     assert cell.psnr.test.units == 12
     assert cell.causes == ("nothing that is recorded",)
@@ -60,6 +62,7 @@ def test_the_worse_run_loses(tmp_path: Path) -> None:
     assert cell.psnr is not None
     assert cell.psnr.difference < 0
     assert (cell.psnr.better, cell.psnr.worse) == (2, 22)
+    assert isinstance(cell.psnr.test, Paired)
     assert cell.psnr.test.effect < 0
 
 
@@ -67,9 +70,13 @@ def test_p_is_adjusted_for_all_cells(tmp_path: Path) -> None:
     def run(psnr: tuple[float, ...]) -> Run:
         return Run([Score("tiny", name, psnr) for name in ("rain", "mist", "drop")], images=24)
 
-    alone = compared(tmp_path / "1", *(Run([Score("tiny", "rain", psnr)], images=24) for psnr in (BEFORE, AFTER)))
+    first, second = (Run([Score("tiny", "rain", psnr)], images=24) for psnr in (BEFORE, AFTER))
+    alone = compared(tmp_path / "1", first, second)
     three = compared(tmp_path / "3", run(BEFORE), run(AFTER))
-    ((single,), several) = ([cell.psnr.test.p for cell in each.cells if cell.psnr] for each in (alone, three))
+    ((single,), several) = (
+        [cell.psnr.test.p for cell in each.cells if cell.psnr and isinstance(cell.psnr.test, Paired)]
+        for each in (alone, three)
+    )
     assert several == [pytest.approx(3 * single)] * 3
 
 
@@ -77,14 +84,14 @@ def test_more_cells_than_scenes_support_are_refused_in_one_line(tmp_path: Path) 
     """Seven scenes that all gain: 3 cells have p = 0.047 each, of 4 none could be told from chance."""
     names = ("rain", "mist", "drop", "snow")
     gained = [psnr + 0.5 + n / 100 for n, psnr in enumerate(BEFORE)]
-    runs = [Run([Score("tiny", name, psnr[:14]) for name in names], images=14) for psnr in (BEFORE, gained)]
-    comparison = compared(tmp_path / "4", *runs)
+    before, after = (Run([Score("tiny", name, psnr[:14]) for name in names], images=14) for psnr in (BEFORE, gained))
+    comparison = compared(tmp_path / "4", before, after)
     text = comparison_text(comparison)
     assert "p = " not in text
     assert "Holm" not in text
     assert "4 cells: no test of PSNR and SSIM: 7 scenes allow no p below 0.062 among 4 comparisons, which" in text
-    three = [Run(run.scores[:3], images=14) for run in runs]
-    assert comparison_text(compared(tmp_path / "3", *three)).count("p = 0.047") == 6
+    three, three_after = (Run(run.scores[:3], images=14) for run in (before, after))
+    assert comparison_text(compared(tmp_path / "3", three, three_after)).count("p = 0.047") == 6
 
 
 def test_equal_scores_are_identical_and_differences_beyond_them_told(tmp_path: Path) -> None:
@@ -100,9 +107,8 @@ def test_equal_scores_are_identical_and_differences_beyond_them_told(tmp_path: P
 
 def test_the_last_bit_makes_a_difference(tmp_path: Path) -> None:
     almost = (*BEFORE[:-1], math.nextafter(BEFORE[-1], 100))
-    (cell,) = compared(
-        tmp_path, *(Run([Score("tiny", "rain", psnr)], images=24, protocols=("y",)) for psnr in (BEFORE, almost))
-    ).cells
+    first, second = (Run([Score("tiny", "rain", psnr)], images=24, protocols=("y",)) for psnr in (BEFORE, almost))
+    (cell,) = compared(tmp_path, first, second).cells
     assert not cell.identical
     assert cell.psnr is not None
     assert (cell.psnr.better, cell.psnr.equal) == (1, 23)
@@ -231,6 +237,7 @@ def test_json_is_strict_and_says_the_same(tmp_path: Path) -> None:
     assert data["runs"] == {"a": "a", "b": "b"}
     (tiny, untouched) = data["cells"]
     assert comparison.cells[0].psnr is not None
+    assert isinstance(comparison.cells[0].psnr.test, Paired)
     assert tiny["psnr"]["p"] == comparison.cells[0].psnr.test.p
     assert tiny["psnr"]["difference"] == comparison.cells[0].psnr.difference
     assert untouched["psnr"]["a"] is None

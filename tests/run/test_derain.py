@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .conftest import Workshop
+
 PLUGIN = str(Path(__file__).parents[1] / "plugin_method.py")
 
 
@@ -16,7 +18,7 @@ def _photo(folder: Path, name: str = "photo.png", size: tuple[int, int] = (30, 2
     return folder / name
 
 
-def test_with_the_weights_of_a_run(workshop) -> None:
+def test_with_the_weights_of_a_run(workshop: Workshop) -> None:
     assert workshop(workshop.arguments("tinycnn")).returncode == 0
     _photo(workshop.folder)
     command = ["derain", "photo.png", "--method", "tinycnn", "--plugin", PLUGIN, "--weights", "run"]
@@ -41,7 +43,7 @@ def test_with_the_weights_of_a_run(workshop) -> None:
     assert (workshop.folder / "o" / "photo-tinycnn.png").read_bytes() == before
 
 
-def test_published_weights_by_tag_and_by_file(workshop, shared: Path) -> None:
+def test_published_weights_by_tag_and_by_file(workshop: Workshop, shared: Path) -> None:
     """The authors' file works by its tag once it was added, and directly as a file."""
     official = shared / "weights" / "prenet" / "Rain100L_PReNet6.pth"
     _photo(workshop.folder)
@@ -55,7 +57,7 @@ def test_published_weights_by_tag_and_by_file(workshop, shared: Path) -> None:
     assert "does not fit prenet[recurrence=gru]" in misfit.stderr
 
 
-def test_mistakes(workshop) -> None:
+def test_mistakes(workshop: Workshop) -> None:
     _photo(workshop.folder)
     (workshop.folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
     for arguments, words in (
@@ -74,7 +76,7 @@ def test_mistakes(workshop) -> None:
     assert not list(workshop.folder.glob("*-*.png"))
 
 
-def test_identity_keeps_every_pixel_of_a_tiled_photo(workshop) -> None:
+def test_identity_keeps_every_pixel_of_a_tiled_photo(workshop: Workshop) -> None:
     photo = _photo(workshop.folder, size=(301, 207))
     result = workshop(["derain", "photo.png", "--method", "identity", "--tile", "64"])
     assert result.returncode == 0, result.stderr

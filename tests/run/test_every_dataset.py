@@ -9,8 +9,10 @@ import pandas as pd
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS
 from tests.datasets.trees import FIRST, shipped
 
+from .conftest import Workshop
 
-def test_run_evaluates_every_dataset_there_is_a_card_for(workshop) -> None:
+
+def test_run_evaluates_every_dataset_there_is_a_card_for(workshop: Workshop) -> None:
     for tree in FIRST.values():
         tree.plant(workshop.folder / "all")
     names = ",".join(shipped())

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from .conftest import Workshop
+
 
 def split_up(folder: Path) -> None:
     """The tiny dataset as two: one with the training images, one with the test images."""
@@ -15,7 +17,7 @@ def split_up(folder: Path) -> None:
         (folder / f"{name}.toml").write_text(card)
 
 
-def test_trained_on_one_and_tested_on_the_other(workshop) -> None:
+def test_trained_on_one_and_tested_on_the_other(workshop: Workshop) -> None:
     split_up(workshop.folder)
     arguments = [*workshop.arguments(datasets="learn,exam", card="learn.toml"), "--card", "exam.toml", "--cross"]
     result = workshop(arguments)
@@ -29,7 +31,7 @@ def test_trained_on_one_and_tested_on_the_other(workshop) -> None:
     assert "nothing to do: 3 of 3" in workshop(arguments).stderr
 
 
-def test_what_lacks_a_half_says_what_to_add(workshop) -> None:
+def test_what_lacks_a_half_says_what_to_add(workshop: Workshop) -> None:
     split_up(workshop.folder)
     for name, words in (("learn", "no test images"), ("exam", "has test images only")):
         result = workshop(workshop.arguments(datasets=name, card=f"{name}.toml"))

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from .conftest import Workshop
+
 Break = Callable[[Path], object]
 
 
@@ -37,6 +39,11 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def folder(path: Path) -> None:
+    path.rename(path.with_name("z.png"))
+    path.mkdir()
+
+
 def link(path: Path) -> None:
     path.unlink()
     path.symlink_to("gone.png")
@@ -47,12 +54,12 @@ NO_FILE: dict[str, tuple[Break, str]] = {
     "pipe": (pipe, "no regular file"),
     "dangling link": (link, "no such file"),
     "line break": (lambda path: path.rename(path.with_name("x\n.png")), "not text"),
-    "folder": (lambda path: (path.rename(path.with_name("z.png")), path.mkdir()), "no partner"),
+    "folder": (folder, "no partner"),
 }
 
 
 @pytest.mark.parametrize("name", [*BROKEN, *NO_FILE])
-def test_verify_says_so_and_fails(workshop, name: str) -> None:
+def test_verify_says_so_and_fails(workshop: Workshop, name: str) -> None:
     change, _ = {**BROKEN, **NO_FILE}[name]
     change(workshop.folder / "data/test/rainy/x.png")
     result = workshop(["datasets", "verify", "tiny", "--card", "card.toml", "--workers", "1"])
@@ -66,7 +73,7 @@ def test_verify_says_so_and_fails(workshop, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_FILE)
-def test_what_is_no_file_is_refused_before_the_run(workshop, name: str) -> None:
+def test_what_is_no_file_is_refused_before_the_run(workshop: Workshop, name: str) -> None:
     change, said = NO_FILE[name]
     change(workshop.folder / "data/test/rainy/x.png")
     result = workshop(workshop.arguments(methods="identity"))
@@ -76,7 +83,7 @@ def test_what_is_no_file_is_refused_before_the_run(workshop, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_test_image_fails_its_cell_in_one_line(workshop, name: str) -> None:
+def test_a_broken_test_image_fails_its_cell_in_one_line(workshop: Workshop, name: str) -> None:
     change, said = BROKEN[name]
     path = workshop.folder / "data/test/rainy/x.png"
     change(path)
@@ -90,7 +97,7 @@ def test_a_broken_test_image_fails_its_cell_in_one_line(workshop, name: str) -> 
     assert "failed" in report.stdout
 
 
-def test_odd_but_whole_files_are_evaluated(workshop) -> None:
+def test_odd_but_whole_files_are_evaluated(workshop: Workshop) -> None:
     rainy, clean = (workshop.folder / "data/test" / kind for kind in ("rainy", "clean"))
     as_jpeg(rainy / "x.png")
     with Image.open(clean / "y.png") as image:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from .conftest import Workshop
 
-def test_the_inputs_score_tells_whether_the_files_are_those_of_the_card(workshop) -> None:
+
+def test_the_inputs_score_tells_whether_the_files_are_those_of_the_card(workshop: Workshop) -> None:
     """The notice stays while the card and the files disagree, and is gone when they agree."""
     run, card = workshop.folder / "run", (workshop.folder / "card.toml").read_text()
 
@@ -40,7 +42,7 @@ def test_the_inputs_score_tells_whether_the_files_are_those_of_the_card(workshop
     assert "2 test images, identity check passed" in report
 
 
-def test_a_part_of_the_files_is_not_checked_by_its_score(workshop) -> None:
+def test_a_part_of_the_files_is_not_checked_by_its_score(workshop: Workshop) -> None:
     """They may well be the right ones; the number of pairs is noted."""
     known = "counts = { test = 3 }\ninput_score = { protocol = 'y', psnr = 9.0, ssim = 0.5 }"
     workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))
@@ -49,7 +51,7 @@ def test_a_part_of_the_files_is_not_checked_by_its_score(workshop) -> None:
     assert "tiny has 2 test pairs here" in out
 
 
-def test_a_report_names_a_cropped_copy(workshop) -> None:
+def test_a_report_names_a_cropped_copy(workshop: Workshop) -> None:
     """The images are smaller than the card's: the table and the provenance say so, whatever they score."""
     known = 'counts = { test = 2 }\ntest_sizes = { "26x21" = 2 }'
     workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))
@@ -62,7 +64,7 @@ def test_a_report_names_a_cropped_copy(workshop) -> None:
         assert said in " ".join(text.split()), name
 
 
-def test_without_the_cards_protocol_there_is_nothing_to_check(workshop) -> None:
+def test_without_the_cards_protocol_there_is_nothing_to_check(workshop: Workshop) -> None:
     known = "input_score = { protocol = 'y', psnr = 9.0, ssim = 0.5 }"
     workshop.edit("card.toml", lambda text: text.replace("[[layouts]]", f"{known}\n[[layouts]]"))
     workshop(workshop.arguments("identity", protocols="rgb"))

@@ -61,13 +61,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Comm
             "--no-deps",
             "--no-build-isolation",
             "-w",
-            place / "wheels",
+            str(place / "wheels"),
         ]
-        subprocess.run([*wheel, source], check=True, cwd=place)
+        subprocess.run([*wheel, str(source)], check=True, cwd=place)
     wheels = sorted((place / "wheels").glob("*.whl"))
     assert len(wheels) == 3
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index", *wheels]
-    subprocess.run(install, check=True, cwd=place)
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*install, *wheels], check=True, cwd=place)
 
     def command(*arguments: str, cwd: Path = place) -> subprocess.CompletedProcess[str]:
         clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}

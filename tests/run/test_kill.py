@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from .conftest import Workshop
 
 KILLS = 10
 
@@ -19,7 +22,7 @@ def _results(run: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_ten_kills(workshop) -> None:
+def test_ten_kills(workshop: Workshop) -> None:
     """SIGKILL at ten random moments, while it starts, trains, saves, evaluates: byte for byte the same."""
     workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 600"))
     assert workshop.process(workshop.arguments(out="whole", seeds="0,1")).returncode == 0
@@ -53,7 +56,7 @@ def test_ten_kills(workshop) -> None:
     assert "nothing to do: " in again.stderr
 
 
-def _wait_for_checkpoint(run: Path, since: float, process) -> None:
+def _wait_for_checkpoint(run: Path, since: float, process: subprocess.Popen[str]) -> None:
     """Until a checkpoint newer than ``since`` is there."""
     while process.poll() is None:
         if any(path.stat().st_mtime > since for path in list(run.glob("train/**/checkpoint.pt")) if path.exists()):

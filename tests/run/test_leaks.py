@@ -17,6 +17,8 @@ from derainbench.plugins.registry import discover
 from derainbench.plugins.weights import save_weights
 from derainbench.run import leaks
 
+from .conftest import Workshop
+
 PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
 SETS = {"train": "tiny", "test": "tiny"}
 COMMAND = "derainbench datasets overlap tiny:train tiny:test --card card.toml"
@@ -43,7 +45,7 @@ def entries(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_report_says_that_test_scenes_were_in_the_training_set(workshop) -> None:
+def test_a_report_says_that_test_scenes_were_in_the_training_set(workshop: Workshop) -> None:
     """The notice appears in the run's output and its report; it is gone once the files are mended."""
     honest = (
         (workshop.folder / "data/test/clean/y.png").read_bytes(),
@@ -70,13 +72,13 @@ def test_a_report_says_that_test_scenes_were_in_the_training_set(workshop) -> No
     assert "clean test images" not in (workshop.folder / "run/report/report.md").read_text()
 
 
-def test_what_never_trained_says_nothing(workshop) -> None:
+def test_what_never_trained_says_nothing(workshop: Workshop) -> None:
     leak(workshop.folder / "data")
     assert "opies of test images" not in workshop(workshop.arguments("identity")).stdout
     assert entries(workshop.folder) == []
 
 
-def test_published_weights_count_where_their_training_set_is_here(workshop) -> None:
+def test_published_weights_count_where_their_training_set_is_here(workshop: Workshop) -> None:
     """Nothing is trained in this run; the weights say what they were trained on."""
     leak(workshop.folder / "data")
     torch.manual_seed(0)
@@ -95,7 +97,9 @@ def test_published_weights_count_where_their_training_set_is_here(workshop) -> N
     assert "opies of test images" not in workshop(workshop.arguments("tinycnn@theirs", out="other")).stdout
 
 
-def test_near_copies_are_told_as_likely_and_small_ones_not_at_all(workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_near_copies_are_told_as_likely_and_small_ones_not_at_all(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     leak(workshop.folder / "data", near=3)
     assert "opies of test images" not in workshop(workshop.arguments()).stdout
     monkeypatch.setattr(overlap, "LEAST_SIDE", 8)
@@ -105,7 +109,7 @@ def test_near_copies_are_told_as_likely_and_small_ones_not_at_all(workshop, monk
     ) in workshop(workshop.arguments()).stdout.splitlines()
 
 
-def test_a_large_training_set_is_not_read_unasked(workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_training_set_is_not_read_unasked(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so; once the overlap was looked for, the answer is known."""
     leak(workshop.folder / "data")
     monkeypatch.setattr(leaks, "MOST", 2)
@@ -117,7 +121,7 @@ def test_a_large_training_set_is_not_read_unasked(workshop, monkeypatch: pytest.
 
 
 def test_what_the_card_says_is_told_only_where_files_were_not_counted(
-    workshop, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A card of very many images, three of them here: a run that trains on them knows."""
     leak(workshop.folder / "data")
@@ -132,7 +136,7 @@ def test_what_the_card_says_is_told_only_where_files_were_not_counted(
     assert SAID in workshop(workshop.arguments("tinycnn")).stdout.splitlines()
 
 
-def test_a_second_run_reads_no_image_for_it(workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_reads_no_image_for_it(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     leak(workshop.folder / "data")
     workshop(workshop.arguments())
     monkeypatch.setattr(image_sets, "fingerprint", None)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,11 @@ import torch
 from PIL import Image
 
 from derainbench.run import command as run_command
-from derainbench.run.execute import execute
+from derainbench.run.console import look_at_training_sets
+from derainbench.run.execute import Outcome, execute
 from derainbench.support.run_folder import image_file
+
+from .conftest import Workshop
 
 HEAD = (
     "import torch, sys\nfrom derainbench.plugins.method import Derainer, Method\n"
@@ -23,20 +27,20 @@ HEAD = (
 )
 
 
-def odd(workshop, body: str) -> list[str]:
+def odd(workshop: Workshop, body: str) -> list[str]:
     """A plugin with a network of that body, and the arguments to run it together with another method."""
     text = f"{HEAD}class Odd(Derainer):\n    {body}\nODD = Method(name='odd', title='Odd', network=Odd)\n"
     (workshop.folder / "odd.py").write_text(text)
     return [*workshop.arguments("odd,tinycnn"), "--plugin", "odd.py"]
 
 
-def evaluation(workshop, method: str = "identity", trained_on: str = "untrained") -> Path:
+def evaluation(workshop: Workshop, method: str = "identity", trained_on: str = "untrained") -> Path:
     return workshop.folder / "run/eval" / method / trained_on / "seed0/tiny"
 
 
 @pytest.mark.parametrize("keep_times", [False, True])
 def test_test_images_exchanged_while_a_training_runs(
-    workshop, monkeypatch: pytest.MonkeyPatch, keep_times: bool
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, keep_times: bool
 ) -> None:
     """Same names, other images, even of one size and time: no score under the digest of the old ones."""
     rainy = workshop.folder / "data/test/rainy"
@@ -48,7 +52,7 @@ def test_test_images_exchanged_while_a_training_runs(
     for place in (workshop.folder / "data").rglob("*"):
         os.utime(place, (1_600_000_000, 1_600_000_000))  # long ago: what was just changed is hashed at every start
 
-    def exchange(*arguments, **more):
+    def exchange(*arguments: Any, **more: Any) -> Outcome:
         path = rainy / "x.bmp"
         facts, content = path.stat(), path.read_bytes()
         path.write_bytes(content[:54] + bytes(byte ^ 8 for byte in content[54:]))
@@ -68,15 +72,14 @@ def test_test_images_exchanged_while_a_training_runs(
     assert workshop(workshop.arguments("identity")).returncode == 0
 
 
-def test_what_another_process_finished_meanwhile_is_kept(workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_process_finished_meanwhile_is_kept(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between a plan and its lock a second process may do everything."""
-    looked = run_command.look_at_training_sets
 
-    def finish_it_first(*arguments):
-        monkeypatch.setattr(run_command, "look_at_training_sets", looked)
+    def finish_it_first(*arguments: Any) -> list[dict[str, Any]]:
+        monkeypatch.setattr(run_command, "look_at_training_sets", look_at_training_sets)
         other = workshop.process(workshop.arguments("tinycnn", protocols="y,y-u8"))
         assert other.returncode == 0, other.stderr
-        return looked(*arguments)
+        return look_at_training_sets(*arguments)
 
     monkeypatch.setattr(run_command, "look_at_training_sets", finish_it_first)
     result = workshop(workshop.arguments("tinycnn", protocols="y"))
@@ -86,7 +89,7 @@ def test_what_another_process_finished_meanwhile_is_kept(workshop, monkeypatch: 
     assert set(pd.read_parquet(evaluation(workshop) / "scores.parquet")["protocol"]) == {"y", "y-u8"}
 
 
-def test_weights_that_are_not_finite_are_no_result(workshop) -> None:
+def test_weights_that_are_not_finite_are_no_result(workshop: Workshop) -> None:
     workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 1").replace("lr = 5e-3", "lr = 1e308"))
     result = workshop(workshop.arguments("tinycnn"))
     assert result.returncode == 2
@@ -106,7 +109,7 @@ def test_weights_that_are_not_finite_are_no_result(workshop) -> None:
         ("(rainy,)", "returned a tuple"),
     ],
 )
-def test_an_output_that_is_no_image_is_not_scored(workshop, output: str, said: str) -> None:
+def test_an_output_that_is_no_image_is_not_scored(workshop: Workshop, output: str, said: str) -> None:
     result = workshop(odd(workshop, f"def forward(self, rainy): return {output}"))
     assert result.returncode == 2
     assert said in result.stderr
@@ -125,7 +128,7 @@ def test_an_output_that_is_no_image_is_not_scored(workshop, output: str, said: s
     ],
     ids=["exit", "generator", "surrogate", "str raises", "str exits"],
 )
-def test_whatever_a_method_raises_is_its_own_cells_failure(workshop, body: str) -> None:
+def test_whatever_a_method_raises_is_its_own_cells_failure(workshop: Workshop, body: str) -> None:
     result = workshop(odd(workshop, body))
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
@@ -134,13 +137,13 @@ def test_whatever_a_method_raises_is_its_own_cells_failure(workshop, body: str) 
     assert workshop(["report", "run"]).returncode == 0
 
 
-def test_a_constructor_that_ends_the_program(workshop) -> None:
+def test_a_constructor_that_ends_the_program(workshop: Workshop) -> None:
     result = workshop(odd(workshop, "def __init__(self): sys.exit(0)"))
     assert result.returncode == 2
     assert "odd cannot be built (SystemExit" in result.stderr
 
 
-def interrupted(workshop) -> Path:
+def interrupted(workshop: Workshop) -> Path:
     """The checkpoint after step 30 of 40, of a training that ended before its weights were written."""
     from derainbench.engine import training as train
 
@@ -152,7 +155,7 @@ def interrupted(workshop) -> Path:
 
 
 @pytest.mark.parametrize("step", [10**9, 40, 0, -1, "3", True, 2.0])
-def test_a_planted_checkpoint_completes_nothing(workshop, step: object) -> None:
+def test_a_planted_checkpoint_completes_nothing(workshop: Workshop, step: object) -> None:
     checkpoint = interrupted(workshop)
     torch.save({**torch.load(checkpoint, weights_only=True), "step": step}, checkpoint)
     result = workshop(workshop.arguments("tinycnn"))
@@ -161,7 +164,7 @@ def test_a_planted_checkpoint_completes_nothing(workshop, step: object) -> None:
     assert not checkpoint.with_name("weights.safetensors").exists()
 
 
-def test_scores_that_were_edited_are_not_shown_and_measured_again(workshop) -> None:
+def test_scores_that_were_edited_are_not_shown_and_measured_again(workshop: Workshop) -> None:
     assert workshop(workshop.arguments("identity")).returncode == 0
     table = evaluation(workshop) / "scores.parquet"
     before = table.read_bytes()
@@ -173,7 +176,7 @@ def test_scores_that_were_edited_are_not_shown_and_measured_again(workshop) -> N
     assert table.read_bytes() == before
 
 
-def test_names_too_long_for_a_disk_are_shortened(workshop) -> None:
+def test_names_too_long_for_a_disk_are_shortened(workshop: Workshop) -> None:
     """401 bytes, from a folder and a file of 200 each."""
     data, random = workshop.folder / "data/long", np.random.default_rng(0)
     for scene in ("é" * 98 + "a", "é" * 98 + "b"):
@@ -194,7 +197,7 @@ def test_names_too_long_for_a_disk_are_shortened(workshop) -> None:
     assert "nothing to do" in workshop(workshop.arguments("identity")).stderr
 
 
-def test_an_interrupted_evaluation_goes_on_where_it_was(workshop) -> None:
+def test_an_interrupted_evaluation_goes_on_where_it_was(workshop: Workshop) -> None:
     """A network that draws random numbers, and fails on the second image the first time."""
     body = (
         "def forward(self, rainy):\n"
@@ -220,7 +223,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(workshop) -> None:
     assert (evaluation(workshop, "odd") / "scores.parquet").read_bytes() == resumed
 
 
-def test_a_finished_cell_keeps_nothing_for_going_on(workshop) -> None:
+def test_a_finished_cell_keeps_nothing_for_going_on(workshop: Workshop) -> None:
     """A kill may come after a cell was finished and before it was tidied."""
     assert workshop(workshop.arguments("tinycnn")).returncode == 0
     for path in (
@@ -232,14 +235,14 @@ def test_a_finished_cell_keeps_nothing_for_going_on(workshop) -> None:
         assert not path.exists()
 
 
-def test_a_log_says_from_which_step_a_training_goes_on(workshop) -> None:
+def test_a_log_says_from_which_step_a_training_goes_on(workshop: Workshop) -> None:
     interrupted(workshop)
     result = workshop(workshop.arguments("tinycnn"))
     assert result.returncode == 0, result.stderr
     assert "train/tinycnn/tiny/seed0 goes on after 30 of 40 steps" in result.stderr
 
 
-def test_a_checkpoints_network_restores_photographs(workshop) -> None:
+def test_a_checkpoints_network_restores_photographs(workshop: Workshop) -> None:
     """Of a training that is not at its end yet."""
     checkpoint = interrupted(workshop)
     photo = workshop.folder / "data/test/rainy/x.png"

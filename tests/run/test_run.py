@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from .conftest import Workshop
+
 
 def one_line(result: subprocess.CompletedProcess[str], *words: str) -> str:
     """The single error line of a command that failed on a mistake, checked for its essential words."""
@@ -27,7 +29,7 @@ def scores(run: Path) -> dict[str, bytes]:
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in run.glob("eval/**/scores.parquet")}
 
 
-def test_the_whole_way(workshop) -> None:
+def test_the_whole_way(workshop: Workshop) -> None:
     """Train, evaluate, report; then nothing is left to do; then a changed recipe is done again and says why."""
     result = workshop.process(workshop.arguments())
     assert result.returncode == 0, result.stderr
@@ -72,14 +74,14 @@ def test_the_whole_way(workshop) -> None:
     assert list((run / "superseded").glob("1/train/*/tiny/seed0/weights.safetensors"))
 
 
-def test_two_workers_give_the_same_bytes(workshop) -> None:
+def test_two_workers_give_the_same_bytes(workshop: Workshop) -> None:
     for name, workers in (("none", "0"), ("two", "2")):
         result = workshop(workshop.arguments(out=name, workers=workers))
         assert result.returncode == 0, result.stderr
     assert scores(workshop.folder / "none") == scores(workshop.folder / "two")
 
 
-def test_cross_evaluation_and_seeds(workshop) -> None:
+def test_cross_evaluation_and_seeds(workshop: Workshop) -> None:
     """With ``--cross`` a training on one dataset is tested on the other; the report shows where it was trained."""
     workshop.edit("card.toml", lambda text: text)
     other = (workshop.folder / "card.toml").read_text().replace('"tiny"', '"other"')
@@ -119,25 +121,25 @@ def test_cross_evaluation_and_seeds(workshop) -> None:
     ],
     ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
 )
-def test_mistakes(workshop, change: dict[str, str], words: tuple[str, ...]) -> None:
+def test_mistakes(workshop: Workshop, change: dict[str, str], words: tuple[str, ...]) -> None:
     arguments = workshop.arguments(**change)
     one_line(workshop(arguments), *words)
     assert not (workshop.folder / "run").exists()
 
 
-def test_a_run_has_one_precision(workshop) -> None:
+def test_a_run_has_one_precision(workshop: Workshop) -> None:
     """bf16 scores beside fp32 ones, under a report that says one of the two, would mislead."""
     assert workshop(workshop.arguments(methods="identity")).returncode == 0
     refused = workshop(workshop.arguments(methods="identity", precision="bf16"))
     one_line(refused, "made in fp32, not bf16", "another --out")
 
 
-def test_missing_partner(workshop) -> None:
+def test_missing_partner(workshop: Workshop) -> None:
     (workshop.folder / "data/test/clean/y.png").unlink()
     one_line(workshop(workshop.arguments()), "test/rainy/y.png", "no partner", "scene=y")
 
 
-def test_unreadable_image_fails_its_cells_and_no_other(workshop) -> None:
+def test_unreadable_image_fails_its_cells_and_no_other(workshop: Workshop) -> None:
     broken = workshop.folder / "data/train/rainy/a-1.png"
     broken.write_bytes(broken.read_bytes()[:100])
     result = workshop(workshop.arguments())
@@ -156,7 +158,7 @@ def test_unreadable_image_fails_its_cells_and_no_other(workshop) -> None:
     assert "FAILED" not in mended.stderr
 
 
-def test_pair_of_two_sizes(workshop) -> None:
+def test_pair_of_two_sizes(workshop: Workshop) -> None:
     Image.new("RGB", (9, 9)).save(workshop.folder / "data/test/clean/y.png")
     result = workshop(workshop.arguments(methods="identity"))
     assert result.returncode == 2
@@ -164,7 +166,7 @@ def test_pair_of_two_sizes(workshop) -> None:
     assert "9x9" in result.stderr
 
 
-def test_loss_that_is_not_finite(workshop) -> None:
+def test_loss_that_is_not_finite(workshop: Workshop) -> None:
     workshop.edit("tiny.toml", lambda text: text.replace("lr = 5e-3", "lr = 1e18"))
     result = workshop(workshop.arguments())
     assert result.returncode == 2
@@ -174,7 +176,7 @@ def test_loss_that_is_not_finite(workshop) -> None:
     assert not list((workshop.folder / "run").glob("train/**/weights.safetensors"))
 
 
-def test_corrupt_checkpoint(workshop) -> None:
+def test_corrupt_checkpoint(workshop: Workshop) -> None:
     """A damaged checkpoint is named with the remedy; deleting it is enough."""
     from derainbench.run.store import Store
 
@@ -192,7 +194,7 @@ def test_corrupt_checkpoint(workshop) -> None:
     assert Store(workshop.folder / "run").read_info() is not None
 
 
-def test_run_of_another_version(workshop) -> None:
+def test_run_of_another_version(workshop: Workshop) -> None:
     workshop(workshop.arguments(methods="identity"))
     path = workshop.folder / "run/run.json"
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
@@ -202,19 +204,19 @@ def test_run_of_another_version(workshop) -> None:
     assert path.read_bytes() == before
 
 
-def test_another_recipe_does_not_mix(workshop) -> None:
+def test_another_recipe_does_not_mix(workshop: Workshop) -> None:
     workshop(workshop.arguments(methods="identity"))
     one_line(workshop(workshop.arguments(methods="identity", recipe="quick")), "recipe 'tiny'", "--out")
 
 
-def test_folder_in_use(workshop) -> None:
+def test_folder_in_use(workshop: Workshop) -> None:
     from derainbench.run.store import Store
 
     with Store(workshop.folder / "run").locked():
         one_line(workshop(workshop.arguments(methods="identity")), "run", "another process")
 
 
-def test_a_folder_of_more_protocols_says_that_it_measures_all(workshop) -> None:
+def test_a_folder_of_more_protocols_says_that_it_measures_all(workshop: Workshop) -> None:
     first = workshop(workshop.arguments("identity", protocols="y,rgb"))
     assert "has others than" not in first.stdout
     again = workshop(workshop.arguments("identity", protocols="y"))
@@ -225,13 +227,13 @@ def test_a_folder_of_more_protocols_says_that_it_measures_all(workshop) -> None:
         assert "has others than" not in workshop(arguments).stdout, "nothing was asked that is not so"
 
 
-def test_report_of_no_run(workshop) -> None:
+def test_report_of_no_run(workshop: Workshop) -> None:
     one_line(workshop(["report", "data"]), "data", "not a run folder")
     workshop(workshop.arguments(methods="identity"))
     one_line(workshop(["report", "run", "--format", "htm"]), "htm", "did you mean 'html'")
 
 
-def test_crash_in_a_method_is_a_row(workshop) -> None:
+def test_crash_in_a_method_is_a_row(workshop: Workshop) -> None:
     """An exception in an author's code fails that method, exit status 1, and leaves the others alone."""
     (workshop.folder / "crash.py").write_text(
         "from derainbench.plugins.method import Derainer, Method\n"
@@ -259,7 +261,7 @@ def test_crash_in_a_method_is_a_row(workshop) -> None:
     ids=lambda value: value[0],
 )
 def test_what_a_report_is_asked_for_is_checked_before_torch_is_imported(
-    workshop, arguments: list[str], words: tuple[str, ...]
+    workshop: Workshop, arguments: list[str], words: tuple[str, ...]
 ) -> None:
     (workshop.folder / "run").mkdir()
     (workshop.folder / "run/run.json").write_text('{"schema": 1, "protocols": ["y", "rgb"]}')
@@ -274,13 +276,13 @@ def test_what_a_report_is_asked_for_is_checked_before_torch_is_imported(
 
 
 @pytest.mark.parametrize("group", [[], ["datasets", "show"], ["weights"]], ids=" ".join)
-def test_a_command_alone_ends_in_no_empty_error(workshop, group: list[str]) -> None:
+def test_a_command_alone_ends_in_no_empty_error(workshop: Workshop, group: list[str]) -> None:
     result = workshop(group)
     assert "error: \n" not in result.stderr
     assert result.stdout or result.stderr
 
 
-def test_the_recipe_is_named_once_it_is_read(workshop) -> None:
+def test_the_recipe_is_named_once_it_is_read(workshop: Workshop) -> None:
     (workshop.folder / "few.tom").write_text("steps = 3")
     result = workshop(workshop.arguments(recipe="few.tom"))
     one_line(result, "few.tom")
@@ -307,7 +309,7 @@ def test_help_imports_nothing_that_takes_long() -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_asking_for_another_protocol_keeps_those_that_were_there(workshop) -> None:
+def test_asking_for_another_protocol_keeps_those_that_were_there(workshop: Workshop) -> None:
     assert workshop(workshop.arguments(methods="identity")).returncode == 0
     result = workshop(workshop.arguments(methods="identity", protocols="y-u8"))
     assert result.returncode == 0, result.stderr
@@ -318,7 +320,7 @@ def test_asking_for_another_protocol_keeps_those_that_were_there(workshop) -> No
     assert " && " in command
 
 
-def test_old_scores_are_not_ranked_against_new_images(workshop) -> None:
+def test_old_scores_are_not_ranked_against_new_images(workshop: Workshop) -> None:
     """After a test image was replaced, only what was measured on the new one has a score."""
     assert workshop(workshop.arguments("tinycnn")).returncode == 0
     Image.new("RGB", (24, 20), (9, 99, 9)).save(workshop.folder / "data/test/rainy/x.png")
@@ -328,7 +330,7 @@ def test_old_scores_are_not_ranked_against_new_images(workshop) -> None:
     assert "out of date: the dataset's test images changed" in result.stdout
 
 
-def test_a_dataset_with_test_images_only(workshop) -> None:
+def test_a_dataset_with_test_images_only(workshop: Workshop) -> None:
     """Such as a set of real rain: tested on what was trained elsewhere, refused as a training set."""
     card = (workshop.folder / "card.toml").read_text()
     lines = [line for line in card.splitlines() if not line.startswith("train")]
@@ -341,7 +343,7 @@ def test_a_dataset_with_test_images_only(workshop) -> None:
     assert not (workshop.folder / "run/train/tinycnn/real").exists()
 
 
-def test_damaged_weights_are_trained_again(workshop) -> None:
+def test_damaged_weights_are_trained_again(workshop: Workshop) -> None:
     assert workshop(workshop.arguments("tinycnn")).returncode == 0
     weights = workshop.folder / "run/train/tinycnn/tiny/seed0/weights.safetensors"
     before = weights.read_bytes()
@@ -350,7 +352,7 @@ def test_damaged_weights_are_trained_again(workshop) -> None:
     assert weights.read_bytes() == before
 
 
-def test_interrupted_by_the_user(workshop) -> None:
+def test_interrupted_by_the_user(workshop: Workshop) -> None:
     """Ctrl-C: one line that says how to go on, and the status of an interrupted program."""
     import signal
     import time
@@ -367,7 +369,7 @@ def test_interrupted_by_the_user(workshop) -> None:
     assert "Traceback" not in err
 
 
-def test_two_versions_of_a_recipe_are_not_ranked_against_each_other(workshop) -> None:
+def test_two_versions_of_a_recipe_are_not_ranked_against_each_other(workshop: Workshop) -> None:
     assert workshop(workshop.arguments("tinycnn,tinycnn[width=16]")).returncode == 0
     workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 30"))
     result = workshop(workshop.arguments("tinycnn"))
@@ -378,7 +380,7 @@ def test_two_versions_of_a_recipe_are_not_ranked_against_each_other(workshop) ->
     assert rows[0].split()[2:] == ["failed", "failed"]
 
 
-def test_a_number_of_pairs_other_than_the_cards_is_a_note(workshop) -> None:
+def test_a_number_of_pairs_other_than_the_cards_is_a_note(workshop: Workshop) -> None:
     workshop.edit(
         "card.toml", lambda text: text.replace('root = "data"', 'root = "data"\ncounts = { train = 7, test = 2 }')
     )
@@ -388,13 +390,13 @@ def test_a_number_of_pairs_other_than_the_cards_is_a_note(workshop) -> None:
     assert "test pairs here" not in result.stdout
 
 
-def test_published_weights_that_are_not_here_are_missed_before_anything_is_trained(workshop) -> None:
+def test_published_weights_that_are_not_here_are_missed_before_anything_is_trained(workshop: Workshop) -> None:
     result = workshop(workshop.arguments("tinycnn,prenet@rain100l"))
     one_line(result, "prenet@rain100l", "fetch them from")
     assert not (workshop.folder / "run").exists()
 
 
-def test_a_plugin_with_a_mistake_in_its_recipe(workshop) -> None:
+def test_a_plugin_with_a_mistake_in_its_recipe(workshop: Workshop) -> None:
     path = workshop.folder / "mistaken.py"
     text = (Path(__file__).parents[1] / "plugin_method.py").read_text()
     path.write_text(text.replace("lr=1e-3", "learning_rate=1e-3"))
@@ -403,11 +405,11 @@ def test_a_plugin_with_a_mistake_in_its_recipe(workshop) -> None:
     assert "pydantic.dev" not in line
 
 
-def test_a_data_root_that_is_no_folder(workshop) -> None:
+def test_a_data_root_that_is_no_folder(workshop: Workshop) -> None:
     one_line(workshop(["datasets", "--data-root", "nowhere"]), "nowhere", "no folder")
 
 
-def test_the_first_line_says_the_seeds_and_whether_anything_is_trained(workshop) -> None:
+def test_the_first_line_says_the_seeds_and_whether_anything_is_trained(workshop: Workshop) -> None:
     first = workshop([*workshop.arguments(), "--seeds", "2,0", "--dry-run"]).stdout.splitlines()[0]
     assert first == "recipe tiny.toml; seeds 2, 0"
     assert workshop([*workshop.arguments("identity"), "--dry-run"]).stdout.splitlines()[0] == "nothing is trained"

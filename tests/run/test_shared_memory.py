@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from .conftest import Workshop
+
 
 def _may_mount() -> bool:
     if shutil.which("unshare") is None or shutil.which("mount") is None or os.name != "posix" or os.geteuid() != 0:
@@ -19,7 +21,7 @@ def _may_mount() -> bool:
 
 
 @pytest.mark.skipif(not _may_mount(), reason="making /dev/shm small takes root, and the right to mount")
-def test_a_megabyte_for_batches_of_three(workshop) -> None:
+def test_a_megabyte_for_batches_of_three(workshop: Workshop) -> None:
     """One line, no endless wait, and the weights that a single process gives."""
     workshop.edit(
         "tiny.toml", lambda text: text.replace("patch = 16", "patch = 256").replace("steps = 40", "steps = 6")

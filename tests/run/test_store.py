@@ -18,7 +18,7 @@ from derainbench.plugins.names import parse_name
 from derainbench.plugins.registry import discover
 from derainbench.plugins.variant import resolve
 from derainbench.results.load import load_results
-from derainbench.results.results import SCORE_COLUMNS, Failure
+from derainbench.results.results import HARNESS_REVISION, SCORE_COLUMNS, Failure
 from derainbench.results.run_info import SCHEMA, RunInfo
 from derainbench.run import cells
 from derainbench.run.cells import Cell, EvalCell, TrainCell
@@ -126,9 +126,8 @@ def test_changed_data_training_and_protocols(
     assert store.status(dataclasses.replace(evaluation, protocols=("y",))).reason == "protocols.rgb 1 -> None"
     save_image(tiny_dataset.root / "test/clean/x.png", np.zeros((12, 16, 3), np.uint8))
     assert store.status(dataclasses.replace(evaluation, dataset=tiny_dataset.open())).reason == "data changed"
-    revision = cells.HARNESS_REVISION
     monkeypatch.setattr(cells, "HARNESS_REVISION", 99)
-    assert store.status(dataclasses.replace(evaluation)).reason == f"harness {revision} -> 99"
+    assert store.status(dataclasses.replace(evaluation)).reason == f"harness {HARNESS_REVISION} -> 99"
 
 
 def test_changed_code(store: Store, evaluation: EvalCell, tmp_path: Path) -> None:

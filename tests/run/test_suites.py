@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .conftest import Workshop
 from .test_run import one_line
 
 ABLATIONS = ["run", "--suite", "nasnet-ablations", "--device", "cpu"]
@@ -38,7 +39,7 @@ measure = { method = "not-here" }
 
 
 @pytest.fixture
-def reduced(workshop) -> list[str]:
+def reduced(workshop: Workshop) -> list[str]:
     """The ablations with tiny networks, two steps each, all on the tiny dataset."""
     recipe = 'base = "quick"\nsteps = 2\nbatch = 1\npatch = 16\n'
     (workshop.folder / "two-steps.toml").write_text(recipe)
@@ -59,7 +60,7 @@ def info(run: Path) -> dict[str, Any]:
     return content
 
 
-def test_the_plan_is_shown_where_no_dataset_is(workshop) -> None:
+def test_the_plan_is_shown_where_no_dataset_is(workshop: Workshop) -> None:
     """All cells of Tables 7 to 9, shared ones once, with the rows they are for and what they cost."""
     result = workshop([*ABLATIONS, "--recipe", "quick", "--dry-run"])
     assert result.returncode == 0, result.stderr
@@ -87,7 +88,7 @@ def test_the_plan_is_shown_where_no_dataset_is(workshop) -> None:
     assert not (workshop.folder / "runs").exists()
 
 
-def test_the_tables_are_filled_at_a_reduced_size(workshop, reduced: list[str]) -> None:
+def test_the_tables_are_filled_at_a_reduced_size(workshop: Workshop, reduced: list[str]) -> None:
     result = workshop(reduced)
     assert result.returncode == 0, result.stderr
     run = workshop.folder / "runs" / "nasnet-ablations-two-steps"
@@ -123,7 +124,7 @@ def test_the_tables_are_filled_at_a_reduced_size(workshop, reduced: list[str]) -
     assert info(run)["suite"] == written["suite"], "a later command without the suite leaves its rows"
 
 
-def test_a_rows_own_recipe_is_comparable_and_out_of_date_only_if_it_changed(workshop) -> None:
+def test_a_rows_own_recipe_is_comparable_and_out_of_date_only_if_it_changed(workshop: Workshop) -> None:
     arguments = own_suite(workshop.folder, "two", "lr = 1e-3, steps = 3, batch = 1, patch = 16")
     result = workshop(arguments)
     assert result.returncode == 0, result.stderr
@@ -166,11 +167,11 @@ def test_a_rows_own_recipe_is_comparable_and_out_of_date_only_if_it_changed(work
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) and value[0] == "run" else "",
 )
-def test_mistakes(workshop, arguments: list[str], words: list[str]) -> None:
+def test_mistakes(workshop: Workshop, arguments: list[str], words: list[str]) -> None:
     one_line(workshop(arguments), *words)
 
 
-def test_weights_that_are_not_here_are_planned_and_refused(workshop) -> None:
+def test_weights_that_are_not_here_are_planned_and_refused(workshop: Workshop) -> None:
     arguments = workshop.arguments("prenet@rain100l")
     plan = workshop([*arguments, "--dry-run"])
     assert plan.returncode == 0, plan.stderr
@@ -180,7 +181,7 @@ def test_weights_that_are_not_here_are_planned_and_refused(workshop) -> None:
     one_line(workshop(arguments), "the weights of prenet@rain100l are not here")
 
 
-def test_two_suites_in_one_folder(workshop) -> None:
+def test_two_suites_in_one_folder(workshop: Workshop) -> None:
     """Both keep their rows; what they share is not done again."""
     fields = "lr = 1e-3, steps = 3, batch = 1, patch = 16"
     first, second = (own_suite(workshop.folder, name, fields) for name in ("first", "second"))

@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from .conftest import Workshop
+
 
 @pytest.fixture
-def photos(workshop) -> Path:
+def photos(workshop: Workshop) -> Path:
     folder = workshop.folder / "photos"
     folder.mkdir()
     random = np.random.default_rng(1)
@@ -32,7 +34,7 @@ def synth(*more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("preset", ["rain100l", "drops", "mist"])
-def test_run_takes_it_at_once(workshop, photos: Path, preset: str) -> None:
+def test_run_takes_it_at_once(workshop: Workshop, photos: Path, preset: str) -> None:
     made = workshop(synth("--preset", preset, "--per-image", "2"))
     assert made.returncode == 0, made.stderr
     assert "8 rainy images made, 0 kept" in made.stdout
@@ -42,7 +44,7 @@ def test_run_takes_it_at_once(workshop, photos: Path, preset: str) -> None:
     assert json.loads((workshop.folder / "run" / "run.json").read_text())["input_checks"][0]["notice"] == ""
 
 
-def test_prints_what_was_made_beside_the_real_sets(workshop, photos: Path) -> None:
+def test_prints_what_was_made_beside_the_real_sets(workshop: Workshop, photos: Path) -> None:
     text = workshop(synth("--preset", "rain100h")).stdout
     for words in ("coverage", "direction 5/50/95 %", "mine (4)", "Rain100H, study (10)", "13.60", "Rain100L (100)"):
         assert words in text
@@ -61,7 +63,7 @@ def next_command(printed: str) -> list[str]:
     return shlex.split(line)[2:]
 
 
-def test_the_next_command_works_as_typed(workshop, photos: Path) -> None:
+def test_the_next_command_works_as_typed(workshop: Workshop, photos: Path) -> None:
     """Also from a folder whose name has a space; with a training split, it trains a network."""
     arguments = ["datasets", "synth", "--clean", "photos", "--out", "my rain", "--name", "mine", "--workers", "1"]
     test = next_command(workshop([*arguments, "--preset", "rain100l"]).stdout)
@@ -72,12 +74,12 @@ def test_the_next_command_works_as_typed(workshop, photos: Path) -> None:
     assert both == [*test[:-1], "nasnet"]
 
 
-def test_a_training_split_alone_cannot_be_scored_on(workshop, photos: Path) -> None:
+def test_a_training_split_alone_cannot_be_scored_on(workshop: Workshop, photos: Path) -> None:
     made = workshop(synth("--preset", "rain100l", "--split", "train"))
     assert "next: the same command with --split test" in made.stdout
 
 
-def test_unfinished_rains_that_go_are_named(workshop, photos: Path) -> None:
+def test_unfinished_rains_that_go_are_named(workshop: Workshop, photos: Path) -> None:
     workshop(synth("--preset", "rain100l", "--per-image", "2"))
     (photos / "b.png").unlink()
     (workshop.folder / "mine" / "test" / "rainy" / "b-1.png").unlink()
@@ -86,7 +88,7 @@ def test_unfinished_rains_that_go_are_named(workshop, photos: Path) -> None:
     assert "unfinished, so removed: b-1 (1)" in printed
 
 
-def test_other_images_of_the_same_names_are_status_2(workshop, photos: Path) -> None:
+def test_other_images_of_the_same_names_are_status_2(workshop: Workshop, photos: Path) -> None:
     workshop(synth("--preset", "rain100l"))
     Image.new("RGB", (40, 30)).save(photos / "b.png")
     failed = workshop(synth("--preset", "rain100l"))
@@ -94,7 +96,7 @@ def test_other_images_of_the_same_names_are_status_2(workshop, photos: Path) -> 
     assert "photos/b.png" in failed.stderr
 
 
-def test_mistakes_are_one_line_and_status_2(workshop, photos: Path) -> None:
+def test_mistakes_are_one_line_and_status_2(workshop: Workshop, photos: Path) -> None:
     for arguments in (synth(), synth("--model", "drop", "--preset", "mist"), synth("--preset", "snow")):
         failed = workshop(arguments)
         assert (failed.returncode, failed.stdout, len(failed.stderr.splitlines())) == (2, "", 1)
@@ -147,7 +149,7 @@ def test_workers_do_without_torch() -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_process_and_no_half_file(workshop, photos: Path) -> None:
+def test_a_killed_run_leaves_no_process_and_no_half_file(workshop: Workshop, photos: Path) -> None:
     """SIGKILL while two workers write; then the same command: byte for byte as if it had run through."""
     arguments = synth("--preset", "rain100l", "--per-image", "50", "--workers", "2")
     process = workshop.popen(arguments)

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from .conftest import Workshop
+
 WIDE = """
 from torch import nn
 from derainbench.plugins.method import Derainer, Method
@@ -25,7 +27,7 @@ BLUR, MEAN = (Method(name=cls.__name__.lower(), title=cls.__name__, network=cls)
 """
 
 
-def test_tiles_are_recorded_and_named_where_they_change_scores(workshop) -> None:
+def test_tiles_are_recorded_and_named_where_they_change_scores(workshop: Workshop) -> None:
     """A network with a reach gives the same in tiles, and is not done again for them; another is."""
     (workshop.folder / "wide.py").write_text(WIDE)
     rng = np.random.default_rng(0)
@@ -53,7 +55,8 @@ def test_tiles_are_recorded_and_named_where_they_change_scores(workshop) -> None
     for method in ("blur", "mean"):
         assert table(method, "run").loc[["x", "y", "z"], "tile"].tolist() == [0, 0, 0]
         assert table(method, "tiled").loc[["x", "y", "z"], "tile"].tolist() == [0, 0, 100]
-        differences[method] = abs(table(method, "run").loc["z", "psnr"] - table(method, "tiled").loc["z", "psnr"])
+        whole_psnr, tiled_psnr = (table(method, out)["psnr"]["z"] for out in ("run", "tiled"))
+        differences[method] = abs(float(whole_psnr) - float(tiled_psnr))
     assert differences["blur"] < 1e-6
     assert differences["mean"] > 1e-6
     again = run("100", "run")

@@ -18,6 +18,8 @@ from derainbench.plugins.weights import read_weights, save_weights
 from derainbench.results.load import load_results
 from derainbench.support.atomic import file_hash
 
+from .conftest import Workshop
+
 PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
 UNVERIFIED = "tinycnn[width=4]@mine: unverified weights, from a file that nobody vouches for."
 
@@ -37,25 +39,25 @@ def file_of_weights(path: Path, seed: int = 0, name: str = "tinycnn[width=4]") -
     return path
 
 
-def add(workshop, *arguments: str) -> subprocess.CompletedProcess[str]:
+def add(workshop: Workshop, *arguments: str) -> subprocess.CompletedProcess[str]:
     """``derainbench weights add`` with the plugin."""
     return workshop(["weights", "add", *arguments, "--plugin", str(PLUGIN)])
 
 
-def listed(workshop) -> dict[str, dict[str, object]]:
+def listed(workshop: Workshop) -> dict[str, dict[str, object]]:
     """The known weights by name, as a script reads them."""
     result = workshop(["weights", "list", "--json", "--plugin", str(PLUGIN)])
     assert result.returncode == 0, result.stderr
     return {entry["name"]: entry for entry in json.loads(result.stdout)["weights"]}
 
 
-def cached(workshop) -> list[str]:
+def cached(workshop: Workshop) -> list[str]:
     """The names of all files in the cache of weights."""
     return sorted(path.name for path in (workshop.folder / "cache" / "weights").rglob("*") if path.is_file())
 
 
 @pytest.fixture
-def mine(workshop) -> Path:
+def mine(workshop: Workshop) -> Path:
     """A file of one's own, added as ``tinycnn[width=4]@mine``."""
     path = file_of_weights(workshop.folder / "mine.safetensors")
     result = add(workshop, "tinycnn[width=4]@mine", "mine.safetensors", "--trust-unknown", "--trained-on", "tiny")
@@ -64,7 +66,7 @@ def mine(workshop) -> Path:
     return path
 
 
-def test_what_is_published_is_listed(workshop) -> None:
+def test_what_is_published_is_listed(workshop: Workshop) -> None:
     entry = listed(workshop)["prenet[shared=true]@rain100h"]
     assert (entry["trained_on"], entry["licence"], entry["here"], entry["path"], entry["verified"]) == (
         "rain100h", "none stated", "no", None, True,
@@ -76,7 +78,7 @@ def test_what_is_published_is_listed(workshop) -> None:
     assert [word in line for word in ("rain100l", " no ", "none stated", "cb9b743bb33c", "github.com")] == [True] * 5
 
 
-def test_published_weights_are_added_once_and_then_work(workshop, shared: Path) -> None:
+def test_published_weights_are_added_once_and_then_work(workshop: Workshop, shared: Path) -> None:
     official = shared / "weights" / "prenet" / "Rain100L_PRN6_r.pth"
     name = "prenet[recurrence=none,shared=true]@rain100l"
     Image.fromarray(np.full((9, 8, 3), 90, np.uint8)).save(workshop.folder / "photo.png")
@@ -99,7 +101,7 @@ def test_published_weights_are_added_once_and_then_work(workshop, shared: Path) 
     error(add(workshop, name, str(official), "--trained-on", "rain100h"), "was trained on rain100l, not rain100h")
 
 
-def test_a_file_with_another_hash_is_refused_and_nothing_is_written(workshop) -> None:
+def test_a_file_with_another_hash_is_refused_and_nothing_is_written(workshop: Workshop) -> None:
     file_of_weights(workshop.folder / "other.safetensors", name="prenet")
     expected = "cb9b743bb33cf6e5c56ba45f8ade93add46266dea9fa582e1934dc5eed942333"
     said = error(add(workshop, "prenet@rain100l", "other.safetensors"), "other.safetensors", expected)
@@ -122,17 +124,19 @@ def test_a_file_with_another_hash_is_refused_and_nothing_is_written(workshop) ->
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
-def test_files_that_are_refused_even_if_trusted(workshop, arguments: list[str], words: tuple[str, ...]) -> None:
+def test_files_that_are_refused_even_if_trusted(
+    workshop: Workshop, arguments: list[str], words: tuple[str, ...]
+) -> None:
     file_of_weights(workshop.folder / "mine.safetensors")
     broken = discover([PLUGIN]).variant("tinycnn[width=4]").build()
-    torch.nn.init.constant_(broken.layers[0].bias, float("nan"))
+    torch.nn.init.constant_(broken.get_parameter("layers.0.bias"), float("nan"))
     save_weights(workshop.folder / "nan.safetensors", broken)
     (workshop.folder / "trap.pth").write_bytes(pickle.dumps(Path("innocent"), protocol=2))
     error(add(workshop, *arguments, "--trust-unknown"), *words)
     assert cached(workshop) == []
 
 
-def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop, mine: Path) -> None:
+def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop: Workshop, mine: Path) -> None:
     """Truncated outputs score otherwise, and the report says so; a record that says nothing of it means rounding."""
     name = "tinycnn[width=4]@mine"
     (record,) = (workshop.folder / "cache" / "weights" / "tinycnn").glob("*.json")
@@ -155,7 +159,7 @@ def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop, mine
     error(add(workshop, name, *again, "--quantisation", "floor"), "'floor' is not one of 'round', 'truncate'")
 
 
-def test_a_file_of_ones_own_works_wherever_a_name_does(workshop, mine: Path) -> None:
+def test_a_file_of_ones_own_works_wherever_a_name_does(workshop: Workshop, mine: Path) -> None:
     entry = listed(workshop)["tinycnn[width=4]@mine"]
     assert (entry["trained_on"], entry["verified"], entry["sha256"]) == ("tiny", False, file_hash(mine))
     assert "mine.safetensors" in str(entry["source"])
@@ -178,7 +182,7 @@ def test_a_file_of_ones_own_works_wherever_a_name_does(workshop, mine: Path) -> 
     assert by_tag.read_bytes() == by_file.read_bytes()
 
 
-def test_every_report_says_that_weights_are_unverified(workshop, mine: Path) -> None:
+def test_every_report_says_that_weights_are_unverified(workshop: Workshop, mine: Path) -> None:
     result = workshop(workshop.arguments("tinycnn[width=4]@mine"))
     assert result.returncode == 0, result.stderr
     assert UNVERIFIED in result.stdout
@@ -197,7 +201,7 @@ def test_every_report_says_that_weights_are_unverified(workshop, mine: Path) -> 
         assert file_hash(mine)[:16] in (folder / name).read_text().replace("\\allowbreak{}", ""), name
 
 
-def test_a_replaced_file_redoes_the_scores(workshop, mine: Path) -> None:
+def test_a_replaced_file_redoes_the_scores(workshop: Workshop, mine: Path) -> None:
     arguments = workshop.arguments("tinycnn@mine")
     assert workshop(arguments).returncode == 0
     assert "nothing to do: " in workshop(arguments).stderr
@@ -212,7 +216,7 @@ def test_a_replaced_file_redoes_the_scores(workshop, mine: Path) -> None:
     assert "weights changed" in again.stderr
 
 
-def test_scores_of_other_weights_leave_the_table(workshop, mine: Path) -> None:
+def test_scores_of_other_weights_leave_the_table(workshop: Workshop, mine: Path) -> None:
     """Two files under one name, trained on different things, in one run: only the last one's scores are shown."""
     assert workshop(workshop.arguments("tinycnn@mine")).returncode == 0
     file_of_weights(mine, seed=1)
@@ -224,14 +228,14 @@ def test_scores_of_other_weights_leave_the_table(workshop, mine: Path) -> None:
     assert set(scores[scores["method"] == "tinycnn[width=4]@mine"]["trained_on"]) == {"elsewhere"}
 
 
-def test_the_csv_says_which_scores_nobody_vouches_for(workshop, mine: Path) -> None:
+def test_the_csv_says_which_scores_nobody_vouches_for(workshop: Workshop, mine: Path) -> None:
     assert workshop(workshop.arguments("tinycnn@mine")).returncode == 0
     assert workshop(["report", "run", "--format", "csv"]).returncode == 0
     scores = pd.read_csv(workshop.folder / "run" / "report" / "scores.csv")
     assert dict(scores.groupby("method")["verified"].all()) == {"identity": True, "tinycnn[width=4]@mine": False}
 
 
-def test_a_published_tag_keeps_its_short_name(workshop) -> None:
+def test_a_published_tag_keeps_its_short_name(workshop: Workshop) -> None:
     """One's own file under the same tag, for other options, does not make ``prenet@ablation-gru`` ambiguous."""
     file_of_weights(workshop.folder / "own.safetensors", name="prenet[shared=true]")
     added = add(workshop, "prenet[shared=true]@ablation-gru", "own.safetensors", "--trust-unknown")
@@ -241,7 +245,7 @@ def test_a_published_tag_keeps_its_short_name(workshop) -> None:
     error(refused, "prenet[recurrence=gru,residual=false]@ablation-gru", "are not here")
 
 
-def test_results_stay_when_the_weights_are_gone(workshop, mine: Path, shared: Path) -> None:
+def test_results_stay_when_the_weights_are_gone(workshop: Workshop, mine: Path, shared: Path) -> None:
     """Finished scores need no weights; unfinished ones are missed before anything is trained."""
     official = shared / "weights" / "prenet" / "Rain100L_PRN6_r.pth"
     name = "prenet[recurrence=none,shared=true]@rain100l"
@@ -254,7 +258,7 @@ def test_results_stay_when_the_weights_are_gone(workshop, mine: Path, shared: Pa
     assert not (workshop.folder / "new").exists()
 
 
-def test_damage_in_the_cache_is_noticed(workshop, mine: Path) -> None:
+def test_damage_in_the_cache_is_noticed(workshop: Workshop, mine: Path) -> None:
     path = Path(str(listed(workshop)["tinycnn[width=4]@mine"]["path"]))
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -272,7 +276,7 @@ def test_damage_in_the_cache_is_noticed(workshop, mine: Path) -> None:
     error(workshop(["run", *workshop.arguments("tinycnn@mine")[1:]]), str(record))
 
 
-def test_a_method_that_renames_its_parameters_asks_for_the_file_again(workshop, mine: Path) -> None:
+def test_a_method_that_renames_its_parameters_asks_for_the_file_again(workshop: Workshop, mine: Path) -> None:
     """A newer version of the method must not meet what an older one converted."""
     text = PLUGIN.read_text()
     (workshop.folder / "newer.py").write_text(text.replace("self.layers", "self.body"))
@@ -282,7 +286,7 @@ def test_a_method_that_renames_its_parameters_asks_for_the_file_again(workshop, 
     assert workshop([*command[:-1], str(PLUGIN)]).returncode == 0
 
 
-def test_a_record_under_another_name_is_not_believed(workshop, mine: Path) -> None:
+def test_a_record_under_another_name_is_not_believed(workshop: Workshop, mine: Path) -> None:
     record = workshop.folder / "cache/weights/tinycnn/tinycnn[width=4]@mine.json"
     record.rename(record.with_name("tinycnn@mine.json"))
     error(
@@ -291,7 +295,7 @@ def test_a_record_under_another_name_is_not_believed(workshop, mine: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-def test_exported_weights_have_the_authors_names(workshop, suffix: str) -> None:
+def test_exported_weights_have_the_authors_names(workshop: Workshop, suffix: str) -> None:
     """A trained file goes out in the authors' layout, and comes in again unchanged."""
     ours = read_weights(file_of_weights(workshop.folder / "ours.safetensors", name="prenet[recurrence=gru]"))
     command = ["weights", "export", "ours.safetensors", "--method", "prenet[recurrence=gru]", "--out", f"o.{suffix}"]
@@ -311,7 +315,7 @@ def test_exported_weights_have_the_authors_names(workshop, suffix: str) -> None:
     error(workshop([*command[:4], "prenet", "--out", "n.pth"]), "does not fit prenet", "recurrence.gates.weight")
 
 
-def test_published_weights_may_be_replaced_knowingly(workshop, shared: Path) -> None:
+def test_published_weights_may_be_replaced_knowingly(workshop: Workshop, shared: Path) -> None:
     """A file of one's own under a published name is unverified, until the published file is added again."""
     official = shared / "weights" / "prenet" / "Rain100L_PReNet6.pth"
     own = file_of_weights(workshop.folder / "own.safetensors", name="prenet")

@@ -11,6 +11,7 @@ import json
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def invented() -> pd.DataFrame:
     return pd.DataFrame(names | scores).sort_values(["scene", "image"])
 
 
-def signed_rank(difference: np.ndarray, method: str) -> dict[str, float]:
+def signed_rank(difference: np.ndarray, method: Literal["approx", "exact"]) -> dict[str, float]:
     """scipy's two-sided p, and the sum of the positive ranks, without the zeros."""
     two = stats.wilcoxon(difference, zero_method="wilcox", correction=False, method=method)
     one = stats.wilcoxon(difference, zero_method="wilcox", correction=False, method=method, alternative="greater")

@@ -56,7 +56,8 @@ def test_what_is_kept_would_be_told_apart_and_no_more_could_be_kept(differing: l
     assert all(test.p < 0.05 for test in found.values() if isinstance(test, Paired))
     families = [[n for n, number in enumerate(differing) if number >= least] for least in range(6, 16)]
     supported = [family for family in families if all(len(family) * 2 / 2 ** differing[n] < 0.05 for n in family)]
-    assert kept == set(max(supported, key=len))
+    largest = max(supported, key=len)
+    assert kept == set(largest)
     remaining = [lower(20, differing[n]) for n in sorted(kept)]
     assert [found[n].p for n in sorted(kept)] == pytest.approx(holm([test.p for test in remaining]))  # type: ignore[union-attr]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -10,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from derainbench.stats import LEAST_UNITS, Paired, Refusal, holm, paired_test
+from derainbench.stats import LEAST_UNITS, Clusters, Paired, Refusal, holm, paired_test
 
 
-def paired(a: list[float] | np.ndarray, b: list[float] | np.ndarray, scenes: object = None) -> Paired:
+def paired(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, scenes: Clusters | None = None) -> Paired:
     """The result, where one is expected; each image a scene of its own unless said otherwise."""
     found = paired_test(np.asarray(a, float), np.asarray(b, float), np.arange(len(a)) if scenes is None else scenes)
     assert isinstance(found, Paired), found
@@ -72,9 +73,9 @@ def test_infinite_scores() -> None:
     assert (found.wins, found.ties, found.losses) == (5, 1, 1)
     assert found.mean_difference == pytest.approx(3.5 / 6)
     assert found.effect == pytest.approx((6 + 4 * 3.5 - 1) / 21)
-    scenes = [0, 0, 1, 2, 3, 4, 5]
+    scenes = np.array([0, 0, 1, 2, 3, 4, 5])
     assert paired(ours, theirs, scenes).units == 6
-    cancelled = paired([np.inf, 50.0, *range(1, 7)], [50.0, np.inf, *[0] * 6], [0, 0, *range(1, 7)])
+    cancelled = paired([np.inf, 50.0, *range(1, 7)], [50.0, np.inf, *[0] * 6], np.array([0, 0, *range(1, 7)]))
     assert (cancelled.wins, cancelled.losses, cancelled.units) == (7, 1, 7)
     assert cancelled.effect == 1, "an infinite win and an infinite loss in one scene cancel out"
     only = paired([np.inf] * 6, [1.0] * 6)

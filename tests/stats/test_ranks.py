@@ -77,7 +77,7 @@ def test_refusals(scores: np.ndarray, reason: str) -> None:
 @given(st.integers(0, 10**6), st.integers(3, 12), st.integers(6, 30), st.integers(2, 4))
 def test_what_is_not_refused_could_have_been_told_apart(seed: int, methods: int, units: int, levels: int) -> None:
     """With as many equal scores in each scene, but all scenes in one order, both tests find a difference."""
-    scores = np.random.default_rng(seed).integers(0, levels, (units, methods))
+    scores = np.random.default_rng(seed).integers(0, levels, (units, methods)).astype(float)
     one_order = friedman(np.sort(scores, axis=1))
     assert isinstance(friedman(scores), Refusal) == isinstance(one_order, Refusal)
     if isinstance(one_order, Ranks):

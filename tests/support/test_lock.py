@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -64,8 +65,13 @@ def test_a_held_lease_is_refused_and_a_dead_holders_is_taken(
         raise OSError(errno.ENOLCK, "no locks here")
 
     waits: list[float] = []
+
+    def patience() -> float:
+        waits.append(0)
+        return 0.2  # the holder gives signs of life anyway
+
     monkeypatch.setattr(fcntl, "flock", refuse)
-    monkeypatch.setattr(lock, "_patience", lambda: waits.append(0) or 0.2)  # the holder gives signs of life anyway
+    monkeypatch.setattr(lock, "_patience", patience)
     with hold(tmp_path, errno.ENOLCK) as process, caplog.at_level(logging.WARNING):
         with pytest.raises(UserError, match="in use by another process"), locked(tmp_path):
             pass
@@ -89,7 +95,7 @@ def test_other_refusals_of_the_disk_are_told(tmp_path: Path, monkeypatch: pytest
 def test_who_loses_its_lease_is_stopped(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     sent: list[tuple[int, int]] = []
     kill: Callable[[int, int], None] = lambda process, number: sent.append((process, number))  # noqa: E731
-    monkeypatch.setattr(lock.os, "kill", kill)
+    monkeypatch.setattr(os, "kill", kill)
     lock.stop_work_in(Path("run"))
-    assert sent == [(lock.os.getpid(), signal.SIGTERM)]
+    assert sent == [(os.getpid(), signal.SIGTERM)]
     assert "lost hold of run" in caplog.text

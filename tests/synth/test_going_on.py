@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,8 @@ from derainbench.synth.request import Request
 from derainbench.synth.synthesize import synthesize
 
 FilesOf = Callable[[Path], dict[str, bytes]]
+Refused = Callable[..., AbstractContextManager[None]]
+SaveImage = Callable[[Path, np.ndarray], Path]
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def images_of(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if name.endswith(".png")}
 
 
-def test_added_and_removed_images(request_: Request, files_of: FilesOf, save_image) -> None:
+def test_added_and_removed_images(request_: Request, files_of: FilesOf, save_image: SaveImage) -> None:
     synthesize(request_, workers=1)
     before = files_of(request_.out)
     save_image(request_.clean / "new.png", np.full((24, 40, 3), 34, np.uint8))
@@ -48,7 +52,7 @@ def test_added_and_removed_images(request_: Request, files_of: FilesOf, save_ima
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_other_images_of_the_same_names_are_refused(
-    request_: Request, tmp_path: Path, files_of: FilesOf, refused, save_image, complete: bool
+    request_: Request, tmp_path: Path, files_of: FilesOf, refused: Refused, save_image: SaveImage, complete: bool
 ) -> None:
     """Also where pairs are lacking besides; the first set stays as it is."""
     synthesize(request_, workers=1)
@@ -64,7 +68,7 @@ def test_other_images_of_the_same_names_are_refused(
     assert files_of(request_.out) == before
 
 
-def test_pairs_that_were_deleted_are_made_of_the_other_image(request_: Request, save_image) -> None:
+def test_pairs_that_were_deleted_are_made_of_the_other_image(request_: Request, save_image: SaveImage) -> None:
     synthesize(request_, workers=1)
     save_image(request_.clean / "b.png", np.full((24, 40, 3), 33, np.uint8))
     (request_.out / "test" / "rainy" / "b-0.png").unlink()
@@ -94,7 +98,7 @@ def test_a_touched_or_converted_image_is_the_same_image(request_: Request, files
     assert steps == []  # the new times are written down
 
 
-def test_depth_maps_count_as_well(request_: Request, tmp_path: Path, files_of: FilesOf, refused) -> None:
+def test_depth_maps_count_as_well(request_: Request, tmp_path: Path, files_of: FilesOf, refused: Refused) -> None:
     ramp = np.tile(np.linspace(0, 100, 32), (24, 1)).astype(np.uint8)
     depths = tmp_path / "depths"
     for path in request_.clean.rglob("*.png"):
@@ -113,7 +117,7 @@ def test_depth_maps_count_as_well(request_: Request, tmp_path: Path, files_of: F
 
 
 def test_another_version_adds_nothing_to_recorded_pairs(
-    request_: Request, refused, monkeypatch: pytest.MonkeyPatch
+    request_: Request, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where none of them is left to be kept."""
     synthesize(request_, workers=1)
@@ -171,7 +175,7 @@ def test_an_empty_file_is_made_again(request_: Request, files_of: FilesOf, folde
     ("preset", "damaged"), [("rain100l", "rainy/b-0"), ("drops", "layers/M/b-0"), ("mist", "layers/A/b-0")]
 )
 def test_a_damaged_file_says_how_to_have_it_made_again(
-    request_: Request, files_of: FilesOf, refused, preset: str, damaged: str
+    request_: Request, files_of: FilesOf, refused: Refused, preset: str, damaged: str
 ) -> None:
     request = replace(request_, preset=preset)
     synthesize(request, workers=1)
@@ -193,7 +197,7 @@ def test_the_record_does_not_hold_the_last_bits_of_a_sum(
     synthesize(request_, workers=1)
     exact = metrics.score
 
-    def otherwise(*arguments) -> Scores:
+    def otherwise(*arguments: Any) -> Scores:
         scores = exact(*arguments)
         return scores._replace(psnr=scores.psnr + 1e-11, ssim=scores.ssim - 1e-13)
 

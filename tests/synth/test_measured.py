@@ -27,8 +27,10 @@ def test_rain100l_measures_what_is_written_down(shared: Path) -> None:
     rows = []
     for n in range(1, 101):
         rainy, clean = read_pair(folder / "rainy" / f"rain-{n:03d}.png", folder / f"norain-{n:03d}.png")
-        tensors = (torch.from_numpy(np.array(each.transpose(2, 0, 1))).double()[None] / 255 for each in (rainy, clean))
-        scores = score(*tensors, "y")
+        restored, target = (
+            torch.from_numpy(np.array(each.transpose(2, 0, 1))).double()[None] / 255 for each in (rainy, clean)
+        )
+        scores = score(restored, target, "y")
         rows.append(asdict(streak_statistics(rainy, clean)) | {"psnr": float(scores.psnr), "ssim": float(scores.ssim)})
     found = summary(rows)
     assert set(RAIN100L.spreads) | {"direction"} == set(found)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import unicodedata
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,11 @@ from derainbench.synth.request import Request
 from derainbench.synth.sources import find_scenes
 from derainbench.synth.synthesize import synthesize
 
+Refused = Callable[..., AbstractContextManager[None]]
+SaveImage = Callable[[Path, np.ndarray], Path]
 
-def test_scenes_are_named_by_their_path(tmp_path: Path, save_image) -> None:
+
+def test_scenes_are_named_by_their_path(tmp_path: Path, save_image: SaveImage) -> None:
     image = np.full((9, 9, 3), 7, np.uint8)
     decomposed = unicodedata.normalize("NFD", "été")
     for name in ("b.png", "a/b.JPG", f"a/{decomposed} 1.tif", "a/c.d.bmp", ".hidden.png", "._b.png", "a/.thumbs/x.png"):
@@ -31,14 +36,14 @@ def test_scenes_are_named_by_their_path(tmp_path: Path, save_image) -> None:
 
 
 @pytest.mark.parametrize("names", [("a.png", "a.jpg"), ("x/y.png", "x-y.png"), ("a.png", "A.png")])
-def test_two_files_of_one_name(tmp_path: Path, save_image, refused, names) -> None:
+def test_two_files_of_one_name(tmp_path: Path, save_image: SaveImage, refused: Refused, names: tuple[str, str]) -> None:
     for name in names:
         save_image(tmp_path / "in" / name, np.full((9, 9, 3), 7, np.uint8))
     with refused(*(str(tmp_path / "in" / name) for name in names), "rename one"):
         find_scenes(tmp_path / "in", None)
 
 
-def test_no_images(tmp_path: Path, refused) -> None:
+def test_no_images(tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "in").mkdir()
     with refused("no image files", "png"):
         synthesize(Request("rain100l", tmp_path / "in", tmp_path / "out"), workers=1)
@@ -50,7 +55,7 @@ def test_no_images(tmp_path: Path, refused) -> None:
 
 
 def test_files_that_cannot_be_used_are_all_named_before_anything_is_written(
-    photos: Path, tmp_path: Path, save_image, refused
+    photos: Path, tmp_path: Path, save_image: SaveImage, refused: Refused
 ) -> None:
     (photos / "empty.png").touch()
     (photos / "text.jpg").write_text("hello")
@@ -78,7 +83,7 @@ def test_a_file_that_breaks_in_the_middle_is_reported_and_the_rest_is_done(photo
     assert read_card(tmp_path / "out" / "card.toml").counts.test == 12
 
 
-def test_nothing_but_broken_files(tmp_path: Path, save_image) -> None:
+def test_nothing_but_broken_files(tmp_path: Path, save_image: SaveImage) -> None:
     path = save_image(tmp_path / "in" / "a.png", np.random.default_rng(0).integers(0, 255, (24, 32, 3), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:500])
     outcome = synthesize(Request("rain100l", tmp_path / "in", tmp_path / "out"), workers=1)
@@ -136,6 +141,7 @@ def test_without_depth_maps_a_plane_is_modelled_and_the_card_says_so(photos: Pat
     synthesize(Request("mist", photos, tmp_path / "out", per_image=2), workers=1)
     card = read_card(tmp_path / "out" / "card.toml")
     assert "depth is modelled" in card.defects[0]
+    assert card.layouts[0].test is not None
     assert set(card.layouts[0].test.layers) == {"t", "A", "S", "depth"}
     depths = sorted((tmp_path / "out" / "test" / "layers" / "depth").iterdir())
     assert [path.stem for path in depths] == ["a", "b", "c", "more-a", "more-d"]  # one for both rains of a scene
@@ -144,14 +150,14 @@ def test_without_depth_maps_a_plane_is_modelled_and_the_card_says_so(photos: Pat
 
 
 def test_given_depth_is_another_dataset_than_modelled_depth(
-    photos: Path, depths: Path, tmp_path: Path, refused
+    photos: Path, depths: Path, tmp_path: Path, refused: Refused
 ) -> None:
     synthesize(Request("mist", photos, tmp_path / "out"), workers=1)
     with refused("--depth modelled, not given"):
         synthesize(Request("mist", photos, tmp_path / "out", depth=depths), workers=1)
 
 
-def test_depth_maps_that_do_not_fit(photos: Path, depths: Path, tmp_path: Path, refused) -> None:
+def test_depth_maps_that_do_not_fit(photos: Path, depths: Path, tmp_path: Path, refused: Refused) -> None:
     out = tmp_path / "out"
     with refused("--depth is for mist", "streak"):
         synthesize(Request("rain100l", photos, out, depth=depths), workers=1)

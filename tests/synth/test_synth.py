@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,14 @@ from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
 from derainbench.images.decode import read_layer, read_rgb
 from derainbench.rain import drop_equation, mist_equation, streak_equation
+from derainbench.rain.image import Equation
+from derainbench.synth.measured import Row, measure
 from derainbench.synth.request import Request, choose_preset
 from derainbench.synth.synthesize import synthesize
+
+FilesOf = Callable[[Path], dict[str, bytes]]
+Refused = Callable[..., AbstractContextManager[None]]
+SaveImage = Callable[[Path, np.ndarray], Path]
 
 
 def open_dataset(out: Path) -> Dataset:
@@ -26,7 +34,7 @@ def open_dataset(out: Path) -> Dataset:
 
 
 def test_the_same_bytes_with_one_and_four_workers_and_among_other_images(
-    photos: Path, tmp_path: Path, files_of
+    photos: Path, tmp_path: Path, files_of: FilesOf
 ) -> None:
     request = Request("rain100l", photos, tmp_path / "one", per_image=2, seed=4, name="mine")
     outcome = synthesize(request, workers=1)
@@ -49,7 +57,7 @@ def test_the_same_bytes_with_one_and_four_workers_and_among_other_images(
 
 
 @pytest.mark.parametrize("preset", ["rain100l", "mist"])
-def test_goes_on_after_an_interrupt(photos: Path, tmp_path: Path, files_of, preset: str) -> None:
+def test_goes_on_after_an_interrupt(photos: Path, tmp_path: Path, files_of: FilesOf, preset: str) -> None:
     whole = Request(preset, photos, tmp_path / "whole", per_image=2, name="mine")
     synthesize(whole, workers=1)
     request = replace(whole, out=tmp_path / "out")
@@ -99,7 +107,9 @@ def test_a_finished_set_is_not_touched(photos: Path, tmp_path: Path) -> None:
         ({"name": "other"}, ("--name out, not other",)),
     ],
 )
-def test_other_parameters_are_refused(photos: Path, tmp_path: Path, files_of, refused, change, words) -> None:
+def test_other_parameters_are_refused(
+    photos: Path, tmp_path: Path, files_of: FilesOf, refused: Refused, change: dict[str, Any], words: tuple[str, ...]
+) -> None:
     request = Request("rain100l", photos, tmp_path / "out")
     synthesize(request, workers=1)
     before = files_of(request.out)
@@ -109,7 +119,7 @@ def test_other_parameters_are_refused(photos: Path, tmp_path: Path, files_of, re
 
 
 def test_another_version_finishes_nothing(
-    photos: Path, tmp_path: Path, refused, monkeypatch: pytest.MonkeyPatch
+    photos: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = Request("rain100l", photos, tmp_path / "out")
     synthesize(request, workers=1)
@@ -120,7 +130,7 @@ def test_another_version_finishes_nothing(
         synthesize(request, workers=1)
 
 
-def test_is_a_dataset_of_two_splits(photos: Path, tmp_path: Path, save_image) -> None:
+def test_is_a_dataset_of_two_splits(photos: Path, tmp_path: Path, save_image: SaveImage) -> None:
     out = tmp_path / "out"
     first = synthesize(Request("rain100l", photos, out, name="mine"), workers=1)
     card = read_card(out / "card.toml")
@@ -155,7 +165,7 @@ def test_train_and_test_share_no_rain(photos: Path, tmp_path: Path) -> None:
     """Also where scenes of the two are called the same."""
     out = tmp_path / "out"
     for split in ("test", "train"):
-        synthesize(Request("rain100l", photos, out, split=split), workers=1)  # type: ignore[arg-type]
+        synthesize(Request("rain100l", photos, out, split=split), workers=1)
     layers = [read_layer(out / split / "layers" / "S" / "a-0.png") for split in ("test", "train")]
     assert np.abs(layers[0] - layers[1]).max() > 0.02
 
@@ -164,7 +174,9 @@ def test_train_and_test_share_no_rain(photos: Path, tmp_path: Path) -> None:
     ("preset", "equation", "grey"),
     [("rain100h", streak_equation, "S"), ("drops", drop_equation, "M"), ("mist", mist_equation, "tAS")],
 )
-def test_stored_layers_recompose_the_rainy_image(photos: Path, tmp_path: Path, preset, equation, grey) -> None:
+def test_stored_layers_recompose_the_rainy_image(
+    photos: Path, tmp_path: Path, preset: str, equation: Equation, grey: str
+) -> None:
     out = tmp_path / "out"
     synthesize(Request(preset, photos, out, per_image=2), workers=1)
     dataset = open_dataset(out)
@@ -197,13 +209,13 @@ def test_presets_and_models() -> None:
 
 
 @pytest.mark.parametrize(("given", "name"), [(None, "my rain"), ("mist", "out"), ("demo-mist", "out"), ("é", "out")])
-def test_names_that_cannot_be(photos: Path, tmp_path: Path, refused, given: str | None, name: str) -> None:
+def test_names_that_cannot_be(photos: Path, tmp_path: Path, refused: Refused, given: str | None, name: str) -> None:
     with refused(given or name, "--name"):
         synthesize(Request("rain100l", photos, tmp_path / name, name=given), workers=1)
     assert not (tmp_path / name).exists()
 
 
-def test_folders_that_are_taken(photos: Path, tmp_path: Path, refused, save_image: Callable) -> None:
+def test_folders_that_are_taken(photos: Path, tmp_path: Path, refused: Refused, save_image: SaveImage) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("years of work")
     with refused("full", "datasets synth did not make"):
@@ -222,11 +234,11 @@ def test_the_card_is_there_before_the_images_are_measured(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which may take longer than making them."""
-    from derainbench.synth.synthesize import synthesize as synth
+    from derainbench.synth import synthesize as synth
 
-    measure, seen = synth.measure, []
+    seen: list[list[str]] = []
 
-    def watched(*arguments):
+    def watched(*arguments: Any) -> list[Row]:
         seen.append([pair.image for pair in open_dataset(tmp_path / "mine").pairs("test")])
         return measure(*arguments)
 
@@ -240,7 +252,7 @@ def test_the_card_is_there_before_the_images_are_measured(
     assert len(measured) >= 7, "and is told as it is done"
 
 
-def test_one_photograph_in_both_splits_is_said(photos: Path, tmp_path: Path, save_image) -> None:
+def test_one_photograph_in_both_splits_is_said(photos: Path, tmp_path: Path, save_image: SaveImage) -> None:
     request = Request("rain100l", photos, tmp_path / "mine", split="train")
     assert synthesize(request, 1).twice == ()
     save_image(tmp_path / "others" / "of-its-own.png", np.full((24, 32, 3), 90, np.uint8))

@@ -34,7 +34,8 @@ def rained_on(clean: np.ndarray, seed: int) -> np.ndarray:
     """Light added on a tenth of the pixels."""
     random = np.random.default_rng(seed)
     streaks = 50 * (random.random((*clean.shape[:2], 1)) > 0.9)
-    return (clean + streaks).astype(np.uint8)
+    rained: np.ndarray = clean + streaks
+    return rained.astype(np.uint8)
 
 
 @dataclass

@@ -20,6 +20,8 @@ from derainbench.cli.main import main
 from derainbench.verify.text import MOST_LINES, as_text
 from derainbench.verify.verdict import Finding, SplitVerdict, Verdict
 
+from .conftest import Pictures
+
 Call = Callable[..., tuple[int, str, str]]
 
 CARD = """
@@ -38,7 +40,7 @@ test = { rainy = "rainy/r-{id:d}.png", clean = "clean/c-{id:d}.png" }
 
 
 @pytest.fixture
-def call(pictures, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
+def call(pictures: Pictures, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     """Runs ``derainbench ARGUMENTS`` beside the card of the pictures: (exit status, output, error output)."""
     monkeypatch.delenv("DERAINBENCH_DATA", raising=False)
     monkeypatch.chdir(pictures.root.parent)
@@ -58,7 +60,7 @@ def verify(call: Call, *more: str, name: str = "mine") -> tuple[int, str, str]:
     return call("datasets", "verify", name, "--card", "mine.toml", "--workers", "1", *more)
 
 
-def test_a_usable_dataset(pictures, call: Call) -> None:
+def test_a_usable_dataset(pictures: Pictures, call: Call) -> None:
     status, out, err = verify(call)
     assert (status, err) == (0, "")
     lines = out.splitlines()
@@ -70,7 +72,7 @@ def test_a_usable_dataset(pictures, call: Call) -> None:
     assert len(lines) == 4
 
 
-def test_an_unusable_one(pictures, call: Call) -> None:
+def test_an_unusable_one(pictures: Pictures, call: Call) -> None:
     pictures.path("r-2").write_bytes(b"")
     pictures.exchange("r-3", "c-3")
     status, out, _ = verify(call)
@@ -82,7 +84,7 @@ def test_an_unusable_one(pictures, call: Call) -> None:
     assert not any("manifest" in line for line in lines)
 
 
-def test_json_is_all_that_is_printed(pictures, call: Call) -> None:
+def test_json_is_all_that_is_printed(pictures: Pictures, call: Call) -> None:
     status, out, _ = verify(call, "--json")
     found = json.loads(out)
     assert status == 0
@@ -105,7 +107,7 @@ def test_all_is_what_is_here(call: Call) -> None:
     assert (status, out) == (0, "mine: usable; test 6 pairs\n")
 
 
-def test_all_says_which_are_not(pictures, call: Call) -> None:
+def test_all_says_which_are_not(pictures: Pictures, call: Call) -> None:
     pictures.path("r-2").unlink()
     status, out, _ = verify(call, "--data-root", ".", name="all")
     assert status == 1
@@ -121,7 +123,7 @@ def test_mistakes_are_one_line(call: Call, arguments: list[str]) -> None:
     assert len(err.splitlines()) == 1
 
 
-def test_workers_find_what_one_process_finds(pictures, call: Call, scene: Callable[..., np.ndarray]) -> None:
+def test_workers_find_what_one_process_finds(pictures: Pictures, call: Call, scene: Callable[..., np.ndarray]) -> None:
     for number in range(7, 11):
         pictures.save(f"c-{number}", scene(number))
         pictures.save(f"r-{number}", scene(number) + np.uint8(30))
@@ -144,7 +146,7 @@ def test_the_score_is_to_the_bit_that_of_a_run(call: Call) -> None:
     assert (scores["psnr"], scores["ssim"]) == (finite_mean(table["psnr"])[0], finite_mean(table["ssim"])[0])
 
 
-def test_another_score_than_the_cards_is_a_problem(pictures, call: Call) -> None:
+def test_another_score_than_the_cards_is_a_problem(pictures: Pictures, call: Call) -> None:
     found = json.loads(verify(call, "--json")[1])["datasets"][0]["splits"][0]["scores"]
 
     def known(psnr: float, ssim: float) -> tuple[int, str, str]:
@@ -178,7 +180,7 @@ def test_a_score_that_nobody_has_confirmed_is_a_notice(call: Call) -> None:
 
 
 @pytest.mark.parametrize("name", ["mine", "all"])
-def test_what_cannot_be_looked_for_is_a_problem_of_the_dataset(pictures, call: Call, name: str) -> None:
+def test_what_cannot_be_looked_for_is_a_problem_of_the_dataset(pictures: Pictures, call: Call, name: str) -> None:
     """Not a mistake of the call: the dataset is there, but a folder loops, or a name is no text."""
     root = pictures.root
     (root / "clean").rename(root / "aside")
@@ -205,7 +207,7 @@ def test_what_cannot_be_looked_for_is_a_problem_of_the_dataset(pictures, call: C
         assert "whose name is not text" in out
 
 
-def test_a_folder_of_an_absent_split_that_cannot_be_read_is_a_problem_too(pictures, call: Call) -> None:
+def test_a_folder_of_an_absent_split_that_cannot_be_read_is_a_problem_too(pictures: Pictures, call: Call) -> None:
     more = 'train = { rainy = "rain/{id:d}.png", clean = "gt/{id:d}.png" }'
     Path("mine.toml").write_text(f"{CARD % ''}{more}\n")
     (pictures.root / "gt").symlink_to(pictures.root / "gt")
@@ -214,7 +216,7 @@ def test_a_folder_of_an_absent_split_that_cannot_be_read_is_a_problem_too(pictur
     assert out.startswith("mine: NOT usable: 1 problem (1 unreadable)")
 
 
-def test_training_splits_alone_need_no_torch(pictures) -> None:
+def test_training_splits_alone_need_no_torch(pictures: Pictures) -> None:
     card = (CARD % "").replace("test =", "train =")
     (pictures.root.parent / "mine.toml").write_text(card)
     code = (
@@ -234,7 +236,7 @@ def _children(process: int) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path(f"/proc/{os.getpid()}/task").exists(), reason="asks Linux for a process's children")
-def test_an_interrupt_ends_it(pictures, scene: Callable[..., np.ndarray]) -> None:
+def test_an_interrupt_ends_it(pictures: Pictures, scene: Callable[..., np.ndarray]) -> None:
     pictures.save("c-1", scene(1, (1000, 1500)))
     pictures.save("r-1", scene(1, (1000, 1500)) + np.uint8(9))
     for number in range(2, 200):

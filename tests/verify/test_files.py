@@ -11,8 +11,10 @@ from PIL import Image
 
 from derainbench.verify.verdict import first_few
 
+from .conftest import Pictures
 
-def test_sound_files_are_usable(pictures) -> None:
+
+def test_sound_files_are_usable(pictures: Pictures) -> None:
     verdict = pictures.verdict()
     assert verdict.usable
     assert (verdict.dataset, verdict.layout, verdict.root) == ("mine", "folders", pictures.root)
@@ -21,11 +23,12 @@ def test_sound_files_are_usable(pictures) -> None:
     assert (split.split, split.pairs, split.expected, split.scenes, split.repeated) == ("test", 6, 6, 6, ())
 
 
-def test_the_manifest_is_the_one_that_runs_use(pictures) -> None:
+def test_the_manifest_is_the_one_that_runs_use(pictures: Pictures) -> None:
     (split,) = pictures.verdict().splits
     manifest = pictures.dataset().manifest("test")
     assert split.digest == manifest.digest
     assert split.manifest == manifest.path
+    assert split.manifest is not None
     assert split.manifest.is_file()
     pictures.path("r-1").write_bytes(b"no image")
     (split,) = pictures.verdict().splits
@@ -33,7 +36,7 @@ def test_the_manifest_is_the_one_that_runs_use(pictures) -> None:
     assert split.manifest is None
 
 
-def test_a_rainy_file_without_its_clean_one(pictures) -> None:
+def test_a_rainy_file_without_its_clean_one(pictures: Pictures) -> None:
     pictures.path("c-3").unlink()
     problem, count = pictures.verdict().problems
     assert (problem.kind, problem.files) == ("no partner", ("rainy/r-3.png",))
@@ -43,34 +46,34 @@ def test_a_rainy_file_without_its_clean_one(pictures) -> None:
     assert "5 test pairs, the card says 6; fetch" in count.message
 
 
-def test_several_partners(pictures) -> None:
+def test_several_partners(pictures: Pictures) -> None:
     shutil.copy(pictures.path("c-2"), pictures.root / "clean/c-02.png")
     problem, _ = pictures.verdict().problems
     files = ("rainy/r-2.png", "clean/c-02.png", "clean/c-2.png")
     assert (problem.kind, problem.files) == ("several partners", files)
 
 
-def test_two_rainy_files_of_one_name(pictures) -> None:
+def test_two_rainy_files_of_one_name(pictures: Pictures) -> None:
     layout = {"name": "any suffix", "test": {"rainy": "rainy/r-{id:d}.*", "clean": "clean/c-{id:d}.png"}}
     Image.fromarray(pictures.pixels("r-2")[:, ::-1]).save(pictures.root / "rainy/r-2.bmp")
     problems = pictures.verdict(layouts=[layout]).problems
     assert [each.files for each in problems if each.kind == "same name"] == [("rainy/r-2.bmp", "rainy/r-2.png")]
 
 
-def test_a_clean_file_that_no_rainy_one_needs(pictures) -> None:
+def test_a_clean_file_that_no_rainy_one_needs(pictures: Pictures) -> None:
     pictures.path("r-4").unlink()
     problems = {each.kind: each for each in pictures.verdict().problems}
     assert set(problems) == {"count", "orphan"}
     assert problems["orphan"].files == ("clean/c-4.png",)
 
 
-def test_clean_files_to_spare_are_a_notice_where_no_pair_is_missing(pictures) -> None:
+def test_clean_files_to_spare_are_a_notice_where_no_pair_is_missing(pictures: Pictures) -> None:
     pictures.path("r-4").unlink()
     notice = pictures.notice("orphan", counts={"test": 5})
     assert notice.files == ("clean/c-4.png",)
 
 
-def test_a_clean_file_of_another_split_is_no_orphan(pictures) -> None:
+def test_a_clean_file_of_another_split_is_no_orphan(pictures: Pictures) -> None:
     layout = copy.deepcopy(pictures.fields["layouts"][0])
     layout["test"]["rainy"] = "rainy/r-{id:1..3}.png"
     layout["train"] = {**layout["test"], "rainy": "rainy/r-{id:4..6}.png"}
@@ -84,7 +87,7 @@ def test_a_clean_file_of_another_split_is_no_orphan(pictures) -> None:
     assert [(each.kind, each.files) for each in verdict.problems] == [("count", ()), ("orphan", ("clean/c-5.png",))]
 
 
-def test_clean_files_of_a_split_that_is_not_here_are_a_notice(pictures) -> None:
+def test_clean_files_of_a_split_that_is_not_here_are_a_notice(pictures: Pictures) -> None:
     """Clean images often come from elsewhere, as RainCityscapes' from Cityscapes."""
     patterns = pictures.fields["layouts"][0]["test"]
     layout = {"name": "both", "test": {**patterns, "rainy": "rainy/r-{id:1..2}.png", "clean": "clean/c-{id:1..2}.png"}}
@@ -94,7 +97,7 @@ def test_clean_files_of_a_split_that_is_not_here_are_a_notice(pictures) -> None:
     assert pictures.notice("absent", layouts=[layout], counts=None).message == "train images are not here"
 
 
-def test_a_split_that_is_not_here_is_a_notice(pictures) -> None:
+def test_a_split_that_is_not_here_is_a_notice(pictures: Pictures) -> None:
     layout = {**pictures.fields["layouts"][0], "train": {"rainy": "train/{id:d}.png", "clean": "gt/{id:d}.png"}}
     assert pictures.notice("absent", layouts=[layout]).message == "train images are not here"
     counts = {"train": 9, "test": 6}
@@ -102,7 +105,7 @@ def test_a_split_that_is_not_here_is_a_notice(pictures) -> None:
     assert pictures.verdict(counts={"train": 0, "test": 6}).all_notices == []
 
 
-def test_another_number_that_circulates_is_a_notice_with_its_meaning(pictures) -> None:
+def test_another_number_that_circulates_is_a_notice_with_its_meaning(pictures: Pictures) -> None:
     others = [{"split": "test", "pairs": 6, "means": "the half without the trees"}]
     notice = pictures.notice("count", counts={"test": 12}, other_counts=others)
     assert notice.message == "6 test pairs, where 12 are usual: the half without the trees"
@@ -112,7 +115,7 @@ def test_another_number_that_circulates_is_a_notice_with_its_meaning(pictures) -
     assert pictures.problem(counts={"test": 12}, other_counts=others).kind == "count"
 
 
-def test_images_that_no_pattern_names(pictures) -> None:
+def test_images_that_no_pattern_names(pictures: Pictures) -> None:
     for number in range(5):
         shutil.copy(pictures.path("r-1"), pictures.root / "rainy" / f"IMG_{number}.JPG")
     (pictures.root / "rainy" / "Thumbs.db").touch()
@@ -122,14 +125,14 @@ def test_images_that_no_pattern_names(pictures) -> None:
     assert "IMG_0.JPG, rainy/IMG_1.JPG, rainy/IMG_2.JPG and 2 more" in notice.message
 
 
-def test_names_that_another_system_takes_for_one(pictures) -> None:
+def test_names_that_another_system_takes_for_one(pictures: Pictures) -> None:
     for name in ("caf\u00e9", "cafe\u0301", "Tree", "tree"):
         shutil.copy(pictures.path("r-1"), pictures.root / "rainy" / f"{name}.png")
     spelt = [each.files for each in pictures.verdict().all_notices if each.kind == "spelling"]
     assert spelt == [("rainy/Tree.png", "rainy/tree.png"), ("rainy/cafe\u0301.png", "rainy/caf\u00e9.png")]
 
 
-def test_what_nobody_has_checked_is_repeated(pictures) -> None:
+def test_what_nobody_has_checked_is_repeated(pictures: Pictures) -> None:
     layout = {**pictures.fields["layouts"][0], "unconfirmed": "the names"}
     verdict = pictures.verdict(layouts=[layout], unconfirmed=["that the licence allows it"])
     assert [each.message for each in verdict.notices if each.kind == "unconfirmed"] == [
@@ -140,7 +143,7 @@ def test_what_nobody_has_checked_is_repeated(pictures) -> None:
 
 @pytest.mark.parametrize("root", ["rain", "r", "rainy", "clean/rainy"])
 def test_files_are_named_right_whatever_the_datasets_folder_is_called(
-    pictures, root: str, monkeypatch: pytest.MonkeyPatch
+    pictures: Pictures, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``--data-root rain`` and a file ``heavy rain/r-2.png``: only the folder itself is taken off a path."""
     monkeypatch.chdir(pictures.root.parent)
@@ -171,13 +174,13 @@ def test_files_are_named_right_whatever_the_datasets_folder_is_called(
     assert [each.files for each in verdict.all_notices] == [(f"{below}/rainy/other.png",)]
 
 
-def test_a_number_written_in_two_ways_is_one_name(pictures) -> None:
+def test_a_number_written_in_two_ways_is_one_name(pictures: Pictures) -> None:
     shutil.copy(pictures.path("r-2"), pictures.root / "rainy/r-002.png")
     kinds = {each.kind: each.files for each in pictures.verdict().problems}
     assert kinds["same name"] == ("rainy/r-002.png", "rainy/r-2.png")
 
 
-def test_a_name_that_is_no_text_is_a_problem_where_a_pattern_matches_it(pictures) -> None:
+def test_a_name_that_is_no_text_is_a_problem_where_a_pattern_matches_it(pictures: Pictures) -> None:
     shutil.copy(pictures.path("r-1"), pictures.root / "rainy" / "r-1\n.png")
     notice = pictures.notice("stray")
     assert notice.message.endswith(r"'rainy/r-1\n.png'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from PIL import Image
 from derainbench.rain import PRESETS, preset
 from derainbench.rain.photographs import PHOTOGRAPHS, photograph
 
+from .conftest import Pictures
+
 Scene = Callable[..., np.ndarray]
 
 
 @pytest.mark.parametrize("name", ["r-3", "c-3"])
-def test_files_that_cannot_be_read(pictures, name: str) -> None:
+def test_files_that_cannot_be_read(pictures: Pictures, name: str) -> None:
     whole = pictures.path(name).read_bytes()
     file = pictures.path(name).relative_to(pictures.root).as_posix()
     for damaged, reason in ((whole[: len(whole) // 2], "truncated"), (b"", "empty"), (b"no image", "identify")):
@@ -27,7 +30,7 @@ def test_files_that_cannot_be_read(pictures, name: str) -> None:
         assert reason in problem.message
 
 
-def test_pairs_of_two_sizes(pictures, scene: Scene) -> None:
+def test_pairs_of_two_sizes(pictures: Pictures, scene: Scene) -> None:
     pictures.save("r-2", scene(2)[:, :-1])
     problem = pictures.problem()
     assert (problem.kind, problem.files) == ("size", ("rainy/r-2.png", "clean/c-2.png"))
@@ -37,8 +40,8 @@ def test_pairs_of_two_sizes(pictures, scene: Scene) -> None:
     assert "turned by 90 degrees?" in pictures.problem().message
 
 
-def test_layers_are_read_and_measured(pictures, scene: Scene) -> None:
-    layout = {"name": "with depth", "test": {**pictures.fields["layouts"][0]["test"]}}
+def test_layers_are_read_and_measured(pictures: Pictures, scene: Scene) -> None:
+    layout: dict[str, Any] = {"name": "with depth", "test": {**pictures.fields["layouts"][0]["test"]}}
     layout["test"]["layers"] = {"depth": "depth/d-{id:d}.png"}
     for number in range(1, 7):
         pictures.save(f"d-{number}", scene(number)[..., 0])
@@ -50,18 +53,18 @@ def test_layers_are_read_and_measured(pictures, scene: Scene) -> None:
     assert pictures.problem(layouts=[layout]).files == ("depth/d-2.png",)
 
 
-def test_a_file_may_be_an_image_and_a_layer(pictures) -> None:
+def test_a_file_may_be_an_image_and_a_layer(pictures: Pictures) -> None:
     """A layer is read as grey, an image as RGB: each of both, whichever comes first."""
     test = pictures.fields["layouts"][0]["test"]
     for layers in ({"before": "clean/c-{id:d}.*"}, {"shown": "rainy/r-{id:d}.*"}):
-        layout = {"name": "twice", "test": {**test, "layers": layers}}
+        layout: dict[str, Any] = {"name": "twice", "test": {**test, "layers": layers}}
         assert pictures.verdict(layouts=[layout]).problems == []
     pictures.path("c-3").write_bytes(b"")
     layout["test"]["layers"] = {"before": "clean/c-{id:d}.*"}
     assert pictures.problem(layouts=[layout]).files == ("clean/c-3.png",)
 
 
-def test_layers_are_not_counted_as_grey_or_deep_images(pictures, scene: Scene) -> None:
+def test_layers_are_not_counted_as_grey_or_deep_images(pictures: Pictures, scene: Scene) -> None:
     """Depth is meant to be so, and is not converted."""
     test = {**pictures.fields["layouts"][0]["test"], "layers": {"depth": "depth/d-{id:d}.png"}}
     for number in range(1, 7):
@@ -69,7 +72,7 @@ def test_layers_are_not_counted_as_grey_or_deep_images(pictures, scene: Scene) -
     assert pictures.verdict(layouts=[{"name": "with depth", "test": test}]).all_notices == []
 
 
-def test_a_shared_clean_file_that_is_broken_is_one_problem(pictures) -> None:
+def test_a_shared_clean_file_that_is_broken_is_one_problem(pictures: Pictures) -> None:
     layout = {"name": "many", "test": {"rainy": "rainy/r-{id:d}-{n:d}.png", "clean": "clean/c-{id:d}.png"}}
     for number in range(1, 7):
         pictures.save(f"r-{number}-1", pictures.pixels(f"r-{number}"))
@@ -81,27 +84,27 @@ def test_a_shared_clean_file_that_is_broken_is_one_problem(pictures) -> None:
     assert pictures.problem(**fields).files == ("clean/c-4.png",)
 
 
-def test_the_same_rainy_image_twice(pictures) -> None:
+def test_the_same_rainy_image_twice(pictures: Pictures) -> None:
     pictures.save("c-4", pictures.pixels("c-2"))
     pictures.save("r-4", pictures.pixels("r-2"), compress_level=1)
     problem = pictures.problem()
     assert (problem.kind, problem.files) == ("duplicate", ("rainy/r-2.png", "rainy/r-4.png"))
 
 
-def test_a_rainy_image_without_rain(pictures) -> None:
+def test_a_rainy_image_without_rain(pictures: Pictures) -> None:
     pictures.save("r-4", pictures.pixels("c-4"))
     problem = pictures.problem()
     assert (problem.kind, problem.files) == ("no rain", ("rainy/r-4.png", "clean/c-4.png"))
 
 
-def test_images_of_one_colour_are_no_copies(pictures) -> None:
+def test_images_of_one_colour_are_no_copies(pictures: Pictures) -> None:
     """An overexposed patch of sky under no visible rain proves nothing."""
     for name in ("r-1", "c-1", "r-2", "c-2"):
         pictures.save(name, np.full((72, 108, 3), 255, np.uint8))
     assert pictures.verdict().usable
 
 
-def test_backgrounds_that_come_back(pictures, scene: Scene) -> None:
+def test_backgrounds_that_come_back(pictures: Pictures, scene: Scene) -> None:
     pictures.save("c-5", scene(2))
     pictures.save("r-5", scene(2) + np.uint8(9))
     notice = pictures.notice("repeated background")
@@ -113,19 +116,19 @@ def test_backgrounds_that_come_back(pictures, scene: Scene) -> None:
     assert verdict.splits[0].scenes == 5
 
 
-def test_a_card_that_calls_different_pictures_one_scene(pictures) -> None:
+def test_a_card_that_calls_different_pictures_one_scene(pictures: Pictures) -> None:
     problem = pictures.problem(same_scene={"test": [["1", "3"]]})
     assert (problem.kind, problem.files) == ("same scene", ("clean/c-1.png", "clean/c-3.png"))
 
 
-def test_swapped_files(pictures) -> None:
+def test_swapped_files(pictures: Pictures) -> None:
     pictures.exchange("r-3", "c-3")
     problem = pictures.problem()
     assert (problem.kind, problem.files) == ("swapped", ("rainy/r-3.png", "clean/c-3.png"))
     assert pictures.verdict(additive=False).usable, "whether other rain makes darker nobody knows"
 
 
-def test_halves_of_one_file_swapped(pictures) -> None:
+def test_halves_of_one_file_swapped(pictures: Pictures) -> None:
     for number in range(1, 7):
         pictures.save(f"r-{number}", np.hstack([pictures.pixels(f"r-{number}"), pictures.pixels(f"c-{number}")]))
     layout = {"name": "halves", "test": {"rainy": "rainy/r-{id:d}.png", "side_by_side": "rainy|clean"}}
@@ -138,7 +141,7 @@ def test_halves_of_one_file_swapped(pictures) -> None:
 
 
 @pytest.mark.parametrize("additive", [True, False])
-def test_two_rainy_files_exchanged(pictures, additive: bool) -> None:
+def test_two_rainy_files_exchanged(pictures: Pictures, additive: bool) -> None:
     pictures.exchange("r-2", "r-5")
     problems = pictures.verdict(additive=additive).problems
     assert [each.kind for each in problems] == ["mis-paired", "mis-paired"]
@@ -146,7 +149,7 @@ def test_two_rainy_files_exchanged(pictures, additive: bool) -> None:
     assert problems[1].message.startswith("rainy/r-5.png shows clean/c-2.png, not clean/c-5.png")
 
 
-def test_a_rainy_file_that_shows_nothing_of_the_split(pictures, scene: Scene) -> None:
+def test_a_rainy_file_that_shows_nothing_of_the_split(pictures: Pictures, scene: Scene) -> None:
     pictures.save("r-2", scene(99))
     assert pictures.problem().message.startswith("rainy/r-2.png does not show clean/c-2.png")
     assert pictures.verdict(additive=False).usable
@@ -157,7 +160,7 @@ def test_a_rainy_file_that_shows_nothing_of_the_split(pictures, scene: Scene) ->
     assert pictures.notice("unlike", additive=False).files == ("rainy/r-2.png", "clean/c-2.png")
 
 
-def test_rain_that_only_adds_light_makes_nothing_darker(pictures) -> None:
+def test_rain_that_only_adds_light_makes_nothing_darker(pictures: Pictures) -> None:
     clean = np.maximum(pictures.pixels("c-2"), 10)
     pictures.save("c-2", clean)
 
@@ -177,7 +180,7 @@ def test_rain_that_only_adds_light_makes_nothing_darker(pictures) -> None:
 
 
 @pytest.mark.parametrize("rain", sorted(PRESETS))
-def test_no_rain_is_taken_for_an_exchange(pictures, rain: str) -> None:
+def test_no_rain_is_taken_for_an_exchange(pictures: Pictures, rain: str) -> None:
     """Heavy rain, mist and drops on photographs of three sizes, and the exchange of two is found under the same."""
     crops = [photograph(name)[20 : 20 + side, 30 : 30 + side] for name in PHOTOGRAPHS for side in (16, 48, 240)]
     for number, clean in enumerate(crops):
@@ -193,7 +196,7 @@ def test_no_rain_is_taken_for_an_exchange(pictures, rain: str) -> None:
     ]
 
 
-def test_test_scenes_in_the_training_set(pictures) -> None:
+def test_test_scenes_in_the_training_set(pictures: Pictures) -> None:
     test = pictures.fields["layouts"][0]["test"]
     layout = {"name": "both", "test": test, "train": {key: f"train/{text}" for key, text in test.items()}}
     for number, original in ((1, 4), (2, 90)):
@@ -209,7 +212,7 @@ def test_test_scenes_in_the_training_set(pictures) -> None:
     assert "clean/c-4.png = train/clean/c-1.png" in notice.message
 
 
-def test_files_that_are_not_plain_rgb_are_counted(pictures) -> None:
+def test_files_that_are_not_plain_rgb_are_counted(pictures: Pictures) -> None:
     image = pictures.pixels("r-1")
     kinds = {
         "grey": Image.fromarray(image).convert("L"),
@@ -229,7 +232,7 @@ def test_files_that_are_not_plain_rgb_are_counted(pictures) -> None:
     }
 
 
-def test_a_suffix_that_says_something_else(pictures) -> None:
+def test_a_suffix_that_says_something_else(pictures: Pictures) -> None:
     exif = Image.Exif()
     exif[274] = 3
     Image.fromarray(pictures.pixels("c-2")[::-1, ::-1]).save(pictures.path("c-2"), format="jpeg", quality=98, exif=exif)
@@ -243,7 +246,7 @@ def test_a_suffix_that_says_something_else(pictures) -> None:
     }
 
 
-def test_a_phones_jpeg_of_several_pictures_is_a_jpeg(pictures) -> None:
+def test_a_phones_jpeg_of_several_pictures_is_a_jpeg(pictures: Pictures) -> None:
     layout = {"name": "jpeg", "test": {"rainy": "rainy/r-{id:d}.*", "clean": "clean/c-{id:d}.png"}}
     image = Image.fromarray(pictures.pixels("r-2"))
     pictures.path("r-2").unlink()
@@ -258,7 +261,7 @@ def test_a_phones_jpeg_of_several_pictures_is_a_jpeg(pictures) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
-def test_a_link_that_leads_nowhere(pictures) -> None:
+def test_a_link_that_leads_nowhere(pictures: Pictures) -> None:
     pictures.path("r-2").unlink()
     pictures.path("r-2").symlink_to("gone.png")
     assert "link to a file that is not there" in pictures.problem().message
