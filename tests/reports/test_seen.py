@@ -18,7 +18,7 @@ from derainbench.reports.text.terminal import terminal
 from derainbench.results.results import Results
 from derainbench.results.run_info import CellInfo
 
-from .conftest import Score, dataset, method, results, weights_info
+from .conftest import Score, cell, dataset, method, results, weights_info
 
 PUBLISHED = weights_info()
 
@@ -93,18 +93,8 @@ def test_likely_copies_and_published_weights_are_not_marked() -> None:
 
 def test_what_was_asked_for_and_is_not_there_is_said() -> None:
     here = run()
-    cells = [
-        {
-            "kind": "eval",
-            "method": name,
-            "dataset": tested,
-            "trained_on": tested,
-            "seed": 0,
-            "folder": f"eval/{name}/{tested}/seed0/{tested}",
-        }
-        for name, tested in (("m", "a"), ("m", "b"), ("m", "c"))
-    ]
-    info = here.info.model_copy(update={"cells": tuple(CellInfo(**cell) for cell in cells)})
+    cells = tuple(CellInfo(**cell("m", tested, trained_on=tested)) for tested in "abc")
+    info = here.info.model_copy(update={"cells": cells})
     planned = replace(here, info=info, datasets=(*here.datasets, dataset("c", "i0", title="C")))
     (table,) = comparison_tables(measured(planned))
     assert [note for note in table.notes if "not evaluated" in note] == [

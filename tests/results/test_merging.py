@@ -210,8 +210,8 @@ def test_a_published_table_names_the_recipe_and_prefers_fp32(tmp_path: Path) -> 
     half = Run([Score(name, dataset, HIGH)], precision="bf16")
     runs = [Run([Score("tiny", "rain", HIGH)], steps=300, changes=own), half, Run([Score(name, dataset, LOW)])]
     both = joined(tmp_path, a=runs[0], b=runs[1], c=runs[2])
-    changes = [{"method": "nasnet", "field": "lr", "paper": 0.01, "here": 0.001}]
-    recipe = both.info.recipe.model_copy(update={"changes": tuple(Change(**change) for change in changes)})
+    change = Change(method="nasnet", field="lr", paper=0.01, here=0.001)
+    recipe = both.info.recipe.model_copy(update={"changes": (change,)})
     both = replace(both, info=both.info.model_copy(update={"recipe": recipe}))
     filled = fill(paper_tables(["nasnet/8"])[0], measured(both))
     assert filled.rows[1].filled_by == f"{name} (c), trained here with recipe quick"

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from derainbench.results.run_info import SeenInfo
 from derainbench.run import command as run_command
 from derainbench.run.console import look_at_training_sets
 from derainbench.run.execute import Outcome, execute
@@ -75,7 +76,7 @@ def test_test_images_exchanged_while_a_training_runs(
 def test_what_another_process_finished_meanwhile_is_kept(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between a plan and its lock a second process may do everything."""
 
-    def finish_it_first(*arguments: Any) -> list[dict[str, Any]]:
+    def finish_it_first(*arguments: Any) -> list[SeenInfo]:
         monkeypatch.setattr(run_command, "look_at_training_sets", look_at_training_sets)
         other = workshop.process(workshop.arguments("tinycnn", protocols="y,y-u8"))
         assert other.returncode == 0, other.stderr

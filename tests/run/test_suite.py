@@ -81,15 +81,15 @@ def test_shared_cells_are_planned_once(tiny_dataset: TinyDataset) -> None:
 
 def test_what_fills_which_place(tiny_dataset: TinyDataset) -> None:
     told = grid(tiny_dataset, ABLATIONS, Adaptation({"width": "8"}, "a"), QUICK_RECIPE, seeds=(3, 4)).description()
-    assert told["name"] == "s"
-    assert [(row["table"], row["row"], row["column"], row["method"]) for row in told["rows"]] == [
+    assert told.name == "s"
+    assert [(row.table, row.row, row.column, row.method) for row in told.rows] == [
         ("p/7", "SENet", "spa", "nasnet[width=8,attention=se]"),
         ("p/7", "NASNet", "spa", "nasnet[width=8]"),
         ("p/8", "Stage=3", "rain", "nasnet[width=8]"),
         ("p/9", "NASNet", "spa", "nasnet[width=8]"),
         ("p/9", "PReNet", "spa", "prenet"),  # it has no such option
     ]
-    assert {(row["trained_on"], row["dataset"]) for row in told["rows"]} == {("a", "a")}
+    assert {(row.trained_on, row.dataset) for row in told.rows} == {("a", "a")}
 
 
 def test_every_seed_is_a_training_and_every_evaluation_follows_its_own(tiny_dataset: TinyDataset) -> None:
