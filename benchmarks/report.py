@@ -56,10 +56,10 @@ def report(run: Path, out: Path, formats: tuple[str, ...], images: str) -> Cost:
     """What ``derainbench report`` does, imports left out, in a fresh process."""
     from derainbench.reports.content import content
     from derainbench.reports.write import Style, write_report
-    from derainbench.results.load import load_results
+    from derainbench.results.load import load_run
 
     start = time.perf_counter()
-    write_report(content(load_results(run)), out, formats, Style(images=images))  # type: ignore[arg-type]
+    write_report(content(load_run(run)), out, formats, Style(images=images))  # type: ignore[arg-type]
     page = out / "index.html"
     size = page.stat().st_size / 1e6 if page.exists() else None
     return Cost(time.perf_counter() - start, peak_mib(), size)

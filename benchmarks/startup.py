@@ -31,8 +31,7 @@ test = {{ rainy = "test/rainy/{{scene}}.png", clean = "test/clean/{{scene}}.png"
 RECIPE = 'base = "quick"\nsteps = 1\nbatch = 1\npatch = 8\n'
 PLUGIN = """
 from torch import nn
-from derainbench.plugins.method import Derainer, Method
-from derainbench.plugins.recipe import Recipe
+from derainbench import Derainer, Method, Recipe
 class Dot(Derainer):
     def __init__(self):
         super().__init__()

@@ -1,3 +1,77 @@
-"""derainbench: train, evaluate and compare single-image deraining methods under named metric protocols."""
+"""derainbench: train, evaluate and compare single-image deraining methods under named metric protocols.
+
+What authors of methods and scripts need is here, each imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from derainbench.engine.on_arrays import restore
+    from derainbench.errors import UserError
+    from derainbench.metrics.losses import Loss
+    from derainbench.metrics.on_arrays import psnr, score, ssim
+    from derainbench.metrics.protocols import PROTOCOLS
+    from derainbench.plugins.method import Batch, Derainer, Method, Paper, PublishedScore, Training, Weights
+    from derainbench.plugins.recipe import Recipe
+    from derainbench.results.load import load_run
+    from derainbench.run.trained_weights import load_method
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "PROTOCOLS",
+    "Batch",
+    "Derainer",
+    "Loss",
+    "Method",
+    "Paper",
+    "PublishedScore",
+    "Recipe",
+    "Training",
+    "UserError",
+    "Weights",
+    "load_method",
+    "load_run",
+    "psnr",
+    "restore",
+    "score",
+    "ssim",
+]
+
+#: Where each name comes from; the command line must not wait for torch before it can print its help.
+_HOMES = {
+    "PROTOCOLS": "derainbench.metrics.protocols",
+    "Batch": "derainbench.plugins.method",
+    "Derainer": "derainbench.plugins.method",
+    "Loss": "derainbench.metrics.losses",
+    "Method": "derainbench.plugins.method",
+    "Paper": "derainbench.plugins.method",
+    "PublishedScore": "derainbench.plugins.method",
+    "Recipe": "derainbench.plugins.recipe",
+    "Training": "derainbench.plugins.method",
+    "UserError": "derainbench.errors",
+    "Weights": "derainbench.plugins.method",
+    "load_method": "derainbench.run.trained_weights",
+    "load_run": "derainbench.results.load",
+    "psnr": "derainbench.metrics.on_arrays",
+    "restore": "derainbench.engine.on_arrays",
+    "score": "derainbench.metrics.on_arrays",
+    "ssim": "derainbench.metrics.on_arrays",
+}
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one that is here
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

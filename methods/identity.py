@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from derainbench.plugins.method import Derainer, Method
+from derainbench import Derainer, Method
 
 
 class Identity(Derainer):

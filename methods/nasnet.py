@@ -9,8 +9,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench.plugins.method import Derainer, Method, Paper
-from derainbench.plugins.recipe import Recipe
+from derainbench import Derainer, Method, Paper, Recipe
 
 Attention = Literal["na", "se", "none"]
 

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench.plugins.method import Derainer, Method, Paper, PublishedScore, Weights
-from derainbench.plugins.recipe import Recipe
+from derainbench import Derainer, Method, Paper, PublishedScore, Recipe, Weights
 
 from ._activations import gates_and_candidate, tanh
 from ._prenet_weights import ALSO_TESTED_ON, FILES, SCORES

@@ -10,9 +10,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench.metrics.losses import Loss
-from derainbench.plugins.method import Batch, Derainer, Method, Paper, Weights
-from derainbench.plugins.recipe import Recipe
+from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights
 
 from ._activations import tanh
 

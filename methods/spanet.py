@@ -9,9 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from derainbench.metrics.losses import Loss
-from derainbench.plugins.method import Batch, Derainer, Method, Paper, Weights
-from derainbench.plugins.recipe import Recipe
+from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights
 
 from ._irnn import DIRECTIONS, irnn
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from derainbench.efficiency.record import Record, parse_record, read_efficiency
 from derainbench.errors import UserError
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 from derainbench.results.merging import merged
 from derainbench.results.results import Results
 
@@ -99,7 +99,7 @@ def report_of(runs: Sequence[Path], tables: Sequence[str] = DEFAULT_TABLES) -> C
     UserError where a folder is no run, where runs do not belong together, or where a table does not exist.
     """
     published = paper_tables(tables) if tables else ()
-    results = merged([load_results(run) for run in runs])
+    results = merged([load_run(run) for run in runs])
     return content(results, published, _efficiency(runs))
 
 

@@ -2,8 +2,7 @@
 
 from torch import Tensor, nn
 
-from derainbench.plugins.method import Derainer, Method
-from derainbench.plugins.recipe import Recipe
+from derainbench import Derainer, Method, Recipe
 
 
 class TinyCNN(Derainer):

@@ -243,9 +243,9 @@ def compare(
     """
     from derainbench.reports.text.run_comparison import comparison_json, comparison_text
     from derainbench.results.comparing import compare_runs
-    from derainbench.results.load import load_results
+    from derainbench.results.load import load_run
 
-    comparison = compare_runs(load_results(first), load_results(second), protocol)
+    comparison = compare_runs(load_run(first), load_run(second), protocol)
     typer.echo((comparison_json if as_json else comparison_text)(comparison), nl=False)
 
 

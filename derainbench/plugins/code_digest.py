@@ -1,4 +1,4 @@
-"""The code that a result depends on: a hash of a network's own source files, comments and docstrings apart."""
+"""The code that a result depends on: a hash of a network's own source files, without what changes no result."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ def _describes(statement: ast.stmt) -> bool:
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Method"
 
 
+def _is_of_the_harness(statement: ast.stmt) -> bool:
+    """Whether a statement imports from derainbench, which has its own revision."""
+    return isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "derainbench"
+
+
 def _code_of(path: Path) -> str:
     """A file's code, worked out once as long as the file does not change: a run asks for it with every cell."""
     facts = path.stat()
@@ -70,8 +75,9 @@ def _code_of_unchanged(path: Path, modified: int, size: int) -> str:
 
 def _code_only(source: str) -> str:
     tree = ast.parse(source)
-    # A title or a citation changes no result; options and recipe are hashed on their own.
-    tree.body = [statement for statement in tree.body if not _describes(statement)]
+    # A title or a citation changes no result, nor does where the harness keeps a name; options and recipe are hashed on
+    # their own.
+    tree.body = [statement for statement in tree.body if not (_describes(statement) or _is_of_the_harness(statement))]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]

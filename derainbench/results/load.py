@@ -43,8 +43,15 @@ from derainbench.support.atomic import storage_error
 from derainbench.support.run_folder import training_folder
 
 
-def load_results(folder: Path) -> Results:
-    """A run as plain data. :class:`UserError` where the folder is no run, or of another version, or damaged."""
+def load_run(folder: str | Path) -> Results:
+    """A run as plain data: what it measured, of which methods and datasets, and what failed.
+
+    :param folder: the folder of a ``derainbench run``.
+    :returns: the run; its ``scores`` are a table with a row for each image and protocol, and the columns of
+        :data:`derainbench.results.results.SCORE_COLUMNS`.
+    :raises derainbench.errors.UserError: where the folder is no run, or of another version, or damaged.
+    """
+    folder = Path(folder)
     if not (folder / "run.json").is_file():
         raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
     info = read_info(folder / "run.json")

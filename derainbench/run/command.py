@@ -13,7 +13,7 @@ from derainbench.catalogue.manifest import keep_manifests
 from derainbench.engine.device import describe_machine
 from derainbench.errors import printable
 from derainbench.plugins.names import UNPROCESSED
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 from derainbench.results.results import Results
 from derainbench.run.choices import dataset_finder
 from derainbench.run.console import ConsoleWatcher, look_at_training_sets, print_plan
@@ -73,7 +73,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         store.write_info(merged)
         with ConsoleWatcher(debug=debug) as watcher:
             outcome = execute(cells, planned.statuses, store, planned.engine, watcher, order.workers)
-        results = load_results(store.folder)
+        results = load_run(store.folder)
         merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
         store.write_info(merged)
     # what was seen in training is said under the table; what nobody looked at is not

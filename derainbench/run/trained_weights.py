@@ -1,13 +1,47 @@
-"""The weights that a run trained, found again."""
+"""A method's network with weights, wherever those lie: published ones, a file, or a run that trained them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from derainbench.errors import UserError
+from derainbench.plugins.method import Derainer
+from derainbench.plugins.registry import discover
 from derainbench.plugins.variant import Variant
+from derainbench.plugins.weights import load_into
 from derainbench.plugins.weights_store import weights_file
 from derainbench.support.words import whole_number
+
+
+def load_method(
+    name: str,
+    weights: str | Path | None = None,
+    trained_on: str | None = None,
+    *,
+    plugins: Sequence[str | Path] = (),
+    device: str = "cpu",
+) -> Derainer:
+    """The network of a method with its weights, in evaluation mode, for :func:`derainbench.restore`.
+
+    :param name: as it is typed: ``prenet@rain100l`` with published weights (added before by ``derainbench weights
+        add``), ``nasnet[stages=2]`` with ``weights`` of one's own, ``identity`` without.
+    :param weights: a weights file, or the folder of a run that trained the method.
+    :param trained_on: which of the run's trainings, by dataset, where it has several.
+    :param plugins: files that define further methods.
+    :param device: where the network goes, as torch names it: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    :raises derainbench.errors.UserError: for a name that stands for nothing, and weights that are not there or do not
+        fit.
+
+    >>> load_method("identity").training
+    False
+    """
+    variant = discover([Path(plugin) for plugin in plugins]).variant(name)
+    source = find_weights(variant, None if weights is None else Path(weights), trained_on)
+    network = variant.build()
+    if source is not None:
+        load_into(network, variant, source)
+    return network.to(device).eval()
 
 
 def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -> Path | None:

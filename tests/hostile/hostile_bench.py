@@ -79,8 +79,7 @@ validate_every = 4
 PLUGIN = '''
 from torch import nn
 
-from derainbench.plugins.method import Derainer, Method
-from derainbench.plugins.recipe import Recipe
+from derainbench import Derainer, Method, Recipe
 
 RECIPE = Recipe(lr=1e-3, steps=4, batch=1, patch=8, loss="l1")
 

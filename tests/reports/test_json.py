@@ -16,7 +16,7 @@ from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.reports.text.json import dumps, results_json
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 from derainbench.results.merging import merged
 from derainbench.results.results import Results
 from tests.helpers.small_runs import Run, Score
@@ -57,7 +57,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
         Score("tiny[width=2]", "rain", (math.inf, *HIGH[1:])),
         Score("tiny", "mist", error="out of memory"),
     ]
-    return load_results(Run(scores, images=IMAGES).write(tmp_path_factory.mktemp("json") / "study"))
+    return load_run(Run(scores, images=IMAGES).write(tmp_path_factory.mktemp("json") / "study"))
 
 
 def test_cells_have_the_value_and_what_is_printed(run: Results) -> None:
@@ -124,7 +124,7 @@ def test_where_the_numbers_come_from(run: Results) -> None:
 
 
 def test_every_merged_run_says_how_it_was_made(run: Results, tmp_path: Path) -> None:
-    other = load_results(Run([Score("tiny", "rain", LOW)], steps=300, images=IMAGES).write(tmp_path / "other"))
+    other = load_run(Run([Score("tiny", "rain", LOW)], steps=300, images=IMAGES).write(tmp_path / "other"))
     written = data(merged([run, other]))
     assert [made["name"] for made in written["runs"]] == ["study", "other"]
     assert {"tiny (study)", "tiny (other)"} < {method["name"] for method in written["methods"]}

@@ -13,7 +13,7 @@ from benchmarks.synthetic_run import Size, write_run
 from derainbench.reports.content import content
 from derainbench.reports.page.html import html
 from derainbench.reports.page.pictures import NoPictures
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 
 from .browsing import POOR_CONTRAST, UNLABELLED, browser, opened  # noqa: F401
 
@@ -23,7 +23,7 @@ ELEMENTS = "document.querySelectorAll('*').length"
 def written(folder: Path, size: Size) -> Path:
     """The page of a made-up run."""
     page = folder / "index.html"
-    page.write_text(html(content(load_results(write_run(folder / "run", size))), NoPictures()), encoding="utf-8")
+    page.write_text(html(content(load_run(write_run(folder / "run", size))), NoPictures()), encoding="utf-8")
     return page
 
 
@@ -59,7 +59,7 @@ def test_data_are_the_printed_means_over_seeds(tmp_path: Path) -> None:
     found = re.search(r'id="report-data">(.*?)</script>', text, flags=re.DOTALL)
     assert found is not None
     data = json.loads(found[1])["datasets"][1]
-    scores = load_results(tmp_path / "run").scores
+    scores = load_run(tmp_path / "run").scores
     here = scores[(scores["dataset"] == "set2") & (scores["protocol"] == "rgb") & (scores["method"] == "method2")]
     means = here.groupby("image")["psnr"].mean()
     assert data["images"] == list(means.index)

@@ -17,7 +17,7 @@ from derainbench.reports.comparison.provenance import provenance
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.published.filled import fill
 from derainbench.reports.published.shipped import paper_tables
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 from derainbench.results.merging import merged, run_names
 from derainbench.results.results import Results
 from derainbench.results.run_info import Change, RunInfo, as_data
@@ -32,7 +32,7 @@ TINY = Score("tiny", "rain", HIGH)
 
 def joined(folder: Path, **runs: Run) -> Results:
     """The runs, written into folders of these names and merged."""
-    return merged([load_results(run.write(folder / name)) for name, run in runs.items()])
+    return merged([load_run(run.write(folder / name)) for name, run in runs.items()])
 
 
 def names(results: Results) -> list[str]:
@@ -52,14 +52,14 @@ def means(results: Results) -> dict[tuple[str, str], tuple[float, int]]:
 
 
 def test_one_run_stays_as_it_is(tmp_path: Path) -> None:
-    run = load_results(Run([INPUT, TINY]).write(tmp_path / "a"))
+    run = load_run(Run([INPUT, TINY]).write(tmp_path / "a"))
     assert merged([run]) is run
 
 
 def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
     folder = Run([INPUT, TINY]).write(tmp_path / "a")
     (tmp_path / "link").symlink_to(folder)
-    both = merged([load_results(folder), load_results(tmp_path / "link")])
+    both = merged([load_run(folder), load_run(tmp_path / "link")])
     assert both.folder == folder
     assert len(both.scores) == 2 * 4 * 2
 
@@ -166,7 +166,7 @@ def test_a_recipe_of_another_training_set_is_told(tmp_path: Path) -> None:
             of = record if place == path else next(c for c in record["cells"] if c["folder"] in path.as_posix())
             (of["inputs"] if place == path else of)["recipe"]["steps"] = steps
             place.write_text(json.dumps(record))
-    (notice,) = merged([load_results(folder) for folder in folders]).info.notices
+    (notice,) = merged([load_run(folder) for folder in folders]).info.notices
     assert notice.endswith("(a -> b): recipe steps 250 -> 300.")
 
 

@@ -43,7 +43,7 @@ def as_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def read(folder: Path) -> Results:
     """The run, or the rule that was broken."""
     try:
-        return load.load_results(folder)
+        return load.load_run(folder)
     except Exception as error:
         raise AssertionError(f"{folder.name} does not load ({error}): {RULE}") from error
 

@@ -15,7 +15,7 @@ from scipy import stats
 
 from derainbench.reports.text.run_comparison import comparison_json, comparison_text
 from derainbench.results.comparing import RunComparison, compare_runs
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 from derainbench.stats import Paired
 from tests.helpers.small_runs import Run, Score
 
@@ -29,7 +29,7 @@ AFTER = tuple(a + b for a, b in zip(BEFORE, GAIN, strict=True))
 
 def compared(folder: Path, first: Run, second: Run, protocol: str | None = None) -> RunComparison:
     """Both runs, written into folders a and b, compared."""
-    return compare_runs(load_results(first.write(folder / "a")), load_results(second.write(folder / "b")), protocol)
+    return compare_runs(load_run(first.write(folder / "a")), load_run(second.write(folder / "b")), protocol)
 
 
 def strict(text: str) -> Any:
@@ -184,11 +184,11 @@ def test_scores_of_another_version_say_so(tmp_path: Path, refused: Refused) -> N
     new = Run([Score("tiny", "rain", AFTER)], images=24).write(tmp_path / "new")
     other = Run([Score("identity", "rain", BEFORE), Score("tiny", "rain", AFTER)], images=24).write(tmp_path / "more")
     with refused("old has no scores to compare", "another version of derainbench measured it"):
-        compare_runs(load_results(old), load_results(new))
+        compare_runs(load_run(old), load_run(new))
     for path in other.glob("eval/tiny/**/done.json"):
         path.write_text(path.read_text().replace('"harness": ', '"harness": 10'))
     second = Run([Score("identity", "rain", BEFORE), Score("tiny", "rain", AFTER)], images=24).write(tmp_path / "last")
-    text = comparison_text(compare_runs(load_results(other), load_results(second)))
+    text = comparison_text(compare_runs(load_run(other), load_run(second)))
     assert "tiny on rain: only in last; failed in more: out of date: another version of derainbench" in text
 
 
@@ -222,7 +222,7 @@ def test_mistakes_are_refused(tmp_path: Path, refused: Refused) -> None:
     with refused("'rgb-float-u7'", "a and b", "known: rgb, y"):
         compared(tmp_path, run, run, "rgb-float-u7")
     with refused("is given twice"):
-        compare_runs(load_results(tmp_path / "a"), load_results(tmp_path / "a"))
+        compare_runs(load_run(tmp_path / "a"), load_run(tmp_path / "a"))
     other = Run([Score("tiny", "rain", BEFORE)], images=24, protocols=("y-u8",))
     with refused("no scores under a common protocol"):
         compared(tmp_path, run, other)

@@ -17,7 +17,7 @@ from derainbench.errors import StorageError, UserError
 from derainbench.plugins.names import parse_name
 from derainbench.plugins.registry import discover
 from derainbench.plugins.variant import resolve
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 from derainbench.results.results import HARNESS_REVISION, SCORE_COLUMNS, Failure
 from derainbench.results.run_info import SCHEMA, RunInfo
 from derainbench.run import cells
@@ -230,7 +230,7 @@ def test_a_run_is_read_back(store: Store, training: TrainCell, evaluation: EvalC
     complete(store, training)
     complete(store, evaluation)
     assert store.read_info() == info
-    results = load_results(store.folder)
+    results = load_run(store.folder)
     assert (results.scores["tile"] == 0).all(), "a table of the time before tiles"
     assert results.info == store.read_info()
     assert [method.name for method in results.methods] == ["net"]
@@ -255,7 +255,7 @@ def test_scores_of_other_images_are_not_put_beside_the_new_ones(
     (dataset,) = info.datasets
     other = dataset.model_copy(update={"test_digest": "another"})
     store.write_info(info.model_copy(update={"datasets": (other,)}))
-    results = load_results(store.folder)
+    results = load_run(store.folder)
     assert len(results.scores) == 0
     (failure,) = results.failures
     assert failure.cell == evaluation.name
@@ -279,7 +279,7 @@ def test_a_damaged_result_is_made_again(store: Store, training: TrainCell) -> No
 
 def test_a_run_that_has_not_begun_has_an_empty_table(store: Store, training: TrainCell, evaluation: EvalCell) -> None:
     describe(store, training, evaluation)
-    scores = load_results(store.folder).scores
+    scores = load_run(store.folder).scores
     assert len(scores) == 0
     assert dict(scores.dtypes.astype(str)) == SCORE_COLUMNS
 
@@ -289,17 +289,17 @@ def test_failures_are_read_and_their_scores_are_not(store: Store, training: Trai
     complete(store, evaluation)
     store.fail(training, "the loss is nan")
     store.fail(evaluation, "not evaluated")
-    results = load_results(store.folder)
+    results = load_run(store.folder)
     assert results.failures == (Failure(training.name, "the loss is nan"), Failure(evaluation.name, "not evaluated"))
     assert len(results.scores) == 0
     complete(store, evaluation)
-    assert [failure.cell for failure in load_results(store.folder).failures] == [training.name]
+    assert [failure.cell for failure in load_run(store.folder).failures] == [training.name]
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path, refused: Refused) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         with refused(f"{folder} is not a run folder", "run.json", "give the folder"):
-            load_results(folder)
+            load_run(folder)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_a_folder_that_is_no_run(tmp_path: Path, refused: Refused) -> None:
 def test_a_run_of_another_version(store: Store, info: object, words: list[str], refused: Refused) -> None:
     store.folder.mkdir()
     (store.folder / "run.json").write_text(json.dumps(info))
-    for read in (lambda: load_results(store.folder), store.read_info):
+    for read in (lambda: load_run(store.folder), store.read_info):
         with refused(str(store.folder), *words):
             read()
 
@@ -325,10 +325,10 @@ def test_a_damaged_description(store: Store, training: TrainCell, refused: Refus
     whole = path.read_text()
     path.write_text(whole[: len(whole) // 2])
     with refused(str(path), "damaged", "Invalid JSON", "delete it"):
-        load_results(store.folder)
+        load_run(store.folder)
     path.write_text(json.dumps({"schema": SCHEMA, "methods": [], "datasets": []}))
     with refused(str(path), "damaged", "recipe: missing"):
-        load_results(store.folder)
+        load_run(store.folder)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1", b"not parquet at all"])
@@ -343,13 +343,13 @@ def test_a_score_table_that_is_not_the_one_that_was_finished(
         pd.read_parquet(table).assign(psnr=99.0).to_parquet(table)
     else:
         table.write_bytes(content)
-    results = load_results(store.folder)
+    results = load_run(store.folder)
     assert results.scores.empty
     (failure,) = results.failures
     assert "its scores.parquet was changed or damaged since; run the command that made it again" in failure.error
     assert store.status(evaluation).state == "missing"
     table.unlink()
-    assert "its scores.parquet is gone" in load_results(store.folder).failures[0].error
+    assert "its scores.parquet is gone" in load_run(store.folder).failures[0].error
 
 
 def test_a_new_folder_has_no_description(store: Store) -> None:

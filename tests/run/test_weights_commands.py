@@ -15,7 +15,7 @@ from PIL import Image
 
 from derainbench.plugins.registry import discover
 from derainbench.plugins.weights import read_weights, save_weights
-from derainbench.results.load import load_results
+from derainbench.results.load import load_run
 from derainbench.support.atomic import file_hash
 
 from .conftest import Workshop
@@ -152,7 +152,7 @@ def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop: Work
         assert json.loads(record.read_text()).get("quantisation", "round") == how
         run = workshop(workshop.arguments(name, out=how, baseline="none"))
         assert run.returncode == 0, run.stderr
-        found[how] = load_results(workshop.folder / how).scores
+        found[how] = load_run(workshop.folder / how).scores
         assert ("truncated to 8 bit" in workshop(["report", how]).stdout) == (how == "truncate")
     means = {how: table[table["protocol"] == "y"]["psnr"].mean() for how, table in found.items()}
     assert means["round"] != means["truncate"]
@@ -221,10 +221,10 @@ def test_scores_of_other_weights_leave_the_table(workshop: Workshop, mine: Path)
     assert workshop(workshop.arguments("tinycnn@mine")).returncode == 0
     file_of_weights(mine, seed=1)
     add(workshop, "tinycnn[width=4]@mine", "mine.safetensors", "--trust-unknown", "--trained-on", "elsewhere")
-    shown = load_results(workshop.folder / "run")
+    shown = load_run(workshop.folder / "run")
     assert "tinycnn[width=4]@mine" in set(shown.scores["method"]), "nothing was asked again: what is there is shown"
     assert workshop(workshop.arguments("tinycnn@mine")).returncode == 0
-    scores = load_results(workshop.folder / "run").scores
+    scores = load_run(workshop.folder / "run").scores
     assert set(scores[scores["method"] == "tinycnn[width=4]@mine"]["trained_on"]) == {"elsewhere"}
 
 
