@@ -13,10 +13,11 @@ demo: $(READY)  ## train and evaluate two methods on the three embedded datasets
 test: $(READY)  ## the whole test suite, the slow tests too
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-lint: $(READY)  ## style and types
+lint: $(READY)  ## style, types, and which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: $(READY)  ## ratios against plain transcriptions and scikit-image, into benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.all

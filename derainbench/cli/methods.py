@@ -1,0 +1,151 @@
+"""The commands about methods: listing, measuring, using and checking them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from derainbench.cli.options import (
+    OUT,
+    DeviceOption,
+    JsonOption,
+    PluginOption,
+    PrecisionOption,
+    ThreadsOption,
+    TileOption,
+)
+from derainbench.engine.threads import use_threads
+from derainbench.errors import UserError
+
+if TYPE_CHECKING:
+    from derainbench.engine import conformance
+
+
+def methods(plugin: PluginOption = [], as_json: JsonOption = False) -> None:  # noqa: B006
+    """List the methods: parameters, options, weights, where each comes from; broken plugins with their error."""
+    from derainbench.cli.lists import list_methods
+    from derainbench.plugins.registry import discover
+
+    typer.echo(list_methods(discover(plugin), as_json))
+
+
+def efficiency(
+    methods: Annotated[
+        str, typer.Option(help="Methods, with commas between, or all; 'derainbench methods' lists them.")
+    ] = "all",
+    size: Annotated[str, typer.Option(help="Image sizes in pixels: 256x256,512x384 (width x height).")] = "256x256",
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=1, max=10**6, help="Timed runs of each; default as many as fit into ten seconds, 3 to 50."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(**OUT, help="Keep it: a run's folder, whose report shows it, or a .json.")
+    ] = None,
+    figure: Annotated[
+        str | None, typer.Option(help="Print the numbers of a figure instead: nasnet/5, or a TOML file.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    threads: ThreadsOption = None,
+    plugin: PluginOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what methods cost: parameters, multiply-accumulates, time and memory on this machine.
+
+    Exit status: 0, 1 where something could not be measured (its row says why), 2 for a mistake that you can mend.
+    """
+    if figure is not None:
+        from derainbench.efficiency.module_parameters import module_parameters
+        from derainbench.reports.published.module_figures import figure_json, figure_text, published_figure
+
+        shown = published_figure(figure, module_parameters)
+        typer.echo(figure_json(shown) if as_json else figure_text(shown))
+        return
+    from derainbench.efficiency.session import measure_all
+    from derainbench.engine.device import choose_engine
+    from derainbench.plugins.registry import discover
+    from derainbench.run.choices import choose_variants
+
+    use_threads(threads)
+    variants = choose_variants(discover(plugin), methods, None)
+    text, complete = measure_all(variants, size, choose_engine(device, precision), repeats, plugin, out, as_json)
+    typer.echo(text)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def derain(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photographs of any size.")],
+    method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet[stages=2]'.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")
+    ] = None,
+    trained_on: Annotated[str | None, typer.Option(help="Which of the run's trainings, by dataset.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(**OUT, help="Folder for the results; default beside each photograph.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
+    tile: TileOption = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    plugin: PluginOption = [],  # noqa: B006
+) -> None:
+    """Take the rain out of your own photographs; writes PHOTO-METHOD.png."""
+    from derainbench.engine.device import choose_engine
+    from derainbench.engine.photo import derain_photo
+    from derainbench.engine.restore import parse_tile, restorer
+    from derainbench.plugins.registry import discover
+    from derainbench.plugins.weights import load_into
+    from derainbench.run.trained_weights import find_weights
+
+    use_threads(threads)
+    asked = parse_tile(tile)
+    variant = discover(plugin).variant(method)
+    fabric = choose_engine(device, precision).fabric
+    network = variant.build()
+    source = find_weights(variant, weights, trained_on)
+    if source is not None:
+        load_into(network, variant, source)
+    targets = [(out or photo.parent) / f"{photo.stem}-{variant.name}.png" for photo in photos]
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise UserError(f"{target} exists; give --overwrite or another --out")
+        if targets.count(target) > 1:
+            raise UserError(f"two photographs would be written to {target}; give them one at a time, or no --out")
+    restore = restorer(fabric, network, asked)
+    for photo, target in zip(photos, targets, strict=True):
+        derain_photo(photo, target, restore)
+        typer.echo(str(target))
+
+
+def check(
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD_OR_FILE", help="A method's name, or the file that defines it.")
+    ],
+    plugin: PluginOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+) -> None:
+    """Check a method against what the harness relies on: the conformance kit, for people who write methods."""
+    from derainbench.cli.lists import check_line, checks_as_json
+    from derainbench.engine.conformance import CHECKS, check_variant
+    from derainbench.plugins.registry import discover
+
+    path = Path(method)
+    registry = discover([path, *plugin] if path.suffix == ".py" else plugin)
+    names = [n for n in registry.names() if registry.origin(n) == f"file {path}"] if path.suffix == ".py" else [method]
+    results: dict[str, dict[str, conformance.Outcome]] = {}
+    for name in names:
+        variant, results[name] = registry.variant(name), {}
+        if not as_json:
+            typer.echo(name)
+        for description, outcome in check_variant(variant):  # some take long
+            results[name][description] = outcome
+            if not as_json:
+                typer.echo(check_line(description, outcome, max(map(len, CHECKS))))
+    if as_json:
+        typer.echo(checks_as_json(results))
+    if any(outcome.problem for checks in results.values() for outcome in checks.values()):
+        raise typer.Exit(2)

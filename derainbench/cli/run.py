@@ -1,0 +1,135 @@
+"""``derainbench run``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from derainbench.cli.exit_status import debugging
+from derainbench.cli.options import (
+    MOST_WORKERS,
+    OUT,
+    CardOption,
+    DataOption,
+    DeviceOption,
+    PluginOption,
+    PrecisionOption,
+    ThreadsOption,
+    TileOption,
+)
+from derainbench.engine.threads import use_threads
+
+if TYPE_CHECKING:
+    from derainbench.run.execute import Outcome
+    from derainbench.run.wanted import Suite
+
+
+class Baseline(StrEnum):
+    """Whether the unprocessed input takes part in the comparison."""
+
+    IDENTITY = "identity"
+    NONE = "none"
+
+
+def run(
+    methods: Annotated[
+        str | None, typer.Option(help="Methods, with commas between: nasnet, 'nasnet[attention=se]', or all.")
+    ] = None,
+    datasets: Annotated[
+        str | None,
+        typer.Option(
+            help="Cards, a rain model (streak, drop, mist), demo, or all. With --suite: one, instead of all of its."
+        ),
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="Instead of methods: what tables need; nasnet-tables, nasnet-ablations, or a TOML file."),
+    ] = None,
+    reduce: Annotated[
+        str | None, typer.Option(help="With --suite: options for all of its networks, blocks=1,width=8.")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="auto, paper, quick, or a TOML file. auto: see docs/recipes.md.")
+    ] = "auto",
+    out: Annotated[
+        Path | None, typer.Option(**OUT, help="The run folder; default runs/RECIPE or SUITE-RECIPE.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds, a training each: 0,1,2 for three; 2 is the one seed 2.")] = "0",
+    protocols: Annotated[str, typer.Option(help="Metric protocols; default y,rgb,rgb-float-u7.")] = "",
+    baseline: Annotated[
+        Baseline | None,
+        typer.Option(help="Whether to add the unprocessed input; default identity, with a suite none."),
+    ] = None,
+    cross: Annotated[
+        bool, typer.Option("--cross", help="Test every training on every dataset, not only its own.")
+    ] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    tile: TileOption = "auto",
+    threads: ThreadsOption = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=MOST_WORKERS, help="Processes that load training data; the result is the same.")
+    ] = 0,
+    data_root: DataOption = None,
+    plugin: PluginOption = [],  # noqa: B006 - typer copies it
+    card: CardOption = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and stop.")] = False,
+) -> None:
+    """Train and evaluate methods on datasets: what is missing is done, what is finished is kept.
+
+    The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
+    """
+    from derainbench.reports.content import content
+    from derainbench.reports.text.terminal import terminal
+    from derainbench.run.command import carry_out, show
+    from derainbench.run.plan import Order, plan_run
+
+    order = Order(
+        methods=methods,
+        datasets=datasets,
+        suite=_suite(suite, card) if suite is not None else None,
+        reduce=reduce,
+        baseline=None if baseline is None else baseline is Baseline.IDENTITY,
+        recipe=recipe,
+        out=out,
+        seeds=seeds,
+        protocols=protocols,
+        cross=cross,
+        device=device,
+        precision=precision,
+        tile=tile,
+        workers=workers,
+        data_root=data_root,
+        plugin=plugin,
+        card=card,
+    )
+    use_threads(threads)
+    planned = plan_run(order)
+    if dry_run:
+        show(planned)
+        return
+    done = carry_out(planned, debug=debugging())
+    typer.echo("\n" + terminal(content(done.results)))
+    _conclude(done.folder, done.outcome, done.notices)
+
+
+def _suite(word: str, card: Sequence[Path]) -> Suite:
+    from derainbench.catalogue.cards import all_cards
+    from derainbench.reports.published.suites import read_suite
+
+    suite: Suite = read_suite(word, list(all_cards(card)))
+    return suite
+
+
+def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
+    """The last lines of a run, and its exit status."""
+    for notice in notices:
+        typer.echo(f"note: {notice}")
+    typer.echo(f"{folder}: {outcome.done} done, {outcome.skipped} kept, {len(outcome.failed)} failed")
+    typer.echo(f"next: derainbench report {folder}")
+    if outcome.failed:
+        raise typer.Exit(1 if outcome.crashed else 2)
