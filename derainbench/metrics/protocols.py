@@ -1,4 +1,4 @@
-"""The named ways of measuring PSNR and SSIM, as data: what each is and who measures so (:mod:`.metrics` measures).
+"""The named ways of measuring PSNR and SSIM, as data: what each is and who measures so (:mod:`.scores` measures).
 
 Published tables differ in colour space, rounding, window and border, which moves PSNR by 1 to 5 dB between them.
 Every way of measuring therefore has a name here, and :data:`PROTOCOLS` holds them all. Needs no torch.
@@ -6,18 +6,42 @@ Every way of measuring therefore has a name here, and :data:`PROTOCOLS` holds th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from derainbench.errors import UserError, did_you_mean
+
+#: What is measured: the channels of RGB; luma of BT.601, 16 to 235; that rounded to whole levels.
+Colour = Literal["rgb", "luma", "luma levels"]
+#: SSIM's window: Wang's of 11x11 (sigma 1.5 px), the same with weights rounded to float32, or the mean of 7x7.
+Window = Literal["gaussian 11", "gaussian 11 float32", "uniform 7"]
+
+
+@dataclass(frozen=True)
+class Ssim:
+    """How SSIM is measured: the window, and the data range that its constants are made of.
+
+    ``downsampled`` is the automatic downsampling of Wang's ssim.m; ``sample_covariance`` divides by one less than the
+    window has pixels; ``zero_padding`` pixels around the image make windows at its border.
+    """
+
+    window: Window
+    data_range: float
+    downsampled: bool = False
+    sample_covariance: bool = False
+    zero_padding: int = 0
 
 
 @dataclass(frozen=True)
 class Protocol:
     """A way of measuring. ``revision`` goes up whenever its numbers change: older stored scores are then stale.
 
-    ``eight_bit`` says whether it measures 8-bit images, so that it matters how a float output becomes one.
+    ``eight_bit`` says whether it measures 8-bit images, with a PSNR of peak 255 instead of 1, so that it matters how a
+    float output becomes one. ``identical`` is the PSNR of identical images, in dB; ``from_float32`` measures what the
+    images are once rounded to float32, whatever they are computed in.
     """
 
     name: str
@@ -25,7 +49,11 @@ class Protocol:
     description: str
     used_by: str
     revision: int
+    ssim: Ssim
+    colour: Colour = "rgb"
     eight_bit: bool = False
+    identical: float = math.inf
+    from_float32: bool = False
 
 
 _ALL = (
@@ -35,6 +63,8 @@ _ALL = (
         description="8-bit RGB to unrounded luma; PSNR with peak 1; SSIM of Wang's ssim.m, valid windows.",
         used_by="PReNet's MATLAB scripts, JORDER, RCDNet and most later papers on rain streaks",
         revision=1,
+        colour="luma",
+        ssim=Ssim("gaussian 11", 255, downsampled=True),
         eight_bit=True,
     ),
     Protocol(
@@ -43,6 +73,8 @@ _ALL = (
         description="8-bit RGB to luma rounded to 8 bit; PSNR with peak 255; SSIM of Wang's version 1.0.",
         used_by="JORDER's release, MPRNet, Restormer, DRSformer",
         revision=1,
+        colour="luma levels",
+        ssim=Ssim("gaussian 11", 255),
         eight_bit=True,
     ),
     Protocol(
@@ -51,6 +83,7 @@ _ALL = (
         description="Rounded to 8 bit; PSNR with peak 255; SSIM a channel, valid windows, mean of the channels.",
         used_by="derain-toolbox and most Python code",
         revision=1,
+        ssim=Ssim("gaussian 11", 255),
         eight_bit=True,
     ),
     Protocol(
@@ -59,6 +92,7 @@ _ALL = (
         description="Clamped, not rounded; PSNR with peak 1; scikit-image's default SSIM with data range 1.",
         used_by="NASNet's authors",
         revision=1,
+        ssim=Ssim("uniform 7", 1, sample_covariance=True),
     ),
     Protocol(
         name="rgb-float-u7-range2",
@@ -66,6 +100,7 @@ _ALL = (
         description="As rgb-float-u7, with old scikit-image's range for floats: SSIM .02 to .19 too high.",
         used_by="SPANet's code",
         revision=1,
+        ssim=Ssim("uniform 7", 2, sample_covariance=True),
     ),
     Protocol(
         name="rgb-zeropad",
@@ -73,6 +108,9 @@ _ALL = (
         description="Clamped, not rounded; PSNR with peak 1, 100 if identical; SSIM at every pixel, zeros outside.",
         used_by="FFA-Net, RESCAN's and SPANet's cal_ssim, PReNet's training loss",
         revision=1,
+        ssim=Ssim("gaussian 11 float32", 1, zero_padding=5),
+        identical=100,
+        from_float32=True,
     ),
 )
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})

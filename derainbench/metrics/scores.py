@@ -6,8 +6,8 @@ Runs on any torch device in the precision of its inputs: float64 is the referenc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from derainbench.errors import UserError
 from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import grey_levels
-from derainbench.metrics.protocols import Protocol, get_protocol
+from derainbench.metrics.protocols import Protocol, Window, get_protocol
 from derainbench.metrics.ssim import GAUSSIAN_11, GAUSSIAN_11_FLOAT32, UNIFORM_7, downsampled, mean_ssim
 
 
@@ -47,7 +47,7 @@ def score_all(
     """Scores by protocol name: as :func:`score` for each, sharing the work that the protocols have in common."""
     chosen = [get_protocol(p if isinstance(p, str) else p.name) for p in protocols]
     pair = _Pair(restored, clean, quantisation)
-    return {p.name: _MEASURES[p.name](pair) for p in chosen}
+    return {p.name: _measured(pair, p) for p in chosen}
 
 
 class _Pair:
@@ -87,41 +87,28 @@ def _luma(x: Tensor) -> Tensor:
     return (red * 65.481 + green * 128.553 + blue * 24.966) / 255 + 16
 
 
-def _measure_y(pair: _Pair) -> Scores:
-    x, y = (_luma(image) for image in pair.eight_bit)
-    return Scores(_psnr(x, y, 255), mean_ssim(downsampled(x), downsampled(y), GAUSSIAN_11, 255))
+def _measured(pair: _Pair, protocol: Protocol) -> Scores:
+    x, y = pair.eight_bit if protocol.eight_bit else (pair.restored, pair.clean)
+    if protocol.from_float32:
+        # The authors' code sees such tensors; a float64 reference must start from those to agree with it to 1e-6 dB.
+        x, y = (image.float().to(image.dtype) for image in (x, y))
+    if protocol.colour != "rgb":
+        x, y = _luma(x), _luma(y)
+    if protocol.colour == "luma levels":
+        x, y = (luma.add_(0.5).floor_() for luma in (x, y))
+    psnr = _psnr(x, y, 255 if protocol.eight_bit else 1)
+    how = protocol.ssim
+    if how.downsampled:
+        x, y = downsampled(x), downsampled(y)
+    window = _WINDOWS[how.window]
+    # scikit-image's default is the sample covariance
+    scale = len(window) ** 2 / (len(window) ** 2 - 1) if how.sample_covariance else 1.0
+    ssim = mean_ssim(x, y, window, how.data_range, covariance_scale=scale, zero_padding=how.zero_padding)
+    return Scores(psnr.masked_fill(psnr == math.inf, protocol.identical), ssim)
 
 
-def _measure_y_u8(pair: _Pair) -> Scores:
-    x, y = (_luma(image).add_(0.5).floor_() for image in pair.eight_bit)
-    return Scores(_psnr(x, y, 255), mean_ssim(x, y, GAUSSIAN_11, 255))
-
-
-def _measure_rgb(pair: _Pair) -> Scores:
-    x, y = pair.eight_bit
-    return Scores(_psnr(x, y, 255), mean_ssim(x, y, GAUSSIAN_11, 255))
-
-
-def _measure_uniform(pair: _Pair, data_range: float) -> Scores:
-    x, y = pair.restored, pair.clean
-    sample = 49 / 48  # scikit-image's default is the sample covariance
-    return Scores(_psnr(x, y, 1), mean_ssim(x, y, UNIFORM_7, data_range, covariance_scale=sample))
-
-
-def _measure_zeropad(pair: _Pair) -> Scores:
-    # The authors' code sees float32 tensors; a float64 reference must start from those to agree with it to 1e-6 dB.
-    x, y = (image.float().to(image.dtype) for image in (pair.restored, pair.clean))
-    psnr = _psnr(x, y, 1)
-    ssim = mean_ssim(x, y, GAUSSIAN_11_FLOAT32, 1, zero_padding=5)
-    return Scores(psnr.masked_fill(psnr == math.inf, 100), ssim)
-
-
-#: How each protocol measures, by its name.
-_MEASURES: Mapping[str, Callable[[_Pair], Scores]] = {
-    "y": _measure_y,
-    "y-u8": _measure_y_u8,
-    "rgb": _measure_rgb,
-    "rgb-float-u7": partial(_measure_uniform, data_range=1.0),
-    "rgb-float-u7-range2": partial(_measure_uniform, data_range=2.0),
-    "rgb-zeropad": _measure_zeropad,
+_WINDOWS: Mapping[Window, tuple[float, ...]] = {
+    "gaussian 11": GAUSSIAN_11,
+    "gaussian 11 float32": GAUSSIAN_11_FLOAT32,
+    "uniform 7": UNIFORM_7,
 }

@@ -69,6 +69,7 @@ def describe_run(
         recipes=_recipes(cells),
         notices=tuple(_notices(cells)),
         seen_in_training=tuple(seen),
+        input_checks=(),
         methods=tuple(_method(variant) for variant in grid.variants),
         datasets=tuple(_dataset(dataset) for dataset in grid.datasets if dataset.has("test")),
         manifests={f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},

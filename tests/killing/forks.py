@@ -9,6 +9,7 @@ how many ``operations`` it had.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -16,6 +17,27 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+#: What commands import when they need it.
+IMPORTED = (
+    "lightning_fabric",
+    "jinja2",
+    "scipy.ndimage",
+    "scipy.stats",
+    "skimage.data",
+    "torch._dynamo",
+    "torch.utils.flop_counter",
+    "derainbench.cli.main",
+    "derainbench.efficiency.session",
+    "derainbench.methods.identity",
+    "derainbench.overlap.compare",
+    "derainbench.reports.text.terminal",
+    "derainbench.reports.write",
+    "derainbench.run.command",
+    "derainbench.synth.synthesize",
+    "derainbench.verify.text",
+    "derainbench.verify.verify",
+)
 
 _TOUCHING = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.scandir", "os.utime")
 
@@ -72,9 +94,11 @@ def _child(order: dict[str, Any], output: Path, counted: int) -> None:
 
 def serve() -> None:
     """Answer orders until there are no more."""
-    import lightning_fabric  # noqa: F401 - so that no fork needs to
     import pandas as pd
     import torch
+
+    for name in IMPORTED:  # so that no fork needs to
+        importlib.import_module(name)
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from derainbench.overlap import compare as module
 from derainbench.overlap.compare import compare
-from derainbench.overlap.compare import compare as module
 from derainbench.overlap.fingerprint import Fingerprint, Fingerprints, Matches
 from derainbench.overlap.image_sets import ImageSet
 

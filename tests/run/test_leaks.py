@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from derainbench.overlap import compare as overlap
 from derainbench.overlap import image_sets
-from derainbench.overlap.compare import compare as overlap
 from derainbench.plugins.registry import discover
 from derainbench.plugins.weights import save_weights
 from derainbench.run import leaks
