@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(READY)  ## train and evaluate two methods on the three embedded datasets, and write a report
 	$(BIN)/derainbench run --methods nasnet,prenet --datasets demo --out runs/demo
@@ -18,13 +18,17 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(READY)  ## the documentation as a site, into build/docs; any warning is an error
+	$(BIN)/sphinx-build -W --keep-going --quiet -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
 bench: $(READY)  ## ratios against plain transcriptions and scikit-image, into benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.all
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,docs]'
 	touch $@
 
 clean:  ## remove what these targets made, runs excepted

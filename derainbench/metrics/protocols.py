@@ -1,4 +1,4 @@
-"""The named ways of measuring PSNR and SSIM, as data: what each is and who measures so (:mod:`.metrics` measures).
+"""The named ways of measuring PSNR and SSIM, as data: what each is and who measures so (:mod:`.scores` measures).
 
 Published tables differ in colour space, rounding, window and border, which moves PSNR by 1 to 5 dB between them.
 Every way of measuring therefore has a name here, and :data:`PROTOCOLS` holds them all. Needs no torch.
@@ -75,7 +75,9 @@ _ALL = (
         revision=1,
     ),
 )
+#: All ways of measuring by name.
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})
+#: Those that a run scores where it is not asked for others.
 DEFAULT_PROTOCOLS = ("y", "rgb", "rgb-float-u7")
 
 
