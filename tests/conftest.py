@@ -19,8 +19,8 @@ from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
 
-# A busy machine is no reason for a property to fail: no deadline anywhere. CI draws the same examples each time, so that
-# what fails there fails here; everybody else draws others every time. ``HYPOTHESIS_PROFILE`` or ``--hypothesis-profile``
+# A busy machine is no reason for a property to fail: no deadline anywhere. CI draws the same examples each time, so
+# that what fails there fails here; everybody else draws others every time. HYPOTHESIS_PROFILE or --hypothesis-profile
 # choose another.
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
