@@ -20,11 +20,25 @@ from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
 
-# A busy machine is no reason for a property to fail; and CI draws the same examples each time, explorers others.
-settings.register_profile("derainbench", deadline=None, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("derainbench")
+# A busy machine is no reason for a property to fail: no deadline anywhere. CI draws the same examples each time, so
+# that what fails there fails here; everybody else draws others every time. HYPOTHESIS_PROFILE or --hypothesis-profile
+# choose another.
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Profile ``thorough`` also holds where a test sets its own number of examples, which is meant for every day."""
+    if settings.get_current_profile_name() != "thorough":
+        return
+    for test in {getattr(item.obj, "__func__", item.obj) for item in items if isinstance(item, pytest.Function)}:
+        own = getattr(test, "_hypothesis_internal_use_settings", None)  # hypothesis has no public way to ask for it
+        if own is not None:
+            test._hypothesis_internal_use_settings = settings(own, max_examples=20 * own.max_examples)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +77,18 @@ def test_the_protocols_page_names_every_protocol() -> None:
     text = (ROOT / "docs" / "protocols.md").read_text()
     for name in PROTOCOLS:
         assert f"`{name}`" in text
+
+
+@pytest.mark.slow
+def test_from_zero(tmp_path: Path) -> None:
+    """The files of docs/from-zero.md, written as they stand, make its commands work, in their order."""
+    page = (ROOT / "docs" / "from-zero.md").read_text()
+    for name, text in re.findall(r"^```\w+\n# (\S+\.\w+)\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL):
+        (tmp_path / name).write_text(text)
+    commands = re.findall(r"^```bash\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    script = ["bash", "-euc", "".join(commands)]
+    done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| Tiny CNN, wide |" in (tmp_path / "runs/mine/report/report.md").read_text()
+    assert list((tmp_path / "derained").glob("*.png"))

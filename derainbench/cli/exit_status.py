@@ -23,6 +23,8 @@ def status_of(command: Callable[[], object]) -> int:
     try:
         status = command()
     except (UserError, SystemExit, GeneratorExit) as error:  # the latter two a method's code raised; ours end above
+        if isinstance(error, SystemExit) and _of_completion(error):
+            return int(error.code or 0)
         if debugging():
             raise
         mistake = isinstance(error, UserError)
@@ -39,6 +41,14 @@ def status_of(command: Callable[[], object]) -> int:
             return _said(f"error: {message}", 2) if message else 2
         raise
     return status if isinstance(status, int) else 0
+
+
+def _of_completion(exit_: SystemExit) -> bool:
+    """Whether typer itself ended the program: it does where a shell asks what a line may go on with, and only there."""
+    place = exit_.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and str(place.tb_frame.f_globals.get("__name__")).split(".")[0] == "typer"
 
 
 def debugging() -> bool:

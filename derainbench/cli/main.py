@@ -26,7 +26,6 @@ from derainbench.support.threads import wait_briefly_where_busy
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # its boxes take longer to import than all the rest of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

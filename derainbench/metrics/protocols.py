@@ -113,7 +113,9 @@ _ALL = (
         from_float32=True,
     ),
 )
+#: All ways of measuring by name.
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _ALL})
+#: Those that a run scores where it is not asked for others.
 DEFAULT_PROTOCOLS = ("y", "rgb", "rgb-float-u7")
 
 

@@ -132,6 +132,7 @@ def _next_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**63))
 
 
+#: All presets by name.
 PRESETS: dict[str, Preset] = {
     each.name: each
     for each in (

@@ -32,7 +32,7 @@ def merged(results: Sequence[Results]) -> Results:
 
     A method that was run in different ways (recipe, code, weights, precision), or whose scores differ where they
     should be the same, is split: its name and title get the run's, as in ``nasnet (runB)``. :class:`UserError` where
-    runs have different test images under one dataset's name. ``info`` is that of :func:`.merged_info.merged_info`.
+    runs have different test images under one dataset's name. ``info`` is that of :func:`.merged_info`.
     """
     once = list(_first((each.folder.resolve(), each) for each in results).values())
     if not once:

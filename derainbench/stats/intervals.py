@@ -54,7 +54,7 @@ def mean_intervals(
     there are, but at least 2,000. Each resample's distance from the mean is divided by its own cluster-robust standard
     error. ``level`` of these quotients are at most t: the interval is the mean +- t of the sample's standard errors
     (P. Hall, Journal of the Royal Statistical Society B 50, 1988). Infinite values are left out, as in
-    :func:`derainbench.metrics.scores.finite_mean`. Refuses where a value is NaN, where scenes are too few
+    :func:`derainbench.stats.means.finite_mean`. Refuses where a value is NaN, where scenes are too few
     (:data:`LEAST_SCENES`) or do not differ. The same arguments give the same interval, in any order of the images.
     """
     scores = np.asarray(values, np.float64)
