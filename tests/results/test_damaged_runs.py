@@ -18,12 +18,12 @@ from tests.helpers.small_runs import Run, Score
 EVALUATION = "eval/tiny/rain/seed0/rain"
 TRAINING = "train/tiny/rain/seed0"
 
-Damage = Callable[[Path], None]
+Damage = Callable[[Path], object]
 
 
 def text(name: str, content: str) -> Damage:
     """A file with other content."""
-    return lambda run: run.joinpath(name).write_text(content, encoding="utf-8") and None
+    return lambda run: run.joinpath(name).write_text(content, encoding="utf-8")
 
 
 def cut(name: str) -> Damage:
@@ -95,7 +95,7 @@ DAMAGED: dict[str, tuple[Damage, list[str]]] = {
     "run.json nested deeply": (text("run.json", DEEP), ["run.json is damaged", "recursion"]),
     "a description nested deeply": (text("run.json", '{"schema": 1, "cells": ' + DEEP + "}"), ["run.json", "damaged"]),
     "run.json no UTF-8": (
-        lambda run: run.joinpath("run.json").write_bytes(b'{"schema": 1, "command": "\xff"}') and None,
+        lambda run: run.joinpath("run.json").write_bytes(b'{"schema": 1, "command": "\xff"}'),
         ["run.json is damaged", "Invalid JSON"],
     ),
     "of a newer schema": (said("schema", value=2), ["schema 2", "this one reads 1", "use that version"]),
