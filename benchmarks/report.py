@@ -55,7 +55,8 @@ def pandas_alone(run: Path, out: Path) -> Cost:
 def report(run: Path, out: Path, formats: tuple[str, ...], images: str) -> Cost:
     """What ``derainbench report`` does, imports left out, in a fresh process."""
     from derainbench.reports.content import content
-    from derainbench.reports.write import Style, write_report
+    from derainbench.reports.format import Style
+    from derainbench.reports.write import write_report
     from derainbench.results.load import load_run
 
     start = time.perf_counter()

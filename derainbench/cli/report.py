@@ -28,7 +28,7 @@ class PageImages(StrEnum):
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; several are merged into one.")],
     formats: Annotated[
-        str, typer.Option("--format", help="Any of html, latex, markdown, csv, json, pdf (needs LaTeX), or all.")
+        str, typer.Option("--format", help="Any of html, pdf (needs LaTeX), latex, markdown, csv, json, or all.")
     ] = "html,latex,markdown,csv,json",
     protocol: Annotated[
         str | None, typer.Option(help="The protocol of the table printed here, one of the run's; default its first.")
@@ -49,18 +49,18 @@ def report(
 
     Measured scores stand beside those that papers print. Several runs are merged into one report.
     """
-    from derainbench.reports.options import check_protocol, formats_of, tables_of
-
-    asked, tables = formats_of(formats, siunitx), tables_of(table)
-    check_protocol(protocol, runs)
     from derainbench.reports.content import folder_for, report_of
+    from derainbench.reports.format import Style
     from derainbench.reports.latex.numbers import PLAIN, SIUNITX
+    from derainbench.reports.options import check_protocol, formats_of, tables_of
     from derainbench.reports.text.terminal import terminal
-    from derainbench.reports.write import Style, write_report
+    from derainbench.reports.write import write_report
 
+    style = Style(images.value, SIUNITX if siunitx else PLAIN)
+    asked, tables = formats_of(formats, style), tables_of(table)
+    check_protocol(protocol, runs)
     content = report_of(runs, tables)
     text = terminal(content, protocol)
-    style = Style(images.value, SIUNITX if siunitx else PLAIN)
     path = write_report(content, folder_for(runs, out), asked, style)
     typer.echo(text)
     typer.echo(str(path))

@@ -7,17 +7,58 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from derainbench.errors import UserError
 
-from ..options import check_latex
 from ..own_files import OwnFiles
 
+#: What report.tex loads beyond LaTeX itself, and the style of its bibliography.
+LATEX_FILES = ("geometry.sty", "lmodern.sty", "booktabs.sty", "longtable.sty", "tikz.sty", "plain.bst")
+#: Where Debian has them, and what may be asked for beside.
+_DEBIAN = {
+    "geometry.sty": "texlive-latex-base",
+    "lmodern.sty": "lmodern",
+    "booktabs.sty": "texlive-latex-recommended",
+    "longtable.sty": "texlive-latex-base",
+    "tikz.sty": "texlive-pictures",
+    "plain.bst": "texlive-base",
+    "siunitx.sty": "texlive-science",
+}
 #: What LaTeX reads of a report's folder.
 _READ = (".tex", ".bib", ".bbl")
 #: Seconds for one pass; a report of hundreds of tables takes ten.
 _PATIENCE = 120
+
+
+def check_latex(files: Sequence[str] = LATEX_FILES) -> None:
+    """UserError where the programs that make ``report.pdf``, or these of LaTeX's files, are not installed."""
+    missing = [name for name in ("pdflatex", "bibtex") if shutil.which(name) is None]
+    if missing:
+        raise UserError(
+            f"report.pdf needs {' and '.join(missing)}, which {'are' if len(missing) > 1 else 'is'} not on the PATH; "
+            "install TeX Live, or leave pdf out of --format and compile report.tex elsewhere"
+        )
+    absent = _absent(files)
+    if absent:
+        packages = " ".join(dict.fromkeys(_DEBIAN[name] for name in absent))
+        raise UserError(
+            f"report.pdf needs {', '.join(absent)}, which LaTeX does not find: install the LaTeX packages (on Debian: "
+            f"apt install {packages}), or leave pdf out of --format and compile report.tex elsewhere"
+        )
+
+
+def _absent(files: Sequence[str]) -> list[str]:
+    """Those that LaTeX does not find, by the program that it looks them up with; none where that does not run."""
+    try:
+        done = subprocess.run(
+            ["kpsewhich", *files], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    found = {Path(line).name for line in done.stdout.decode("utf-8", "replace").splitlines()}
+    return [name for name in files if name not in found] if done.returncode in (0, 1) else []
 
 
 def compile_pdf(own: OwnFiles) -> Path:

@@ -16,17 +16,18 @@ from derainbench.errors import UserError
 from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
+from derainbench.reports.format import Style
 from derainbench.reports.latex.documents import FRAME, report_tex, tables_tex
 from derainbench.reports.latex.floats import floats
 from derainbench.reports.latex.numbers import SIUNITX
-from derainbench.reports.latex.pdf import compile_pdf
+from derainbench.reports.latex.pdf import LATEX_FILES, compile_pdf
 from derainbench.reports.latex.references import references_bib
 from derainbench.reports.layout.panels import panels
-from derainbench.reports.options import LATEX_FILES, formats_of
+from derainbench.reports.options import formats_of
 from derainbench.reports.own_files import RECORD, OwnFiles
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.reports.tex.escape import breakable, escape, printable
-from derainbench.reports.write import Style, write_report
+from derainbench.reports.write import write_report
 from derainbench.results.results import Failure, Results
 
 from .conftest import Score, dataset, method, results, with_pictures
@@ -297,8 +298,8 @@ def test_packages_that_are_missing_are_named_before_anything_is_read(
     fake_latex(tmp_path, *LATEX_FILES)
     assert formats_of("pdf") == ["pdf"]
     with pytest.raises(UserError, match=r"needs siunitx\.sty, .*texlive-science"):
-        formats_of("pdf", siunitx=True)
-    assert formats_of("latex", siunitx=True) == ["latex"]
+        formats_of("pdf", Style(numbers=SIUNITX))
+    assert formats_of("latex", Style(numbers=SIUNITX)) == ["latex"]
     (tmp_path / "kpsewhich").unlink()
     assert formats_of("pdf") == ["pdf"], "without the program nobody knows; pdflatex will say"
 

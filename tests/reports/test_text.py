@@ -20,12 +20,13 @@ from derainbench.errors import UserError
 from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.provenance import provenance
 from derainbench.reports.content import Content, content
+from derainbench.reports.formats import format_names
 from derainbench.reports.options import formats_of
 from derainbench.reports.own_files import RECORD
 from derainbench.reports.text.csv import scores_csv, scores_notes
 from derainbench.reports.text.markdown import escape, markdown
 from derainbench.reports.text.terminal import terminal
-from derainbench.reports.write import _WRITERS, write_report
+from derainbench.reports.write import write_report
 from derainbench.results.results import Failure, Results
 
 from .conftest import Score, cell, dataset, method, results
@@ -193,7 +194,7 @@ def test_all_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     """``all`` needs LaTeX, which is missed before anything is read."""
     monkeypatch.setattr("shutil.which", lambda name: name)
     assert formats_of("csv,all") == ["csv", "html", "pdf", "markdown", "latex", "json"]
-    assert {*formats_of("all")} == {*_WRITERS}
+    assert {*formats_of("all")} == {*format_names()}
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert formats_of("csv") == ["csv"]
     with pytest.raises(UserError, match="needs pdflatex and bibtex"):
