@@ -33,8 +33,8 @@ from derainbench.catalogue.pairing import Pair
 from derainbench.engine.image_cache_space import decoded_folder
 from derainbench.engine.patches import Patches
 from derainbench.plugins.recipe import Recipe
+from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from derainbench.rain.presets import preset
 
 ROOT = Path(__file__).resolve().parents[1]
 HEIGHT, WIDTH = 321, 481  # of Rain100L's images, or the other way round

@@ -17,8 +17,8 @@ from derainbench.plugins.method import Derainer
 from derainbench.plugins.registry import discover
 from derainbench.plugins.weights import from_official, load_into, to_official
 from derainbench.plugins.weights_store import place
+from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from derainbench.rain.presets import preset
 from tests.oracles import nasnet, prenet, rescan, spanet
 
 METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET)}

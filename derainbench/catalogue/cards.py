@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from derainbench.catalogue.patterns import Pattern
 from derainbench.errors import UserError, printable
 from derainbench.metrics.protocols import PROTOCOLS
-from derainbench.rain import RainModel
 from derainbench.rain.embedded import Generation
+from derainbench.rain.models import RAIN_MODELS, RainModelName
 from derainbench.support.cache import cache_folder
 from derainbench.support.toml import complaints, read_toml
 
@@ -62,7 +62,7 @@ SplitName = Literal["train", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "test")
 
 #: Words that ``--datasets`` reads as something other than a card's name.
-RESERVED = ("all", "demo", "streak", "drop", "mist")
+RESERVED = ("all", "demo", *RAIN_MODELS)
 
 
 class _Data(BaseModel):
@@ -209,7 +209,7 @@ class Card(_Data):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     title: str
-    rain_model: RainModel
+    rain_model: RainModelName
     kind: Literal["real", "synthetic"]
     revision: Annotated[int, Field(ge=1, le=10**9)] = 1
     additive: bool = False

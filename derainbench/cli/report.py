@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from derainbench.cli.options import (
-    OUT,
-    JsonOption,
-)
+from derainbench.cli.options import OUT, JsonOption
 
 if TYPE_CHECKING:
     pass

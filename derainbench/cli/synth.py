@@ -90,7 +90,7 @@ def _as_text(request: Request, outcome: Outcome) -> str:
             "seen in training; give each split photographs of its own"
         )
     if outcome.measured:
-        lines += ["", side_by_side(request.preset, outcome.model, outcome.name, outcome.measured), ""]
+        lines += ["", side_by_side(request.preset, outcome.name, outcome.measured), ""]
     if outcome.card is not None:
         lines.append(f"next: {_next(outcome.card, outcome)}")
     return "\n".join(lines)
@@ -112,7 +112,7 @@ def _as_json(request: Request, outcome: Outcome) -> str:
             "name": outcome.name,
             "card": str(outcome.card) if outcome.card is not None else None,
             "split": request.split,
-            "model": outcome.model,
+            "model": outcome.model.name,
             "preset": request.preset,
             "made": outcome.made,
             "kept": outcome.kept,

@@ -11,12 +11,14 @@ from derainbench.rain.drop import DropParameters, drop, drop_equation
 from derainbench.rain.image import MIN_SIDE, Equation, Rain
 from derainbench.rain.measure import StreakStatistics, streak_statistics
 from derainbench.rain.mist import MistParameters, mist, mist_equation, plane_depth
-from derainbench.rain.presets import PRESETS, Preset, RainModel, preset
+from derainbench.rain.model import Preset, RainModel
+from derainbench.rain.models import PRESETS, RAIN_MODELS, preset
 from derainbench.rain.streak import StreakParameters, streak, streak_equation
 
 __all__ = [
     "MIN_SIDE",
     "PRESETS",
+    "RAIN_MODELS",
     "DropParameters",
     "Equation",
     "MistParameters",

@@ -10,7 +10,8 @@ import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator
+from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator, next_seed
+from derainbench.rain.model import Preset, RainModel, ReadLayer, ReadPair
 
 _TRIES = 60  # attempts to place a drop where it touches no other, before it is left out
 _REACH = 2.0  # half the window around a drop, in radii; its shape and its soft edge end well within
@@ -169,3 +170,45 @@ def _refracted(
         blurred = scipy.ndimage.gaussian_filter(background[..., channel], sigma, mode="mirror")
         content[..., channel][wanted] = scipy.ndimage.map_coordinates(blurred, coordinates, order=1, mode="mirror")
     return np.clip(content, 0.0, 1.0)
+
+
+def drops_parameters(height: int, width: int, rng: np.random.Generator) -> DropParameters:
+    """One wet window: drops over 3 to 15 % of the image, their radii in proportion to its shorter side."""
+    smallest = max(2.0, rng.uniform(0.020, 0.030) * min(height, width))
+    largest = max(smallest, rng.uniform(0.06, 0.10) * min(height, width))
+    spread = np.log(largest / smallest)
+    mean_square = (largest**2 - smallest**2) / (2.0 * spread) if spread > 0.0 else smallest**2
+    coverage = rng.uniform(0.055, 0.125)
+    return DropParameters(
+        count=max(1, round(coverage * height * width / (np.pi * mean_square))),
+        radius_min=smallest,
+        radius_max=largest,
+        minification=rng.uniform(2.5, 4.5),
+        rim=rng.uniform(0.25, 0.5),
+        glow=rng.uniform(0.03, 0.08),
+        defocus=max(0.5, rng.uniform(0.06, 0.14) * float(np.sqrt(smallest * largest))),
+    )
+
+
+def _drops(clean: Image, depth: Grey | None, seed: int) -> Rain:
+    rng = generator(seed)
+    height, width = clean_image(clean).shape[:2]
+    return drop(clean, drops_parameters(height, width, rng), next_seed(rng))
+
+
+def _measured(pair: ReadPair, layer: ReadLayer) -> dict[str, float]:
+    mask = layer("M")
+    return {"coverage": float((mask > 0.5).mean()), "soft": float(((mask > 0.0) & (mask < 1.0)).mean())}
+
+
+DROP = RainModel(
+    name="drop",
+    title="Raindrops",
+    presets=(Preset("drops", "Drops on the glass before the lens", _drops),),
+    grey_layers=("M",),
+    # D shows the scene in colour. It lies beside the others, but a card's layers are read as grey, so that a card that
+    # named it would give a method something else than D.
+    colour_layers=("D",),
+    quantities={"coverage": "coverage, M > 1/2", "soft": "edge, 0 < M < 1"},
+    measure=_measured,
+)

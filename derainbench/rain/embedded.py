@@ -14,7 +14,8 @@ from PIL import Image as Pillow
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from derainbench.errors import StorageError, UserError
-from derainbench.rain import MIN_SIDE, PRESETS, Preset, RainModel, plane_depth, preset
+from derainbench.rain import MIN_SIDE, PRESETS, Preset, plane_depth, preset
+from derainbench.rain.models import RAIN_MODELS, RainModelName
 from derainbench.rain.photographs import PHOTOGRAPHS, measured_depth, photograph
 from derainbench.support.leftovers import remove_leftovers, unfinished_beside
 
@@ -40,7 +41,7 @@ class Generation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: RainModel
+    model: RainModelName
     """Rain model: streak, drop or mist."""
     preset: str
     """A preset of that model, see `derainbench.rain.PRESETS`."""
@@ -138,7 +139,7 @@ def _rainy(rain: Preset, clean: NDArray[np.uint8], depth: NDArray[np.uint16] | N
 def _crops(spec: Generation, scene: str, count: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint16] | None]]:
     """`count` crops of one photograph, each with its part of the depth map where the rain model wants one."""
     image = _shrunk(spec, scene)
-    depth = _depth(spec, scene, image.shape[0], image.shape[1]) if spec.model == "mist" else None
+    depth = _depth(spec, scene, image.shape[0], image.shape[1]) if RAIN_MODELS[spec.model].has_depth else None
     height, width = spec.size
     for top, left in crop_positions(image, height, width, count):
         window = np.s_[top : top + height, left : left + width]

@@ -90,3 +90,8 @@ def require_same_size(one: Image, other: Image, name: str, other_name: str) -> N
         raise UserError(
             f"{name} is {sizes[0]} but {other_name} {sizes[1]} pixels; they must match: crop or resize one of them"
         )
+
+
+def next_seed(rng: np.random.Generator) -> int:
+    """A seed for the next step, so that parameters and layers do not share random numbers."""
+    return int(rng.integers(2**63))

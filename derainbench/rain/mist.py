@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +10,9 @@ import scipy  # loads its submodules when they are first used
 from pydantic import BaseModel, ConfigDict, Field
 
 from derainbench.errors import UserError
-from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator, require_same_size
+from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator, next_seed, require_same_size
+from derainbench.rain.measure import RAIN_THRESHOLD
+from derainbench.rain.model import Preset, RainModel, ReadLayer, ReadPair
 from derainbench.rain.streak import StreakParameters, streak_layer
 
 
@@ -85,3 +88,55 @@ def plane_depth(height: int, width: int, seed: int) -> Grey:
     depth = np.clip(0.15 + 0.75 * ramp + 0.08 * hills, 0.05, None)
     result: Grey = (depth / depth.max()).astype(np.float32)
     return result
+
+
+def mist_parameters(rng: np.random.Generator) -> MistParameters:
+    """One misty scene: optical thickness as in RESIDE's haze (Li et al., 2019), with fine light streaks."""
+    return MistParameters(
+        beta=rng.uniform(0.6, 1.8),
+        light=rng.uniform(0.65, 0.95),
+        streaks=StreakParameters(
+            directions=(rng.uniform(75.0, 105.0),),
+            length=rng.uniform(12.0, 30.0),
+            width=rng.uniform(0.5, 0.8),
+            coverage=rng.uniform(0.06, 0.16),
+            brightness=rng.uniform(9.0, 16.0),
+        ),
+    )
+
+
+def _mist(clean: Image, depth: Grey | None, seed: int) -> Rain:
+    rng = generator(seed)
+    parameters = mist_parameters(rng)
+    if depth is None:
+        height, width = clean_image(clean).shape[:2]
+        depth = plane_depth(height, width, next_seed(rng))
+    return mist(clean, depth, parameters, next_seed(rng))
+
+
+def _measured(pair: ReadPair, layer: ReadLayer) -> dict[str, float]:
+    t, streaks = (layer(name).astype(np.float64) for name in ("t", "S"))
+    return {
+        "light": float(layer("A").flat[0]),
+        "transmission": float(t.mean()),
+        "thickness": -math.log(max(float(t.min()), 1.0 / 65535.0)),
+        "coverage": float((255.0 * streaks > RAIN_THRESHOLD).mean()),
+        "mean": float(255.0 * streaks.mean()),
+    }
+
+
+MIST = RainModel(
+    name="mist",
+    title="Rain mist",
+    presets=(Preset("mist", "Mist that grows with depth, with fine streaks", _mist),),
+    grey_layers=("t", "A", "S", "depth"),
+    scene_layers=("depth",),
+    quantities={
+        "light": "atmospheric light A",
+        "transmission": "mean t",
+        "thickness": "-ln t at the farthest point",
+        "coverage": "coverage of streaks, S > 5 of 255",
+        "mean": "mean S",
+    },
+    measure=_measured,
+)

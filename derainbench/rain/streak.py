@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 import numpy as np
@@ -10,8 +11,9 @@ import scipy  # loads its submodules when they are first used
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator
-from derainbench.rain.measure import RAIN_THRESHOLD
+from derainbench.rain.image import Grey, Image, Rain, clean_image, compose, generator, next_seed
+from derainbench.rain.measure import RAIN_THRESHOLD, streak_statistics
+from derainbench.rain.model import Preset, RainModel, ReadLayer, ReadPair
 
 _MEAN_OF_NOISE = -1.5  # before its negative part is cut: the lower, the sparser and the more apart the streaks
 
@@ -93,3 +95,66 @@ def _levels(grain: NDArray[np.float64], coverage: float, brightness: float) -> N
     excess = float((grain[grain >= threshold] - threshold).mean())
     gain = (brightness - RAIN_THRESHOLD) / excess if excess > 0.0 else 0.0
     return np.maximum(gain * (grain - threshold) + RAIN_THRESHOLD, 0.0)
+
+
+def rain100l_parameters(rng: np.random.Generator) -> StreakParameters:
+    """One image of Rain100L (Yang et al., 2017): one sheet of streaks, light to moderate. Ranges as measured."""
+    # Bright rain is also dense rain there (correlation 0.4), and a few images have much more of it than the others.
+    amount = rng.uniform() ** 1.2
+    return StreakParameters(
+        directions=(rng.uniform(67.0, 113.0),),
+        length=rng.uniform(20.0, 75.0),
+        width=rng.uniform(0.8, 1.25),
+        coverage=0.10 + 0.24 * (0.5 * amount + 0.5 * rng.uniform()),
+        brightness=15.5 * 2.7**amount,
+    )
+
+
+def rain100h_parameters(rng: np.random.Generator) -> StreakParameters:
+    """One image of Rain100H (Yang et al., 2017): heavy sheets, three to five, that cross. Ranges as measured."""
+    mean = rng.uniform(82.0, 98.0)
+    sheets = int(rng.integers(3, 6))
+    return StreakParameters(
+        directions=tuple(float(angle) for angle in np.clip(mean + rng.uniform(-25.0, 25.0, sheets), 55.0, 125.0)),
+        length=rng.uniform(20.0, 60.0),
+        width=rng.uniform(0.7, 1.3),
+        coverage=rng.uniform(0.72, 0.94),
+        brightness=rng.uniform(48.0, 76.0),
+    )
+
+
+def _rain100l(clean: Image, depth: Grey | None, seed: int) -> Rain:
+    rng = generator(seed)
+    return streak(clean, rain100l_parameters(rng), next_seed(rng))
+
+
+def _rain100h(clean: Image, depth: Grey | None, seed: int) -> Rain:
+    rng = generator(seed)
+    return streak(clean, rain100h_parameters(rng), next_seed(rng))
+
+
+def _measured(pair: ReadPair, layer: ReadLayer) -> dict[str, float]:
+    return asdict(streak_statistics(*pair()))
+
+
+STREAK = RainModel(
+    name="streak",
+    title="Rain streaks",
+    presets=(
+        Preset("rain100l", "Light to moderate streaks of one direction, like Rain100L", _rain100l),
+        Preset("rain100h", "Heavy streaks of several directions, like Rain100H", _rain100h),
+    ),
+    grey_layers=("S",),
+    additive=True,
+    quantities={
+        "coverage": "coverage, S > 5 of 255",
+        "mean_on_rain": "mean S on rain",
+        "percentile_95": "95th percentile of S",
+        "mean": "mean S",
+        "newly_saturated": "newly saturated",
+        "direction": "direction 5/50/95 %, degrees",
+        "length": "streak length, px",
+        "width": "streak width, px",
+    },
+    measure=_measured,
+)

@@ -7,10 +7,8 @@ import math
 
 from derainbench.errors import UserError
 from derainbench.rain import PRESETS, RainModel
-from derainbench.synth.one_rain import GREY_LAYERS, SCENE_LAYERS
+from derainbench.rain.models import RAIN_MODELS
 from derainbench.synth.record import Record, SplitRecord
-
-_TITLES: dict[RainModel, str] = {"streak": "Rain streaks", "drop": "Raindrops", "mist": "Rain mist"}
 
 
 def card_text(record: Record) -> str:
@@ -18,15 +16,16 @@ def card_text(record: Record) -> str:
     splits = {split: each for split, each in sorted(record.splits.items()) if each.pairs}
     if not splits:
         raise UserError(f"dataset {record.name!r} has no images; nothing to write a card for")
+    model = RAIN_MODELS[record.model]
     presets = sorted({each.preset for each in splits.values()})
     lines = [
         "# Written by `derainbench datasets synth`, again each time it is run.",
         f"name = {_text(record.name)}",
-        f"title = {_text(f'{_TITLES[record.model]} by preset ' + ' and '.join(presets))}",
+        f"title = {_text(f'{model.title} by preset ' + ' and '.join(presets))}",
         f"rain_model = {_text(record.model)}",
         'kind = "synthetic"',
         'root = "."',
-        *(["additive = true"] if record.model == "streak" else []),
+        *(["additive = true"] if model.additive else []),
         f"counts = {{ {', '.join(f'{split} = {each.pairs}' for split, each in splits.items())} }}",
         f"source = {_text('; '.join(_command(record, split, each) for split, each in splits.items()))}",
         'licence = "that of the clean images"',
@@ -35,15 +34,15 @@ def card_text(record: Record) -> str:
         "",
         "[[layouts]]",
         'name = "synth"',
-        *(_patterns(record.model, split) for split in splits),
+        *(_patterns(model, split) for split in splits),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _patterns(model: RainModel, split: str) -> str:
     layers = []
-    for layer in GREY_LAYERS[model]:
-        file = "{scene}" if layer in SCENE_LAYERS else "{scene}-{n:d}"
+    for layer in model.grey_layers:
+        file = "{scene}" if layer in model.scene_layers else "{scene}-{n:d}"
         layers.append(f"{layer} = {_text(f'{split}/layers/{layer}/{file}.png')}")
     rainy, clean = _text(f"{split}/rainy/{{scene}}-{{n:d}}.png"), _text(f"{split}/clean/{{scene}}.png")
     return f"{split} = {{ rainy = {rainy}, clean = {clean}, layers = {{ {', '.join(layers)} }} }}"

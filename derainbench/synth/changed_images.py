@@ -30,7 +30,7 @@ def exchanged(making: Making, scenes: Sequence[Scene]) -> list[str]:
 
 def _differs(making: Making, scene: Scene) -> bool:
     clean_now, depth_now = clean_file(making, scene.name), layer_file(making, "depth", scene.name, 0)
-    mist = making.model == "mist"
+    mist = making.model.has_depth
     if not has_content(clean_now) or (mist and not has_content(depth_now)):
         return True  # no pair of the scene is whole
     clean = read_rgb(scene.clean)

@@ -15,8 +15,8 @@ from tabulate import tabulate
 
 from derainbench.errors import UserError
 from derainbench.images.decode import Array, read_layer, read_rgb
-from derainbench.rain import RainModel, streak_statistics
-from derainbench.rain.measure import RAIN_THRESHOLD
+from derainbench.rain import PRESETS, RAIN_MODELS, RainModel
+from derainbench.rain.image import Grey
 from derainbench.support.workers import in_chunks
 from derainbench.synth.changed_images import read_again
 from derainbench.synth.real_sets import BESIDE, RealSet
@@ -27,30 +27,8 @@ MEASURED_IMAGES = 100
 #: One image's numbers by quantity, without those it has not: the direction of no streaks, the SSIM of a tiny image.
 Row = dict[str, float]
 
-_STREAKS = {
-    "coverage": "coverage, S > 5 of 255",
-    "mean_on_rain": "mean S on rain",
-    "percentile_95": "95th percentile of S",
-    "mean": "mean S",
-    "newly_saturated": "newly saturated",
-    "direction": "direction 5/50/95 %, degrees",
-    "length": "streak length, px",
-    "width": "streak width, px",
-}
-_DROPS = {"coverage": "coverage, M > 1/2", "soft": "edge, 0 < M < 1"}
-_MIST = {
-    "light": "atmospheric light A",
-    "transmission": "mean t",
-    "thickness": "-ln t at the farthest point",
-    "coverage": "coverage of streaks, S > 5 of 255",
-    "mean": "mean S",
-}
+#: What is measured whatever the rain.
 _INPUT = {"psnr": "input PSNR y, dB", "ssim": "input SSIM y"}
-QUANTITIES: dict[RainModel, dict[str, str]] = {
-    "streak": {**_STREAKS, **_INPUT},
-    "drop": {**_DROPS, **_INPUT},
-    "mist": {**_MIST, **_INPUT},
-}
 
 _DIGITS = {"mean_on_rain": 1, "percentile_95": 1, "length": 1, "direction": 0, "newly_saturated": 4, "ssim": 3}
 
@@ -77,7 +55,7 @@ def evenly_spaced(count: int) -> list[int]:
 def measure(
     model: RainModel, images: Sequence[Images], workers: int, progress: Callable[[int, int], None]
 ) -> list[Row]:
-    """The quantities of ``QUANTITIES[model]`` of each image, in their order, from its files, to 6 decimal places.
+    """The quantities of the model, and the score, of each image, in their order, from its files, to 6 decimal places.
 
     Each image counts twice in ``progress``: for what it was made of, and for its score. :class:`UserError` naming the
     file where one of them is damaged.
@@ -95,8 +73,11 @@ def measure(
 
 
 def _layers(model: RainModel, images: Sequence[tuple[int, Images]]) -> dict[int, Row]:
-    measures = {"streak": _streaks, "drop": _drops, "mist": _mist}
-    return {number: measures[model](files) for number, files in images}
+    return {number: model.measure(partial(_pair, files), partial(_layer, files)) for number, files in images}
+
+
+def _layer(files: Images, name: str) -> Grey:
+    return read_again(read_layer, files.layers[name])
 
 
 def _pair(files: Images) -> tuple[Array, Array]:
@@ -104,26 +85,6 @@ def _pair(files: Images) -> tuple[Array, Array]:
     if rainy.shape != clean.shape:
         raise UserError(f"{files.rainy} and {files.clean} differ in size; delete both and run the same command again")
     return rainy, clean
-
-
-def _streaks(files: Images) -> Row:
-    return asdict(streak_statistics(*_pair(files)))
-
-
-def _drops(files: Images) -> Row:
-    mask = read_again(read_layer, files.layers["M"])
-    return {"coverage": float((mask > 0.5).mean()), "soft": float(((mask > 0.0) & (mask < 1.0)).mean())}
-
-
-def _mist(files: Images) -> Row:
-    t, streaks = (read_again(read_layer, files.layers[name]).astype(np.float64) for name in ("t", "S"))
-    return {
-        "light": float(read_again(read_layer, files.layers["A"]).flat[0]),
-        "transmission": float(t.mean()),
-        "thickness": -math.log(max(float(t.min()), 1.0 / 65535.0)),
-        "coverage": float((255.0 * streaks > RAIN_THRESHOLD).mean()),
-        "mean": float(255.0 * streaks.mean()),
-    }
 
 
 def _input_score(files: Images) -> Row:
@@ -148,14 +109,14 @@ def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     return result
 
 
-def side_by_side(preset: str, model: RainModel, name: str, rows: Sequence[Row]) -> str:
+def side_by_side(preset: str, name: str, rows: Sequence[Row]) -> str:
     """A table: a line a quantity, mean (min-max); the made images first, then the sets of ``BESIDE``."""
     made, real = summary(rows), BESIDE[preset]
     counts = [f"{each.title} ({each.pairs})" if each.pairs else each.title for each in real]
     headers = ["mean (min-max)", f"{name} ({len(rows)})", *(f"{head} [{i}]" for i, head in enumerate(counts, 1))]
     lines = [
         [label, _made_text(key, made.get(key, {})), *(_real_text(key, each) for each in real)]
-        for key, label in QUANTITIES[model].items()
+        for key, label in {**RAIN_MODELS[PRESETS[preset].model].quantities, **_INPUT}.items()
     ]
     notes = [f"[{i}] {each.source}" for i, each in enumerate(real, 1)]
     if any(each.differs for each in real):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,25 +15,12 @@ from PIL import Image as Pillow
 from derainbench.errors import StorageError, UserError
 from derainbench.images.decode import open_image, png_bytes, read_rgb
 from derainbench.rain import RainModel, plane_depth, preset
+from derainbench.rain.models import RAIN_MODELS
 from derainbench.support.atomic import write_atomic
 from derainbench.synth.sources import Scene
 
 _LEVELS = 65535  # of a layer's 16-bit PNG: the value 1
 _SPLITS = ("test", "train")  # their place is part of every seed
-
-#: The layers of each rain model that a card can name: one value a pixel, 16-bit grey PNG.
-GREY_LAYERS: Mapping[RainModel, tuple[str, ...]] = {
-    "streak": ("S",),
-    "drop": ("M",),
-    "mist": ("t", "A", "S", "depth"),
-}
-
-# D shows the scene in colour. It lies beside the others, for whoever recomposes the image, but a card's layers are read
-# as grey (images.read_layer), so that a card that named it would give a method something else than D.
-_COLOUR_LAYERS: Mapping[RainModel, tuple[str, ...]] = {"streak": (), "drop": ("D",), "mist": ()}
-
-#: Layers that belong to the scene, not to one of its rains.
-SCENE_LAYERS = ("depth",)
 
 
 @dataclass(frozen=True)
@@ -48,7 +35,7 @@ class Making:
     @property
     def model(self) -> RainModel:
         """The preset's rain model."""
-        return preset(self.preset).model
+        return RAIN_MODELS[preset(self.preset).model]
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,7 @@ class Job:
 
 def files_of(making: Making, scene: str, n: int) -> list[Path]:
     """What is written for one rain, the rainy image last: where that is, so is all the rest."""
-    layers = [*GREY_LAYERS[making.model], *_COLOUR_LAYERS[making.model]]
+    layers = [*making.model.grey_layers, *making.model.colour_layers]
     files = [layer_file(making, layer, scene, n) for layer in layers]
     return [*files, clean_file(making, scene), rainy_file(making, scene, n)]
 
@@ -78,7 +65,7 @@ def rainy_file(making: Making, scene: str, n: int) -> Path:
 
 def rain_files(making: Making, scene: str, n: int) -> list[Path]:
     """Those of :func:`files_of` that belong to this rain alone, not to its scene."""
-    shared = {clean_file(making, scene), *(layer_file(making, layer, scene, n) for layer in SCENE_LAYERS)}
+    shared = {clean_file(making, scene), *(layer_file(making, layer, scene, n) for layer in making.model.scene_layers)}
     return [path for path in files_of(making, scene, n) if path not in shared]
 
 
@@ -92,7 +79,7 @@ def has_content(path: Path | str) -> bool:
 
 def layer_file(making: Making, layer: str, scene: str, n: int) -> Path:
     """A layer by its name in the equation, or ``depth``, which is the same for all rains of a scene."""
-    name = f"{scene}.png" if layer in SCENE_LAYERS else f"{scene}-{n}.png"
+    name = f"{scene}.png" if layer in making.model.scene_layers else f"{scene}-{n}.png"
     return making.folder / "layers" / layer / name
 
 
@@ -122,7 +109,7 @@ def _by_scene(jobs: Sequence[Job]) -> Iterator[tuple[Scene, list[int]]]:
 
 def _make_scene(making: Making, scene: Scene, numbers: Sequence[int]) -> None:
     clean = read_rgb(scene.clean)
-    depth = stored_depth(making, scene, clean.shape[0], clean.shape[1]) if making.model == "mist" else None
+    depth = stored_depth(making, scene, clean.shape[0], clean.shape[1]) if making.model.has_depth else None
     # The rain is made from the depth as it is stored, so that the files together satisfy the equation.
     normalised = None if depth is None else (depth / _LEVELS).astype(np.float32)
     if not has_content(clean_file(making, scene.name)):

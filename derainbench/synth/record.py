@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from derainbench.errors import UserError
-from derainbench.rain import RainModel
+from derainbench.rain.models import RainModelName
 from derainbench.support.atomic import read_json, write_json
 
 _SCHEMA = 1
@@ -43,7 +43,7 @@ class Record(BaseModel):
 
     schema_: int = Field(default=_SCHEMA, alias="schema")
     name: str
-    model: RainModel
+    model: RainModelName
     splits: dict[Literal["train", "test"], SplitRecord]
 
 

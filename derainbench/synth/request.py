@@ -37,8 +37,8 @@ class Request:
     def making(self) -> Making:
         """What decides the bytes; :class:`UserError` where the request contradicts itself."""
         making = Making(self.preset, self.seed, self.split, self.out / self.split)
-        if self.depth is not None and making.model != "mist":
-            raise UserError(f"--depth is for mist; preset {self.preset} is {making.model}, leave it out")
+        if self.depth is not None and not making.model.has_depth:
+            raise UserError(f"--depth is for mist; preset {self.preset} is {making.model.name}, leave it out")
         if self.per_image < 1 or self.seed < 0:
             raise UserError(f"--per-image {self.per_image}, --seed {self.seed}: at least 1, and at least 0")
         out = _real(self.out)
@@ -102,9 +102,9 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchan
         preset=request.preset,
         seed=request.seed,
         per_image=request.per_image,
-        depth="none" if making.model != "mist" else "modelled" if request.depth is None else "given",
+        depth="none" if not making.model.has_depth else "modelled" if request.depth is None else "given",
     )
-    record = Record(schema=1, name=name, model=making.model, splits={request.split: asked})
+    record = Record(schema=1, name=name, model=making.model.name, splits={request.split: asked})
     if found is not None:
         refuse_others(request.out, found, record)
     before = found.splits.get(request.split) if found is not None else None

@@ -16,7 +16,7 @@ from derainbench.support.workers import in_chunks
 from derainbench.synth.card import card_text
 from derainbench.synth.changed_images import exchanged, in_both_splits
 from derainbench.synth.measured import Images, Row, evenly_spaced, measure
-from derainbench.synth.one_rain import GREY_LAYERS, Making, clean_file, layer_file, make, rainy_file
+from derainbench.synth.one_rain import Making, clean_file, layer_file, make, rainy_file
 from derainbench.synth.record import Record, write_record
 from derainbench.synth.request import Plan, Request, changed_scenes, complete, make_plan, present_files
 from derainbench.synth.sources import Scene, find_scenes, problems_of
@@ -152,7 +152,7 @@ def _with_split(record: Record, making: Making, **facts: Any) -> Record:
 
 
 def _images(making: Making, scene: str, n: int) -> Images:
-    layers = {layer: layer_file(making, layer, scene, n) for layer in GREY_LAYERS[making.model]}
+    layers = {layer: layer_file(making, layer, scene, n) for layer in making.model.grey_layers}
     return Images(rainy_file(making, scene, n), clean_file(making, scene), layers)
 
 

@@ -7,16 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from derainbench.stats import (
-    OverSeeds,
-    Paired,
-    Ranks,
-    Refusal,
-    comparison_words,
-    over_seeds,
-    p_words,
-    rank_words,
-)
+from derainbench.stats import OverSeeds, Paired, Ranks, Refusal, comparison_words, over_seeds, p_words, rank_words
 from derainbench.support.words import listed
 
 PAIR = Paired(93, 0, 7, 1.2345, 1.1, 1e-9, 0.9, 91, 91)

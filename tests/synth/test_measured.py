@@ -74,7 +74,7 @@ def test_rain100l_on_fifty_photographs(shared: Path, tmp_path: Path) -> None:
         assert 11.0 <= row["percentile_95"] <= 76.0
     found = summary(outcome.measured)["direction"]
     assert (found["p5"], found["p50"], found["p95"]) == pytest.approx((69, 90, 111), abs=5.0)
-    text = side_by_side("rain100l", "streak", "made", outcome.measured)
+    text = side_by_side("rain100l", "made", outcome.measured)
     assert "Rain100L (100)" in text
     assert "26.90 (20.24-34.53)" in text
 
@@ -110,5 +110,5 @@ def test_an_image_without_a_quantity_is_left_out() -> None:
     found = summary(rows)
     assert found["coverage"] == pytest.approx({"mean": 0.3, "min": 0.2, "max": 0.4})
     assert found["length"] == {"mean": 4.0, "min": 4.0, "max": 4.0}
-    line = next(line for line in side_by_side("rain100l", "streak", "made", rows).splitlines() if "width" in line)
+    line = next(line for line in side_by_side("rain100l", "made", rows).splitlines() if "width" in line)
     assert line.split()[3] == "-"
