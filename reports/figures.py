@@ -155,7 +155,7 @@ def _scatters(
     grid: ScoreGrid, lines: tuple[int, ...], labels: tuple[str, ...], where: str, name: str
 ) -> tuple[Figure, ...]:
     methods = [grid.lines[line].method for line in lines]
-    scores = [finite_mean(column.tolist())[0] for column in grid.psnr.T[list(lines)]]  # NaN as in the table
+    scores = [finite_mean(column.tolist())[0] for column in grid.values().T[list(lines)]]  # NaN as in the table
     no_mean = [label for label, score in zip(labels, scores, strict=True) if math.isnan(score)]
     costs: dict[str, list[float | None]] = {"parameters": [float(method.parameters) for method in methods]}
     sizes = {(each.macs.height, each.macs.width) for each in methods if each.macs}
@@ -186,7 +186,7 @@ def _scatters(
 
 def _spread(grid: ScoreGrid, lines: tuple[int, ...], labels: tuple[str, ...], where: str, name: str) -> Figure:
     rows = [
-        Spread(label, grid.psnr[:, line], quiet=grid.lines[line].method.parameters == 0)
+        Spread(label, grid.values()[:, line], quiet=grid.lines[line].method.parameters == 0)
         for label, line in zip(labels, lines, strict=True)
     ]
     drawing = distribution(rows, "PSNR, dB", title=f"PSNR of single images on {where}")
@@ -196,7 +196,7 @@ def _spread(grid: ScoreGrid, lines: tuple[int, ...], labels: tuple[str, ...], wh
         if few
         else "Boxes hold half of the images, lines 90 %; dots are the farthest beyond, the stroke is the median."
     )
-    infinite = np.isposinf(grid.psnr[:, list(lines)]).sum(axis=0)
+    infinite = np.isposinf(grid.values()[:, list(lines)]).sum(axis=0)
     left_out = [f"{label} {number}" for label, number in zip(labels, infinite.tolist(), strict=True) if number]
     if left_out:
         caption += f" Identical images (infinite PSNR) left out: {', '.join(left_out)}."
@@ -229,7 +229,7 @@ def _ranks(
 
 def _ranked(grid: ScoreGrid, lines: tuple[int, ...]) -> Ranks | Refusal:
     """The ranks of some lines by PSNR, over the scenes that all of them have scores of."""
-    by_scene = scene_means(grid.psnr[:, list(lines)], grid.scenes)
+    by_scene = scene_means(grid.values()[:, list(lines)], grid.scenes)
     return friedman(by_scene[~np.isnan(by_scene).any(axis=1)])
 
 

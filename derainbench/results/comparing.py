@@ -15,6 +15,7 @@ from derainbench.errors import UserError, did_you_mean
 from derainbench.results.merging import run_names
 from derainbench.results.recorded_inputs import differences, evaluation_inputs, machine_of
 from derainbench.results.results import Results
+from derainbench.results.score_table import as_wide
 from derainbench.stats import Paired, Refusal, adjusted_family, paired_test
 from derainbench.support.run_folder import evaluation_folder, training_folder
 
@@ -117,7 +118,7 @@ def _protocols(results: Results) -> list[str]:
 
 
 def _by_place(results: Results, protocol: str) -> dict[Place, pd.DataFrame]:
-    scores = results.scores[results.scores["protocol"] == protocol]
+    scores = as_wide(results.scores[results.scores["protocol"] == protocol])
     groups = scores.groupby(["method", "trained_on", "dataset"], sort=False)
     return {(str(m), str(t), str(d)): group for (m, t, d), group in groups}
 

@@ -18,7 +18,6 @@ from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import parse_name
 from derainbench.results.results import (
     HARNESS_REVISION,
-    SCORE_COLUMNS,
     DatasetInRun,
     EvaluationKey,
     Failure,
@@ -39,6 +38,7 @@ from derainbench.results.run_info import (
     read_info,
     recipe_of,
 )
+from derainbench.results.score_table import WIDE_COLUMNS, as_long
 from derainbench.support.atomic import storage_error
 from derainbench.support.run_folder import training_folder
 
@@ -47,8 +47,8 @@ def load_run(folder: str | Path) -> Results:
     """A run as plain data: what it measured, of which methods and datasets, and what failed.
 
     :param folder: the folder of a ``derainbench run``.
-    :returns: the run; its ``scores`` are a table with a row for each image and protocol, and the columns of
-        :data:`derainbench.results.results.SCORE_COLUMNS`.
+    :returns: the run; its ``scores`` are a table with a row for each image, protocol and metric, and the columns of
+        :data:`derainbench.results.score_table.SCORE_COLUMNS`.
     :raises derainbench.errors.UserError: where the folder is no run, or of another version, or damaged.
     """
     folder = Path(folder)
@@ -87,7 +87,7 @@ def load_run(folder: str | Path) -> Results:
         info=info,
         methods=tuple(_method(method) for method in info.methods),
         datasets=tuple(_dataset(dataset) for dataset in info.datasets),
-        scores=scores,
+        scores=as_long(scores),
         failures=tuple(failures),
         trainings=tuple(trainings),
         evaluations=evaluations,
@@ -178,7 +178,7 @@ def _cell_scores(place: Path, done: DoneCell) -> tuple[pa.Table | None, str]:
 #: What a cell's place tells.
 _PLACE = ["method", "trained_on", "seed", "dataset"]
 #: The columns of a cell's own table.
-_IN_FILE = {name: kind for name, kind in SCORE_COLUMNS.items() if name not in _PLACE}
+_IN_FILE = {name: kind for name, kind in WIDE_COLUMNS.items() if name not in _PLACE}
 
 
 def _wrong_columns(table: pa.Table) -> str:
@@ -217,12 +217,12 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _together(tables: Sequence[tuple[CellInfo, pa.Table]]) -> pd.DataFrame:
-    """The score tables of cells as one, with what their places say: of thousands of cells at once, not one by one."""
+    """The wide score tables of cells as one, with what their places say: of thousands at once, not one by one."""
     if not tables:
-        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in WIDE_COLUMNS.items()})
     lengths = [table.num_rows for _, table in tables]
     columns: dict[str, Any] = {}
-    for name in SCORE_COLUMNS:
+    for name in WIDE_COLUMNS:
         if name not in _IN_FILE:
             columns[name] = np.repeat([getattr(cell, name) for cell, _ in tables], lengths)
         else:
@@ -232,7 +232,7 @@ def _together(tables: Sequence[tuple[CellInfo, pa.Table]]) -> pd.DataFrame:
                 for _, table in tables
             ]
             columns[name] = np.concatenate(parts)
-    return pd.DataFrame(columns).astype(SCORE_COLUMNS)
+    return pd.DataFrame(columns).astype(WIDE_COLUMNS)
 
 
 def _dataset(info: DatasetInfo) -> DatasetInRun:

@@ -13,23 +13,6 @@ from derainbench.images.decode import Source
 from derainbench.results.run_info import MacsInfo, PaperInfo, RunInfo, WeightsInfo
 from derainbench.support.run_folder import evaluation_folder, image_file
 
-#: The score table, one row an image and protocol. ``psnr`` is in dB and may be ``inf``; ``ssim`` may be NaN. ``tile``
-#: is the side in pixels of the tiles in which the image was restored, 0 for as a whole.
-SCORE_COLUMNS: dict[str, str] = {
-    "method": "string",
-    "trained_on": "string",
-    "seed": "int64",
-    "dataset": "string",
-    "image": "string",
-    "scene": "string",
-    "height": "int64",
-    "width": "int64",
-    "tile": "int64",
-    "protocol": "string",
-    "psnr": "float64",
-    "ssim": "float64",
-}
-
 
 @dataclass(frozen=True)
 class TestPair:
@@ -124,7 +107,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Results:
-    """A run: ``info`` is what ``run.json`` says, ``scores`` has the columns of :data:`SCORE_COLUMNS`.
+    """A run: ``info`` is what ``run.json`` says, ``scores`` has the columns of
+    :data:`.score_table.SCORE_COLUMNS`.
 
     ``evaluations`` are the folders of the finished ones: not all below ``folder`` where several runs were merged.
     """

@@ -12,7 +12,7 @@ from derainbench.results.recorded_inputs import differences, evaluation_inputs
 from derainbench.results.results import EvaluationKey, Results
 
 #: A score's place in the table; the other columns are what was found there.
-PLACE = ["method", "trained_on", "seed", "dataset", "image", "protocol"]
+PLACE = ["method", "trained_on", "seed", "dataset", "image", "protocol", "metric"]
 #: Inputs that say nothing of how a score was made: the data is another column of a report, and a row has several.
 _NOT_THE_WAY = frozenset({"data", "protocols"})
 _OF_ONE_TRAINING_SET = "training data"
@@ -75,11 +75,8 @@ def _one_row(ways: _Ways, others: _Ways, scores: pd.DataFrame, other_scores: pd.
     if not all(_alike(ways[each], others[each]) for each in shared) or not _alike(_pooled(ways), _pooled(others)):
         return False
     both = scores.merge(other_scores, on=PLACE)
-    equal = [
-        (both[f"{metric}_x"] == both[f"{metric}_y"]) | (both[f"{metric}_x"].isna() & both[f"{metric}_y"].isna())
-        for metric in ("psnr", "ssim")
-    ]
-    return bool((equal[0] & equal[1]).all())
+    equal = (both["value_x"] == both["value_y"]) | (both["value_x"].isna() & both["value_y"].isna())
+    return bool(equal.all())
 
 
 def _pooled(ways: _Ways) -> list[Mapping[str, Any]]:
@@ -106,4 +103,4 @@ def _why(ways: _Ways, others: _Ways) -> str:
 
 def _scores_of(results: Results, method: str) -> pd.DataFrame:
     scores = results.scores
-    return scores.loc[scores["method"] == method, [*PLACE, "psnr", "ssim"]]
+    return scores.loc[scores["method"] == method, [*PLACE, "value"]]

@@ -33,6 +33,6 @@ def _check(results: Results, card: Card, unprocessed: str) -> InputCheckInfo | N
     ]
     if rows.empty:
         return None
-    found = {name: finite_mean(rows[name])[0] for name in TOLERANCES}
+    found = {name: finite_mean(rows.loc[rows["metric"] == name, "value"])[0] for name in TOLERANCES}
     notice = "" if agrees(expected, **found) else f"dataset {card.name}: {disagreement(expected, **found)}"
     return InputCheckInfo(dataset=card.name, protocol=expected.protocol, notice=notice, **found)

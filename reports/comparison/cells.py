@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 import numpy as np
 
+from derainbench.metrics import kinds
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.results.results import DatasetInRun, Results
 from derainbench.stats.means import finite_mean
 
 from .entries import Entry
 
-Metric = Literal["psnr", "ssim"]
-METRICS: tuple[Metric, ...] = ("psnr", "ssim")
+#: A metric's name.
+Metric = str
+METRICS: tuple[Metric, ...] = (*kinds.METRICS,)
 #: Decimal places that the field prints.
-DIGITS: dict[Metric, int] = {"psnr": 2, "ssim": 4}
+DIGITS: dict[Metric, int] = {name: each.digits for name, each in kinds.METRICS.items()}
 #: What stands behind a number in a sentence.
-UNITS: dict[Metric, str] = {"psnr": "dB", "ssim": ""}
+UNITS: dict[Metric, str] = {name: each.unit for name, each in kinds.METRICS.items()}
 MISSING = "–"
 FAILED = "failed"
 
@@ -54,6 +56,16 @@ class Column:
 
     dataset: DatasetInRun
     metric: Metric
+
+    @property
+    def title(self) -> str:
+        """What readers call the metric."""
+        return kinds.METRICS[self.metric].title
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the first column of its dataset."""
+        return self.metric == kinds.LEADING
 
 
 @dataclass(frozen=True)
@@ -131,3 +143,12 @@ def pooled(of_seeds: Sequence[tuple[float, int]], metric: Metric) -> Cell:
     text = "" if deviation is None else printed(deviation, metric)
     left_out = sum(infinite for _, infinite in of_seeds)
     return Cell("finished", value, printed(value, metric), deviation, text, left_out, len(of_seeds))
+
+
+def in_words(values: Mapping[Metric, float]) -> str:
+    """All scores of one image: ``31.75 dB · SSIM 0.9375``; a title says what a number is where no unit does."""
+    said = []
+    for name, value in values.items():
+        kind, text = kinds.METRICS[name], printed(value, name)
+        said.append(f"{text} {kind.unit}" if kind.unit else f"{kind.title} {text}")
+    return " · ".join(said)

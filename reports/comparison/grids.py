@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from derainbench.metrics.kinds import LEADING
 from derainbench.results.results import DatasetInRun
 
 from .cells import METRICS, Metric
@@ -27,17 +28,16 @@ class SeedScores:
     line: int
     trained_on: str
     seed: int
-    psnr: Floats
-    ssim: Floats
+    scores: Mapping[Metric, Floats]
 
     def values(self, metric: Metric) -> Floats:
         """The scores of one metric, (images,)."""
-        return self.psnr if metric == "psnr" else self.ssim
+        return self.scores[metric]
 
 
 @dataclass(frozen=True)
 class ScoreGrid:
-    """A dataset under a protocol. ``psnr`` in dB and ``ssim`` are (images, lines): means over seeds.
+    """A dataset under a protocol. ``scores`` are (images, lines) by metric: means over seeds.
 
     NaN where there is no score or where it is undefined, ``inf`` where a PSNR of any seed is. ``lines`` are the rows of
     the comparison that have a score here; images stand in the order of the dataset. ``seen`` are the numbers of lines
@@ -49,14 +49,13 @@ class ScoreGrid:
     lines: tuple[Entry, ...]
     images: tuple[str, ...]
     scenes: tuple[str, ...]
-    psnr: Floats
-    ssim: Floats
+    scores: Mapping[Metric, Floats]
     seed_values: tuple[SeedScores, ...]
     seen: frozenset[int] = frozenset()
 
-    def values(self, metric: Metric) -> Floats:
+    def values(self, metric: Metric = LEADING) -> Floats:
         """The scores of one metric, (images, lines)."""
-        return self.psnr if metric == "psnr" else self.ssim
+        return self.scores[metric]
 
 
 def score_grids(run: Measured) -> dict[tuple[str, str], ScoreGrid]:
@@ -78,23 +77,22 @@ def _grid(
 ) -> ScoreGrid:
     images = tuple(pair.image for pair in dataset.test)
     rows = pd.Index(images).get_indexer(pd.Index(scores["image"]))
-    values = {metric: scores[metric].to_numpy(dtype=np.float64, na_value=np.nan) for metric in METRICS}
+    values = scores["value"].to_numpy(dtype=np.float64, na_value=np.nan)
     where = {
         (line.method.name, source): (n, source) for n, line in enumerate(lines) for source in line.sources(dataset.name)
     }
-    found: list[tuple[int, str, int, dict[str, Floats]]] = []
-    groups: Mapping[Any, Any] = scores.groupby(["method", "trained_on", "seed"], sort=True).indices
-    for (method, trained_on, seed), group in groups.items():
+    found: dict[tuple[int, str, int], dict[Metric, Floats]] = {}
+    groups: Mapping[Any, Any] = scores.groupby(["method", "trained_on", "seed", "metric"], sort=True).indices
+    for (method, trained_on, seed, metric), group in groups.items():
         place = where.get((str(method), str(trained_on)))
-        if place is not None:
-            aligned: dict[str, Floats] = {
-                metric: _aligned(values[metric][group], rows[group], len(images)) for metric in METRICS
-            }
-            found.append((*place, _number(seed), aligned))
+        if place is not None and metric in METRICS:
+            of_seed = found.setdefault((*place, _number(seed)), {})
+            of_seed[str(metric)] = _aligned(values[group], rows[group], len(images))
     used = sorted({line for line, *_ in found})
+    nothing = np.full(len(images), np.nan)
     seeds = tuple(
-        SeedScores(used.index(line), trained_on, seed, values["psnr"], values["ssim"])
-        for line, trained_on, seed, values in sorted(found, key=lambda each: (each[0], each[2]))
+        SeedScores(used.index(line), trained_on, seed, {metric: of_seed.get(metric, nothing) for metric in METRICS})
+        for (line, trained_on, seed), of_seed in sorted(found.items(), key=lambda each: (each[0][0], each[0][2]))
     )
     means = {metric: _means(seeds, metric, len(images), len(used)) for metric in METRICS}
     scenes = tuple(pair.scene for pair in dataset.test)
@@ -102,7 +100,7 @@ def _grid(
     seen = frozenset(
         each.line for each in seeds if is_seen(copies, kept[each.line].method, each.trained_on, dataset.name)
     )
-    return ScoreGrid(dataset, protocol, kept, images, scenes, means["psnr"], means["ssim"], seeds, seen)
+    return ScoreGrid(dataset, protocol, kept, images, scenes, means, seeds, seen)
 
 
 def _aligned(values: Floats, rows: NDArray[np.intp], images: int) -> Floats:

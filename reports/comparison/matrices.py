@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from derainbench.metrics.kinds import LEADING
 from derainbench.plugins.names import UNTRAINED
 from derainbench.results.results import DatasetInRun
 from derainbench.stats import ALPHA, Refusal, p_words
@@ -150,7 +151,7 @@ def generalisation(run: Measured, protocol: str) -> tuple[Generalisation, ...]:
     Infinite scores are left out of means, as in the comparison.
     """
     table = run.means.table
-    here = table[(table["protocol"] == protocol) & (table["metric"] == "psnr") & (table["trained_on"] != UNTRAINED)]
+    here = table[(table["protocol"] == protocol) & (table["metric"] == LEADING) & (table["trained_on"] != UNTRAINED)]
     means: dict[str, dict[tuple[str, str], float]] = {}
     for (name, source, dataset), group in here.groupby(["method", "trained_on", "dataset"]):
         means.setdefault(str(name), {})[str(source), str(dataset)] = finite_mean(group["mean"])[0]

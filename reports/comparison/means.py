@@ -12,11 +12,11 @@ import pandas as pd
 
 from derainbench.stats.means import finite_mean
 
-from .cells import METRICS, Metric
+from .cells import Metric
 
 #: Columns of :attr:`Means.table`, and what identifies a row.
 COLUMNS = ("method", "trained_on", "dataset", "protocol", "metric", "seed", "mean", "left_out")
-_EVALUATION = ["method", "trained_on", "dataset", "protocol", "seed"]
+_EVALUATION = ["method", "trained_on", "dataset", "protocol", "metric", "seed"]
 
 
 class SeedMean(NamedTuple):
@@ -51,12 +51,11 @@ class Means:
 
 
 def score_means(scores: pd.DataFrame) -> Means:
-    """The means of ``scores``, which has the columns of :data:`derainbench.results.results.SCORE_COLUMNS`."""
-    values = {metric: scores[metric].to_numpy(dtype=float, na_value=math.nan) for metric in METRICS}
+    """The means of ``scores``, which has the columns of :data:`derainbench.results.score_table.SCORE_COLUMNS`."""
+    values = scores["value"].to_numpy(dtype=float, na_value=math.nan)
     rows: list[tuple[Any, ...]] = []
     groups: Mapping[Any, Any] = scores.groupby(_EVALUATION).indices
-    for (method, trained_on, dataset, protocol, seed), group in sorted(groups.items()):
-        for metric in METRICS:
-            mean, left_out = finite_mean(values[metric][group].tolist())
-            rows.append((method, trained_on, dataset, protocol, metric, int(seed), mean, left_out))
+    for (*place, seed), group in sorted(groups.items()):
+        mean, left_out = finite_mean(values[group].tolist())
+        rows.append((*place, int(seed), mean, left_out))
     return Means(pd.DataFrame(rows, columns=list(COLUMNS)))

@@ -51,7 +51,7 @@ def _of_cell(results: Results, entry: Entry, column: Column, cell: Cell) -> list
     """What a mean leaves out."""
     notes = []
     where = f"{entry.full_label} on {column.dataset.title}"
-    metric = column.metric.upper()
+    metric = column.title
     if cell.infinite:
         has = "has" if cell.infinite == 1 else "have"
         found = f"{counted(cell.infinite, 'image')} {has} infinite {metric}"
@@ -60,7 +60,7 @@ def _of_cell(results: Results, entry: Entry, column: Column, cell: Cell) -> list
         notes.append(f"{where}: {found}{'' if math.isinf(cell.value) else ', left out of the mean'}.")
     if math.isnan(cell.value):
         notes.append(f"{where}: no mean {metric}, because it is undefined for an image.")
-    if column.metric == "psnr":
+    if column.leads:
         failed = len(failed_seeds(results, entry, column.dataset.name))
         planned = len(_planned_seeds(results, entry, column.dataset))
         if failed:
@@ -75,7 +75,7 @@ def _not_evaluated(results: Results, rows: Sequence[Row], columns: Sequence[Colu
     missing: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for column, cell in zip(columns, row.cells, strict=True):
-            here = row.entry.trained_on != column.dataset.name and column.metric == "psnr"
+            here = row.entry.trained_on != column.dataset.name and column.leads
             if here and cell.state == "missing" and _planned_seeds(results, row.entry, column.dataset):
                 missing[row.entry.full_label].append(column.dataset.title)
     said = "; ".join(f"{label} on {listed(titles)}" for label, titles in missing.items())

@@ -70,7 +70,7 @@ def _untested(refused: Mapping[str, Sequence[Column]]) -> list[str]:
     for reason, columns in refused.items():
         by_dataset: dict[str, list[str]] = defaultdict(list)
         for column in columns:
-            by_dataset[column.dataset.title].append(column.metric.upper())
+            by_dataset[column.dataset.title].append(column.title)
         names = ", ".join(f"{title} ({' and '.join(metrics)})" for title, metrics in by_dataset.items())
         notes.append(f"No significance mark where the test was refused, {reason}: {names}.")
     return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from derainbench.metrics import kinds
 from derainbench.stats import Paired, Refusal, p_words
 
 from ..comparison.cells import METRICS, printed
@@ -40,7 +41,7 @@ def _of_dataset(title: str, found: list[DatasetStatistics]) -> AgainstBest:
     tested = [_tested(each) for each in found]
     words: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for each, pairs in zip(found, tested, strict=True):
-        words[_rest(each, len(pairs))].append(each.metric.upper())
+        words[_rest(each, len(pairs))].append(kinds.METRICS[each.metric].title)
     lines = tuple(
         (label, tuple(_cells(each, pairs, n) for each, pairs in zip(found, tested, strict=True)))
         for n, label in enumerate(found[0].labels)

@@ -113,7 +113,7 @@ def _printable(table: ComparisonTable) -> ComparisonTable:
 
 def _datasets(table: ComparisonTable) -> list[DatasetInRun]:
     """The datasets of a panel, once each."""
-    return [column.dataset for column in table.columns if column.metric == "psnr"]
+    return [column.dataset for column in table.columns if column.leads]
 
 
 def _columns(table: ComparisonTable) -> Sequence[tuple[Cell, ...]]:

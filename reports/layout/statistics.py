@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from derainbench.metrics import kinds
 from derainbench.results.results import DatasetInRun
 from derainbench.stats import Interval, Refusal
 
@@ -91,7 +92,7 @@ def _of_dataset(dataset: DatasetInRun, found: list[DatasetStatistics]) -> SetDat
         lines.append(SetLine(label, *counts, tuple(map(_interval, intervals, METRICS))))
     said: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for each in found:
-        said[each.sentences].append(each.metric.upper())
+        said[each.sentences].append(kinds.METRICS[each.metric].title)
     words = tuple((" and ".join(metrics), sentences) for sentences, metrics in said.items() if sentences)
     return SetDataset(dataset, tuple(lines), words)
 

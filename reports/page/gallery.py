@@ -202,7 +202,7 @@ def _start(versions: tuple[Version, ...], grids: Mapping[str, ScoreGrid]) -> tup
     """Left the rainy input, right the method of the highest mean PSNR; the truth where there is no method."""
     means: dict[str, float] = {}
     for grid in list(grids.values())[:1]:  # none where no evaluation finished
-        means = dict(zip((line.full_name for line in grid.lines), grid.psnr.mean(axis=0).tolist(), strict=True))
+        means = dict(zip((line.full_name for line in grid.lines), grid.values().mean(axis=0).tolist(), strict=True))
 
     def mean(number: int) -> float:
         entry = versions[number].entry

@@ -14,7 +14,7 @@ from derainbench.images.decode import Source, read_rgb
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import DatasetInRun, Results
 
-from ..comparison.cells import printed
+from ..comparison.cells import METRICS, in_words
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid
 from .qualitative import Choice, Image, Window, choose, error_map, window
@@ -133,8 +133,8 @@ def _scores(grids: Mapping[str, ScoreGrid], image: int, entry: Entry, seed: int)
     for protocol, grid in grids.items():
         for scores in grid.seed_values:
             if scores.seed == seed and grid.lines[scores.line].full_name == entry.full_name:
-                psnr, ssim = float(scores.psnr[image]), float(scores.ssim[image])
-                lines[protocol] = f"{printed(psnr, 'psnr')} dB · SSIM {printed(ssim, 'ssim')}"
+                values = {metric: float(scores.values(metric)[image]) for metric in METRICS}
+                lines[protocol] = in_words(values)
     return lines
 
 

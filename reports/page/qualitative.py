@@ -53,7 +53,7 @@ def choose(grid: ScoreGrid) -> tuple[Choice, ...]:
     lines = [number for number, line in enumerate(grid.lines) if line.method.base != UNPROCESSED]
     if not lines:
         return ()
-    psnr = np.minimum(grid.psnr[:, lines], IDENTICAL_DB)
+    psnr = np.minimum(grid.values()[:, lines], IDENTICAL_DB)
     usable = [int(image) for image in np.flatnonzero(~np.isnan(psnr).any(axis=1))]
     mean, spread = psnr.mean(axis=1), np.ptp(psnr, axis=1)
     by_mean = sorted(usable, key=lambda image: (mean[image], image))

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from derainbench.results.results import SCORE_COLUMNS
+from derainbench.results.score_table import WIDE_COLUMNS, as_wide
 
 from ..comparison.provenance import warning_words
 from ..content import Content
@@ -25,11 +25,11 @@ def scores_csv(content: Content) -> str:
     The last column says whether somebody vouches for the weights (see :attr:`MethodInRun.unverified`). A text that a
     spreadsheet would take for a formula has an apostrophe before it (:func:`harmless`).
     """
-    scores = content.results.scores
+    scores = as_wide(content.results.scores)
     unverified = {method.name for method in content.results.methods if method.unverified}
     columns = [_column(scores[name], kind) for name, kind in _COLUMNS]
     columns.append(_texts(~scores["method"].isin(unverified), str))
-    head = ",".join([*SCORE_COLUMNS, "verified"])
+    head = ",".join([*WIDE_COLUMNS, "verified"])
     # half a million rows: joined column by column, not row by row
     lines = pc.binary_join_element_wise(*columns, ",")
     return "\n".join([head, *lines.to_pylist()]) + "\n"
@@ -54,7 +54,7 @@ def harmless(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-_COLUMNS = tuple(SCORE_COLUMNS.items())
+_COLUMNS = tuple(WIDE_COLUMNS.items())
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 

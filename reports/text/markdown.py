@@ -86,7 +86,7 @@ def markdown(content: Content) -> str:
 
 def _table(table: ComparisonTable) -> str:
     headers = ["Method", "Parameters"]
-    headers += [f"{escape(column.dataset.title)} {column.metric.upper()}" for column in table.columns]
+    headers += [f"{escape(column.dataset.title)} {column.title}" for column in table.columns]
     body = [
         [escape(row.entry.full_label), f"{row.entry.method.parameters:,}", *map(_marked, row.cells)]
         for row in table.rows

@@ -5,9 +5,10 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.metrics.kinds import LEADING
 from derainbench.stats import Paired
 
-from ..comparison.cells import METRICS, Cell, ComparisonTable
+from ..comparison.cells import Cell, ComparisonTable
 from ..comparison.leader import leader_words
 from ..comparison.provenance import warning_words
 from ..comparison.reproduction import ALIGNMENT, HEADERS, sources
@@ -57,8 +58,8 @@ def plain_text(text: str) -> str:
 def _panel(table: ComparisonTable) -> str:
     headers = ["Method", "Parameters"]
     for column in table.columns:
-        first = column.dataset.title if column.metric == "psnr" else ""
-        headers.append(f"{plain_text(first)}\n{column.metric.upper()} ")
+        first = column.dataset.title if column.leads else ""
+        headers.append(f"{plain_text(first)}\n{column.title} ")
     # The names that are typed, here where they are typed; titles are for pages and papers.
     body = [
         [plain_text(row.entry.full_name), f"{row.entry.method.parameters:,}", *map(_mark, row.cells)]
@@ -70,8 +71,8 @@ def _panel(table: ComparisonTable) -> str:
 
 def _statistics(content: Content, table: ComparisonTable) -> list[str]:
     """How sure the best PSNR on each dataset is, a line each."""
-    datasets = [column.dataset for column in table.columns if column.metric == METRICS[0]]
-    found = [content.statistics.get((each.name, table.protocol, METRICS[0])) for each in datasets]
+    datasets = [column.dataset for column in table.columns if column.leads]
+    found = [content.statistics.get((each.name, table.protocol, LEADING)) for each in datasets]
     words = [(dataset.title, leader_words(of)) for dataset, of in zip(datasets, found, strict=True)]
     said = [plain_text(f"{title}: {sentence}") for title, sentence in words if sentence]
     more = len(said) - SENTENCES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from derainbench.results.results import SCORE_COLUMNS, DatasetInRun, Failure, MethodInRun, Results, TestPair
+from derainbench.results.results import DatasetInRun, Failure, MethodInRun, Results, TestPair
 from derainbench.results.run_info import RunInfo, WeightsInfo
+from derainbench.results.score_table import WIDE_COLUMNS, as_long, as_wide
 from derainbench.support.run_folder import evaluation_folder, training_folder
 
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
@@ -93,9 +95,14 @@ def results(
         info(**changes),
         tuple(methods),
         tuple(datasets),
-        table[[*SCORE_COLUMNS]].astype(SCORE_COLUMNS),
+        as_long(table[[*WIDE_COLUMNS]].astype(WIDE_COLUMNS)),
         failures,
     )
+
+
+def rescored(run: Results, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Results:
+    """A run whose scores were changed, given and taken with a column for each metric."""
+    return replace(run, scores=as_long(change(as_wide(run.scores))))
 
 
 def draw(folder: Path, photograph: str, number: int, strength: float) -> None:

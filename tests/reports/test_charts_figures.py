@@ -52,9 +52,9 @@ def small_run(images: int = 8, names: tuple[str, ...] = ("identity", "prenet", "
 def test_a_method_without_a_mean_is_no_point_of_the_trade_off() -> None:
     """An undefined score of a hard image does not lift a method above those that have one."""
     run = small_run()
-    hard = (run.scores["method"] == "nasnet") & (run.scores["image"] == "image 0")
-    (part,) = content(dataclasses.replace(run, scores=run.scores.assign(
-        psnr=run.scores["psnr"].mask(hard)))).figures.protocols  # fmt: skip
+    hard = (run.scores["method"] == "nasnet") & (run.scores["image"] == "image 0") & (run.scores["metric"] == "psnr")
+    run.scores.loc[hard, "value"] = math.nan
+    (part,) = content(run).figures.protocols
     scatter = part.datasets[0].costs[0]
     assert scatter.drawing is not None
     assert "Nasnet" not in scatter.drawing.description
@@ -103,7 +103,8 @@ def test_macs_are_drawn_where_they_were_counted_at_one_size() -> None:
 
 def test_infinite_scores_are_left_out_and_said() -> None:
     run = small_run()
-    run.scores.loc[(run.scores["method"] == "prenet") & (run.scores["image"] == "image 0"), "psnr"] = math.inf
+    same = (run.scores["method"] == "prenet") & (run.scores["image"] == "image 0") & (run.scores["metric"] == "psnr")
+    run.scores.loc[same, "value"] = math.inf
     assert "left out: Prenet 1." in content(run).figures.protocols[0].datasets[0].spread.caption
 
 
@@ -169,9 +170,11 @@ def large_content() -> Content:
     for tested in datasets:
         for protocol in ("y", "rgb", "y-crop"):
             psnr = random.normal(30, 3, (100, 9)) + np.arange(9) / 3
-            seeds = tuple(SeedScores(n, tested.name, 0, psnr[:, n], psnr[:, n]) for n in range(9))
+            seeds = tuple(SeedScores(n, tested.name, 0, {"psnr": psnr[:, n], "ssim": psnr[:, n]}) for n in range(9))
             names = tuple(map(str, range(100)))
-            grids[tested.name, protocol] = ScoreGrid(tested, protocol, lines, names, names, psnr, psnr, seeds)
+            grids[tested.name, protocol] = ScoreGrid(
+                tested, protocol, lines, names, names, {"psnr": psnr, "ssim": psnr}, seeds
+            )
     made = content(results([], list(methods), list(datasets), protocols=["y", "rgb", "y-crop"]))
     return dataclasses.replace(made, grids=grids, statistics=statistics(grids))
 

@@ -23,8 +23,8 @@ def test_images_stand_in_the_dataset_s_order_and_seeds_are_averaged() -> None:
     grid = score_grids(measured(run))["a", "y"]
     assert grid.images == ("one", "two")
     assert [line.method.name for line in grid.lines] == ["identity", "prenet"]
-    np.testing.assert_array_equal(grid.psnr, [[20.0, 31.0], [20.0, 36.0]])
-    assert [(each.line, each.seed, list(each.psnr)) for each in grid.seed_values] == [
+    np.testing.assert_array_equal(grid.values(), [[20.0, 31.0], [20.0, 36.0]])
+    assert [(each.line, each.seed, list(each.values("psnr"))) for each in grid.seed_values] == [
         (0, 0, [20.0, 20.0]),
         (1, 0, [30.0, 35.0]),
         (1, 2, [32.0, 37.0]),
@@ -40,8 +40,8 @@ def test_what_is_missing_is_nan_and_identical_images_are_infinite() -> None:
     ]
     run = results(scores, [method("prenet"), method("rescan")], [dataset("a", "one", "two")])
     grid = score_grids(measured(run))["a", "y"]
-    np.testing.assert_array_equal(grid.psnr, [[math.inf, math.nan], [math.nan, 31.0]])  # a seed lacks image two
-    assert math.isnan(grid.ssim[1, 0])
+    np.testing.assert_array_equal(grid.values(), [[math.inf, math.nan], [math.nan, 31.0]])  # a seed lacks image two
+    assert math.isnan(grid.values("ssim")[1, 0])
     assert ("a", "rgb") not in score_grids(measured(run)), "no grid where there is no score"
 
 
@@ -53,7 +53,7 @@ def test_a_training_tested_elsewhere_is_a_line_of_its_own() -> None:
     run = results(scores, [method("prenet")], [dataset("a", "one"), dataset("b", "one")])
     grids = score_grids(measured(run))
     assert [
-        (line.trained_on, value) for line, value in zip(grids["b", "y"].lines, grids["b", "y"].psnr[0], strict=True)
+        (line.trained_on, value) for line, value in zip(grids["b", "y"].lines, grids["b", "y"].values()[0], strict=True)
     ] == [
         (None, 31.0),
         ("a", 20.0),

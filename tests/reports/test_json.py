@@ -175,8 +175,8 @@ def test_the_same_content_gives_the_same_text(run: Results) -> None:
 def test_an_empty_run_is_json_too() -> None:
     import pandas as pd
 
-    from derainbench.results.results import SCORE_COLUMNS
     from derainbench.results.run_info import RunInfo
+    from derainbench.results.score_table import SCORE_COLUMNS
 
     empty = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in SCORE_COLUMNS.items()})
     written = data(Results(Path("nothing"), RunInfo(), (), (), empty, ()))

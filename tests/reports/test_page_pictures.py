@@ -18,7 +18,7 @@ from derainbench.reports.page.pictures import NoPictures, Pictures, PicturesBesi
 from derainbench.results.results import Results, TestPair
 
 from .browsing import browser, opened, write_page  # noqa: F401
-from .conftest import draw, method, with_pictures
+from .conftest import draw, method, rescored, with_pictures
 
 
 def viewers(run: Results, pictures: Pictures) -> list[dict[str, Any]]:
@@ -168,8 +168,11 @@ def test_without_script_a_line_says_where_the_numbers_are(
 
 def test_the_slider_starts_with_the_best_method_on_the_right(tmp_path: Path) -> None:
     run = with_pictures(tmp_path)
-    worse = run.scores[run.scores["method"] == "prenet"].assign(method="rescan")
-    scores = pd.concat([run.scores, worse.assign(psnr=worse["psnr"] - 3)], ignore_index=True)
-    run = replace(run, scores=scores, methods=(*run.methods, method("rescan")))
+
+    def another(scores: pd.DataFrame) -> pd.DataFrame:
+        worse = scores[scores["method"] == "prenet"].assign(method="rescan")
+        return pd.concat([scores, worse.assign(psnr=worse["psnr"] - 3)], ignore_index=True)
+
+    run = replace(rescored(run, another), methods=(*run.methods, method("rescan")))
     viewer, _ = viewers(run, Pictures())
     assert [viewer["versions"][number] for number in viewer["start"]] == ["Rainy input", "PReNet"]

@@ -61,7 +61,7 @@ def test_data_are_the_printed_means_over_seeds(tmp_path: Path) -> None:
     data = json.loads(found[1])["datasets"][1]
     scores = load_run(tmp_path / "run").scores
     here = scores[(scores["dataset"] == "set2") & (scores["protocol"] == "rgb") & (scores["method"] == "method2")]
-    means = here.groupby("image")["psnr"].mean()
+    means = here[here["metric"] == "psnr"].groupby("image")["value"].mean()
     assert data["images"] == list(means.index)
     assert data["scores"]["rgb"]["psnr"][2] == [round(100 * mean) for mean in means]
     assert data["scenes"][:3] == ["scene-0000", "scene-0000", "scene-0001"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from derainbench.reports.page.plates import plates
 from derainbench.reports.page.qualitative import choose, error_map, window
 from derainbench.results.results import Results
 
-from .conftest import Score, dataset, method, results, with_pictures
+from .conftest import Score, dataset, method, rescored, results, with_pictures
 
 
 def _grid(scores: dict[str, list[float]]) -> Results:
@@ -104,8 +103,12 @@ def test_plates_show_every_version_and_say_what_it_scored(tmp_path: Path) -> Non
 
 def test_a_picture_of_one_seed_has_that_seed_s_score(tmp_path: Path) -> None:
     run = with_pictures(tmp_path)
-    more = run.scores[run.scores["method"] == "prenet"].assign(seed=1)
-    run = replace(run, scores=pd.concat([run.scores, more.assign(psnr=more["psnr"] - 10)], ignore_index=True))
+
+    def another_seed(scores: pd.DataFrame) -> pd.DataFrame:
+        more = scores[scores["method"] == "prenet"].assign(seed=1)
+        return pd.concat([scores, more.assign(psnr=more["psnr"] - 10)], ignore_index=True)
+
+    run = rescored(run, another_seed)
     piece = plates(run, score_grids(measured(run)))[0].plates[0].pieces[1]
     assert (piece.label, piece.scores["y"]) == ("PReNet, seed 0", "31.75 dB · SSIM 0.9375"), "not the mean of two seeds"
 

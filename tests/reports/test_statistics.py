@@ -28,13 +28,13 @@ def grid(scores: np.ndarray, scenes: list[str] | None = None, protocol: str = "y
         Entry(MethodInRun(letter.lower(), letter, 1, None), letter, None) for letter in "ABCDEFGHI"[: scores.shape[1]]
     )
     seeds = tuple(
-        SeedScores(line, name, seed, scores[:, line] + shift, scores[:, line] / 100)
+        SeedScores(line, name, seed, {"psnr": scores[:, line] + shift, "ssim": scores[:, line] / 100})
         for line in range(len(lines))
         for seed, shift in ((0, -0.5), (1, 0.5))
     )
     dataset = DatasetInRun(name, name.title(), "streak", "synthetic", pairs)
     shown = tuple(pair.scene for pair in pairs)
-    return ScoreGrid(dataset, protocol, lines, tuple(images), shown, scores, scores / 100, seeds)
+    return ScoreGrid(dataset, protocol, lines, tuple(images), shown, {"psnr": scores, "ssim": scores / 100}, seeds)
 
 
 def close(images: int, *shifts: float, seed: int = 0) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import html
 import io
 import re
@@ -28,8 +27,9 @@ from derainbench.reports.text.markdown import escape, markdown
 from derainbench.reports.text.terminal import terminal
 from derainbench.reports.write import write_report
 from derainbench.results.results import Failure, Results
+from derainbench.results.score_table import as_wide
 
-from .conftest import Score, cell, dataset, method, results
+from .conftest import Score, cell, dataset, method, rescored, results
 from .shapes import many
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -77,8 +77,8 @@ def test_markdown_says_what_may_be_concluded_and_marks_ties() -> None:
 def test_no_mark_stands_at_a_dash() -> None:
     """One of two methods that are alike has an image without a score, so that it has no mean."""
     run = many(methods=4, datasets=1)
-    lost = run.scores.index == run.scores.index[-1]
-    text = markdown(content(dataclasses.replace(run, scores=run.scores.assign(psnr=run.scores["psnr"].mask(lost)))))
+    run = rescored(run, lambda wide: wide.assign(psnr=wide["psnr"].mask(wide.index == wide.index[-1])))
+    text = markdown(content(run))
     assert "no mean PSNR, because it is undefined for an image" in text
     assert "†" in text
     assert "–†" not in text
@@ -115,7 +115,9 @@ def test_the_csv_holds_every_score_in_full_precision() -> None:
     run = results(scores, [method("a"), method("b")], [dataset("d", odd)])
     text = scores_csv(content(run))
     written = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values={"ssim": [""]})
-    pd.testing.assert_frame_equal(written, run.scores.assign(verified=True), check_dtype=False, check_exact=True)
+    pd.testing.assert_frame_equal(
+        written, as_wide(run.scores).assign(verified=True), check_dtype=False, check_exact=True
+    )
     assert ",inf,0.30000000000000004,True\n" in text
     assert "nan" not in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -216,3 +217,15 @@ def test_scores_that_are_not_those_that_were_finished_are_said_to_be_changed(
     printed = capsys.readouterr().out
     assert f"failed: {EVALUATION}: out of date: its scores.parquet was changed or damaged since" in printed
     assert "30.5" not in printed
+
+
+def test_a_report_needs_no_torch(folder: Path) -> None:
+    """Reading a run, its statistics and all formats: whoever only writes reports waits for none of it."""
+    program = (
+        "import sys; from derainbench.cli.main import main\n"
+        f"sys.argv = ['derainbench', 'report', {str(folder)!r}]\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "0 False"

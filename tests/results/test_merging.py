@@ -61,7 +61,7 @@ def test_a_run_given_twice_counts_once(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     both = merged([load_run(folder), load_run(tmp_path / "link")])
     assert both.folder == folder
-    assert len(both.scores) == 2 * 4 * 2
+    assert len(both.scores) == 2 * 4 * 2 * 2
 
 
 def test_no_run_is_refused(refused: Refused) -> None:
@@ -89,7 +89,7 @@ def test_the_same_evaluation_counts_once(tmp_path: Path) -> None:
         ("tiny", "rain"): (31.5, 1),
         ("tiny", "mist"): (26.5, 1),
     }
-    assert not both.scores.duplicated(["method", "trained_on", "seed", "dataset", "image", "protocol"]).any()
+    assert not both.scores.duplicated(["method", "trained_on", "seed", "dataset", "image", "protocol", "metric"]).any()
 
 
 def test_seeds_of_several_runs_are_seeds_of_one_row(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from derainbench.plugins.names import parse_name
 from derainbench.plugins.registry import discover
 from derainbench.plugins.variant import resolve
 from derainbench.results.load import load_run
-from derainbench.results.results import HARNESS_REVISION, SCORE_COLUMNS, Failure
+from derainbench.results.results import HARNESS_REVISION, Failure
 from derainbench.results.run_info import SCHEMA, RunInfo
+from derainbench.results.score_table import SCORE_COLUMNS, as_wide
 from derainbench.run import cells
 from derainbench.run.cells import Cell, EvalCell, TrainCell
 from derainbench.run.store import Status, Store
@@ -237,7 +238,9 @@ def test_a_run_is_read_back(store: Store, training: TrainCell, evaluation: EvalC
     assert results.datasets[0].test[0].rainy == tiny_dataset.root / "test/rainy/x.png"
     assert results.failures == ()
     assert dict(results.scores.dtypes.astype(str)) == SCORE_COLUMNS
-    assert results.scores[["method", "trained_on", "seed", "dataset", "image", "psnr"]].to_numpy().tolist() == [
+    assert as_wide(results.scores)[
+        ["method", "trained_on", "seed", "dataset", "image", "psnr"]
+    ].to_numpy().tolist() == [
         ["net", "tiny", 0, "tiny", "x", 30.0],
         ["net", "tiny", 0, "tiny", "y", float("inf")],
     ]

@@ -16,6 +16,7 @@ from PIL import Image
 from derainbench.plugins.registry import discover
 from derainbench.plugins.weights import read_weights, save_weights
 from derainbench.results.load import load_run
+from derainbench.results.score_table import as_wide
 from derainbench.support.atomic import file_hash
 
 from .conftest import Workshop
@@ -152,7 +153,7 @@ def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop: Work
         assert json.loads(record.read_text()).get("quantisation", "round") == how
         run = workshop(workshop.arguments(name, out=how, baseline="none"))
         assert run.returncode == 0, run.stderr
-        found[how] = load_run(workshop.folder / how).scores
+        found[how] = as_wide(load_run(workshop.folder / how).scores)
         assert ("truncated to 8 bit" in workshop(["report", how]).stdout) == (how == "truncate")
     means = {how: table[table["protocol"] == "y"]["psnr"].mean() for how, table in found.items()}
     assert means["round"] != means["truncate"]
