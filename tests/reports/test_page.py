@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.results.results import Results
@@ -134,7 +134,7 @@ def test_an_image_of_the_table_opens_in_the_viewer(page: Page, how: str) -> None
         button.click()
     else:
         button.press("Enter")
-    assert "2 of 2 · photo-1" in section.locator(".which").inner_text()
+    expect(section.locator(".which")).to_contain_text("2 of 2 · photo-1")  # a viewer starts when it comes into sight
     assert section.locator(".score-right").inner_text() == "32.75 dB · SSIM 0.9375"
     assert page.evaluate("document.activeElement.className") == "slider"
     assert section.locator("tr.shown").get_attribute("data-image") == "1"
