@@ -7,9 +7,10 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import torch
+from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
 from derainbench.catalogue.pairing import Pair
@@ -29,6 +30,7 @@ from derainbench.plugins.weights import refuse_inflating, save_weights
 from derainbench.stats.means import finite_mean
 from derainbench.support.atomic import write_atomic
 from derainbench.support.stopping import Stopped, postponed
+from derainbench.support.toml import complaints
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -202,6 +204,15 @@ def train(
     save_weights(folder / "weights.safetensors", network)
 
 
+class CheckpointHead(BaseModel):
+    """What ``checkpoint.pt`` holds: of which cell, after which step, and the states of trainer and random numbers."""
+
+    key: str
+    step: Annotated[int, Field(gt=0)]
+    trainer: dict[str, Any]
+    random: dict[str, Any]
+
+
 class Checkpoint:
     """The state after some step: network, optimiser and random state (the data's position is the step itself)."""
 
@@ -223,12 +234,13 @@ class Checkpoint:
         try:
             refuse_inflating(self.path)
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            if state["key"] != self.key:
+            head = _head(state)
+            if head.key != self.key:
                 return 0
-            step = _checked_step(state["step"], steps)
-            trainer.load_state_dict(state["trainer"])
-            _set_random_state(state["random"], fabric)
-            self.step = step
+            _check_step(head.step, steps)
+            trainer.load_state_dict(head.trainer)
+            _set_random_state(head.random, fabric)
+            self.step = head.step
         except Exception as error:  # a damaged file makes torch's reader raise almost anything
             reason = one_line(error)[:120] or type(error).__name__
             raise UserError(
@@ -237,10 +249,16 @@ class Checkpoint:
         return self.step
 
 
-def _checked_step(step: object, steps: int) -> int:
-    if type(step) is not int or not 0 < step < steps:
-        raise ValueError(f"it is of step {step!r}, and this training has {steps}")
-    return step
+def _head(state: object) -> CheckpointHead:
+    try:
+        return CheckpointHead.model_validate(state, strict=True)
+    except ValidationError as error:
+        raise ValueError(complaints(CheckpointHead, error, "it")) from error
+
+
+def _check_step(step: int, steps: int) -> None:
+    if step >= steps:
+        raise ValueError(f"it is of step {step}, and this training has {steps}")
 
 
 class Log:
