@@ -111,7 +111,7 @@ def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
 
 def side_by_side(preset: str, name: str, rows: Sequence[Row]) -> str:
     """A table: a line a quantity, mean (min-max); the made images first, then the sets of ``BESIDE``."""
-    made, real = summary(rows), BESIDE[preset]
+    made, real = summary(rows), BESIDE.get(preset, ())
     counts = [f"{each.title} ({each.pairs})" if each.pairs else each.title for each in real]
     headers = ["mean (min-max)", f"{name} ({len(rows)})", *(f"{head} [{i}]" for i, head in enumerate(counts, 1))]
     lines = [
@@ -126,7 +126,7 @@ def side_by_side(preset: str, name: str, rows: Sequence[Row]) -> str:
 
 def beside_as_data(preset: str) -> list[dict[str, Any]]:
     """The sets of ``BESIDE`` for a script."""
-    return [asdict(each) for each in BESIDE[preset]]
+    return [asdict(each) for each in BESIDE.get(preset, ())]
 
 
 def _made_text(key: str, values: dict[str, float]) -> str:

@@ -40,17 +40,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Comm
     clone = place / "clone"
     shutil.copytree(project, clone, ignore=shutil.ignore_patterns(".*", "runs", "build", "*.egg-info", "__pycache__"))
     _packages(place)
-    venv.create(place / "venv", with_pip=False)
-    python = place / "venv" / "bin" / "python"
-    site = Path(
-        subprocess.run(
-            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    )
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    python = _virtual_environment(place / "venv")
     for source in (clone, place / "good", place / "bad"):
         wheel = [
             sys.executable,
@@ -70,14 +60,28 @@ def environment(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Comm
     subprocess.run([*install, *wheels], check=True, cwd=place)
 
     def command(*arguments: str, cwd: Path = place) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        clean |= {"OMP_NUM_THREADS": "1", "DERAINBENCH_CACHE": str(place / "cache")}
+        clean = _clean_environment(place)
         derainbench = place / "venv" / "bin" / "derainbench"
         return subprocess.run(
             [derainbench, *arguments], cwd=cwd, env=clean, capture_output=True, text=True, check=False
         )
 
     return command
+
+
+def _virtual_environment(folder: Path) -> Path:
+    """Its Python, which finds the dependencies of the environment that runs the tests, and derainbench nowhere."""
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def _clean_environment(place: Path) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return clean | {"OMP_NUM_THREADS": "1", "DERAINBENCH_CACHE": str(place / "cache")}
 
 
 def _packages(place: Path) -> None:
@@ -123,3 +127,37 @@ def test_run_and_report(environment: Command, tmp_path: Path) -> None:
     unlucky = environment("run", "--methods", "unlucky", "--datasets", "demo", cwd=tmp_path)
     assert unlucky.returncode == 2
     assert "does not import" in unlucky.stderr
+
+
+@pytest.mark.slow
+def test_an_editable_install_needs_no_links(tmp_path: Path, project: Path) -> None:
+    """A clone on a system without links has a file with a path in it where derainbench/ has links for type checkers."""
+    clone = tmp_path / "clone"
+    left_out = shutil.ignore_patterns(".*", "runs", "build", "*.egg-info", "__pycache__")
+    shutil.copytree(project, clone, ignore=left_out, symlinks=True)
+    for name in ("methods", "datasets", "reports"):
+        link = clone / "derainbench" / name
+        target = str(link.readlink())
+        link.unlink()
+        link.write_text(target, encoding="utf-8")
+    python = _virtual_environment(tmp_path / "venv")
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--no-build-isolation", "-e", str(clone)], check=True, cwd=tmp_path)
+    program = (
+        "import derainbench.methods.nasnet as nasnet, derainbench.reports.content as content;"
+        "from derainbench.catalogue.cards import all_cards;"
+        "print(nasnet.__file__, content.__file__, len(all_cards(())))"
+    )
+    done = subprocess.run(
+        [python, "-c", program],
+        cwd=tmp_path,
+        env=_clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [
+        str(clone / "methods/nasnet.py"),
+        str(clone / "reports/content.py"),
+        str(len(list((project / "datasets").glob("*.toml")))),
+    ]
