@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from derainbench.efficiency.record import Record, parse_record, read_efficiency
+from derainbench.efficiency.record import EfficiencyRecord, parse_record, read_efficiency
 from derainbench.errors import UserError
 from derainbench.results.load import load_run
 from derainbench.results.merging import merged
@@ -116,7 +116,7 @@ def folder_for(runs: Sequence[Path], out: Path | None) -> Path:
 
 def _efficiency(runs: Sequence[Path]) -> Mapping[str, Any] | None:
     """What was measured in any of the runs' folders; the later run's where two measured the same."""
-    record = Record()
+    record = EfficiencyRecord()
     for run in runs:
         found = read_efficiency(run)
         for session in parse_record(found, str(run)).sessions if found is not None else ():

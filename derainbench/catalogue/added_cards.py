@@ -15,7 +15,7 @@ from derainbench.support.atomic import write_atomic
 _SHOWN = 3  # problems of a split that an error names
 
 
-class Added(NamedTuple):
+class AddedCard(NamedTuple):
     """A card that was added, where it is kept, its files, if they are here, and how those of each split pair."""
 
     card: Card
@@ -24,7 +24,7 @@ class Added(NamedTuple):
     pairs: dict[SplitName, Matched]
 
 
-def add_card(file: Path, data_root: Path | None) -> Added:
+def add_card(file: Path, data_root: Path | None) -> AddedCard:
     """Check a card, and its files where a data root or the card says where they are; keep it, in place of its like.
 
     :class:`UserError` with all that is wrong: keys and values, a name that is taken, patterns that match no file,
@@ -41,7 +41,7 @@ def add_card(file: Path, data_root: Path | None) -> Added:
     if problems := [_problems(split, matched) for split, matched in pairs.items() if matched.problems]:
         raise UserError(f"card {file}: {'; '.join(problems)}")
     write_atomic(path, _as_json(file, card))
-    return Added(card, path, dataset, pairs)
+    return AddedCard(card, path, dataset, pairs)
 
 
 def splits(dataset: Dataset) -> list[SplitName]:

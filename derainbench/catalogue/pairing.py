@@ -23,7 +23,7 @@ class Pair:
     layers: dict[str, Path] = field(default_factory=dict)
 
 
-class Row(NamedTuple):
+class FileRow(NamedTuple):
     """A pair as text: its files in the order of :attr:`Matched.roles`, as paths below the dataset's folder."""
 
     image: str
@@ -48,7 +48,7 @@ class Matched:
 
     root: Path
     patterns: SplitPatterns
-    rows: list[Row]
+    rows: list[FileRow]
     problems: list[Problem]
     orphans: list[Path]
     folders: list[str]
@@ -58,7 +58,7 @@ class Matched:
         """What the files of a row are: ``rainy``, ``clean`` and the layers; of side-by-side files only the one."""
         return ("rainy", *self.patterns.partners)
 
-    def pair(self, row: Row) -> Pair:
+    def pair(self, row: FileRow) -> Pair:
         """A row with its paths."""
         return make_pair(self.root, self.patterns.side_by_side, row.image, row.scene, self.roles, row.files)
 
@@ -89,7 +89,7 @@ def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequen
         for role, text in patterns.partners.items()
     }
     known_as = {without_zeros(name): group[0] for group in same_scene for name in group}
-    rows: list[Row] = []
+    rows: list[FileRow] = []
     problems: list[Problem] = []
     named: dict[str, str] = {}
     for path, values in rainy_files:
@@ -109,7 +109,7 @@ def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequen
         scene = fields.get("scene") or (clean.name(values) if clean else image)
         if all(isinstance(each, str) for each in found):
             files = (path, *(each for each in found if isinstance(each, str)))
-            rows.append(Row(image, known_as.get(without_zeros(scene), scene), files))
+            rows.append(FileRow(image, known_as.get(without_zeros(scene), scene), files))
     orphans = [root / path for partner in partners.values() if partner for path in partner.left_over()]
     return Matched(root, patterns, rows, problems, orphans, sorted(folders))
 

@@ -20,7 +20,7 @@ from derainbench.plugins.weights_store import known_weights, place
 from derainbench.support.cache import cache_folder
 
 if TYPE_CHECKING:
-    from derainbench.engine.conformance import Outcome
+    from derainbench.engine.conformance import CheckOutcome
 
 
 def list_methods(registry: Registry, as_json: bool) -> str:
@@ -107,13 +107,13 @@ def _weights(variant: Variant) -> dict[str, Any]:
     }
 
 
-def checks_as_json(results: Mapping[str, Mapping[str, Outcome]]) -> str:
+def checks_as_json(results: Mapping[str, Mapping[str, CheckOutcome]]) -> str:
     """What the conformance kit found, by method and check: an empty problem is a pass."""
     outcomes = {name: {check: o._asdict() for check, o in checks.items()} for name, checks in results.items()}
     return json.dumps(outcomes, indent=2)
 
 
-def check_line(check: str, outcome: Outcome, width: int) -> str:
+def check_line(check: str, outcome: CheckOutcome, width: int) -> str:
     """One check of the conformance kit as a line; ``width`` is that of the longest check's name."""
     found = f"FAILS: {outcome.problem}" if outcome.problem else f"ok  {outcome.remark}"
     return f"  {check:{width}}  {found}".rstrip()

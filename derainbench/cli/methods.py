@@ -136,7 +136,7 @@ def check(
     path = Path(method)
     registry = discover([path, *plugin] if path.suffix == ".py" else plugin)
     names = [n for n in registry.names() if registry.origin(n) == f"file {path}"] if path.suffix == ".py" else [method]
-    results: dict[str, dict[str, conformance.Outcome]] = {}
+    results: dict[str, dict[str, conformance.CheckOutcome]] = {}
     for name in names:
         variant, results[name] = registry.variant(name), {}
         if not as_json:

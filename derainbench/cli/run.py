@@ -24,7 +24,7 @@ from derainbench.cli.options import (
 from derainbench.engine.threads import use_threads
 
 if TYPE_CHECKING:
-    from derainbench.run.execute import Outcome
+    from derainbench.run.execute import RunOutcome
     from derainbench.run.wanted import Suite
 
 
@@ -125,7 +125,7 @@ def _suite(word: str, card: Sequence[Path]) -> Suite:
     return suite
 
 
-def _conclude(folder: Path, outcome: Outcome, notices: Sequence[str]) -> None:
+def _conclude(folder: Path, outcome: RunOutcome, notices: Sequence[str]) -> None:
     """The last lines of a run, and its exit status."""
     for notice in notices:
         typer.echo(f"note: {notice}")

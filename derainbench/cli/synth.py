@@ -16,7 +16,7 @@ from derainbench.errors import printable
 if TYPE_CHECKING:
     from derainbench.catalogue.cards import SplitName
     from derainbench.synth.request import Request
-    from derainbench.synth.synthesize import Outcome
+    from derainbench.synth.synthesize import Synthesized
 
 
 class Split(StrEnum):
@@ -70,7 +70,7 @@ def synth(
         raise typer.Exit(2)
 
 
-def _as_text(request: Request, outcome: Outcome) -> str:
+def _as_text(request: Request, outcome: Synthesized) -> str:
     from derainbench.synth.measured import side_by_side
 
     lines = [f"{request.out}: {request.split}, {outcome.made} rainy images made, {outcome.kept} kept"]
@@ -96,7 +96,7 @@ def _as_text(request: Request, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _next(card: Path, outcome: Outcome) -> str:
+def _next(card: Path, outcome: Synthesized) -> str:
     """What a run can do with the splits that are there: a network needs both."""
     if "test" not in outcome.splits:
         return "the same command with --split test and other clean images, to score on"
@@ -104,7 +104,7 @@ def _next(card: Path, outcome: Outcome) -> str:
     return f"derainbench run --card {shlex.quote(str(card))} --datasets {outcome.name} --methods {method}"
 
 
-def _as_json(request: Request, outcome: Outcome) -> str:
+def _as_json(request: Request, outcome: Synthesized) -> str:
     from derainbench.synth.measured import beside_as_data, summary
 
     return json.dumps(

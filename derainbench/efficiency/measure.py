@@ -16,7 +16,7 @@ import torch
 from derainbench.efficiency.latency import time_runs
 from derainbench.efficiency.macs import described
 from derainbench.efficiency.memory import peak_of
-from derainbench.efficiency.record import Row, Seconds
+from derainbench.efficiency.record import EfficiencyRow, Seconds
 from derainbench.engine.device import choose_engine
 from derainbench.engine.restore import prepare, restore
 from derainbench.errors import FOREIGN, UserError, one_line
@@ -41,7 +41,9 @@ def networks_of(variants: Sequence[Variant]) -> list[Variant]:
     return list({variant.name: variant for variant in plain}.values())
 
 
-def measured(variants: Sequence[Variant], sizes: Sequence[tuple[int, int]], conditions: Conditions) -> Iterator[Row]:
+def measured(
+    variants: Sequence[Variant], sizes: Sequence[tuple[int, int]], conditions: Conditions
+) -> Iterator[EfficiencyRow]:
     """A row for each network and size (width, height), as they are ready; what fails is a row with its error."""
     for variant in networks_of(variants):
         for width, height in sizes:
@@ -49,17 +51,17 @@ def measured(variants: Sequence[Variant], sizes: Sequence[tuple[int, int]], cond
             yield row if row.error else row.model_copy(update=_in_new_process(row, conditions))
 
 
-def _counted(variant: Variant, width: int, height: int) -> Row:
+def _counted(variant: Variant, width: int, height: int) -> EfficiencyRow:
     common: dict[str, Any] = {"method": variant.name, "title": variant.title, "width": width, "height": height}
     try:
         parameters = variant.parameters()
     except UserError as error:
-        return Row(**common, parameters=None, error=str(error))
+        return EfficiencyRow(**common, parameters=None, error=str(error))
     macs = described(variant, height, width)
-    return Row(**common, parameters=parameters, macs=None if macs is None else macs["macs"])
+    return EfficiencyRow(**common, parameters=parameters, macs=None if macs is None else macs["macs"])
 
 
-def _in_new_process(row: Row, conditions: Conditions) -> dict[str, Any]:
+def _in_new_process(row: EfficiencyRow, conditions: Conditions) -> dict[str, Any]:
     """What :func:`costs` finds, in a fresh process; what becomes of a process that dies is an ``error``."""
     spawn = multiprocessing.get_context("spawn")
     receiver, sender = spawn.Pipe(duplex=False)
@@ -84,7 +86,7 @@ def _death(status: int) -> str:
     return f"its process died (signal {-status})" if status < 0 else f"its process ended with status {status}"
 
 
-def _send(sender: Connection, row: Row, conditions: Conditions) -> None:
+def _send(sender: Connection, row: EfficiencyRow, conditions: Conditions) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C goes to all; this one says nothing about it
     try:
         found = costs(row.method, row.width, row.height, conditions)

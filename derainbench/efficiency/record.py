@@ -52,7 +52,7 @@ class Seconds(_Data):
         return ""
 
 
-class Row(_Data):
+class EfficiencyRow(_Data):
     """A network on an image of ``width`` x ``height`` pixels; with an ``error`` where it could not be measured.
 
     ``method`` is the canonical name without a tag: all weights of a network cost the same. ``macs`` are for that size,
@@ -101,10 +101,10 @@ class Session(_Data):
     derainbench: str
     created: str
     macs_tool: str
-    rows: tuple[Row, ...]
+    rows: tuple[EfficiencyRow, ...]
 
 
-class Record(_Data):
+class EfficiencyRecord(_Data):
     """The whole file."""
 
     version: Literal[1, 2] = Field(default=2, alias="schema")
@@ -112,20 +112,20 @@ class Record(_Data):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    def with_session(self, new: Session) -> Record:
+    def with_session(self, new: Session) -> EfficiencyRecord:
         """Rows of the same setting are replaced where they were measured again; other settings stay as they are."""
         sessions = {session.setting: session for session in self.sessions}
         before = sessions.get(new.setting)
         rows = {row.key: row for row in (*(before.rows if before else ()), *new.rows)}
         sessions[new.setting] = new.model_copy(update={"rows": tuple(rows.values())})
-        return Record(sessions=tuple(sessions.values()))
+        return EfficiencyRecord(sessions=tuple(sessions.values()))
 
     def data(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return self.model_dump(mode="json", by_alias=True)
 
 
-def parse_record(data: Any, where: str) -> Record:
+def parse_record(data: Any, where: str) -> EfficiencyRecord:
     """The record that plain data holds, as one of :data:`SCHEMA`; :class:`UserError` naming ``where`` if it is none."""
     found = data.get("schema") if isinstance(data, Mapping) else None
     if isinstance(found, int) and found > SCHEMA:
@@ -133,7 +133,7 @@ def parse_record(data: Any, where: str) -> Record:
             f"{where} was written by a later derainbench (schema {found}, here {SCHEMA}); update derainbench"
         )
     try:
-        return Record(sessions=Record.model_validate(data).sessions)
+        return EfficiencyRecord(sessions=EfficiencyRecord.model_validate(data).sessions)
     except ValidationError as error:
         first, *more = error.errors(include_url=False)
         place = ".".join(map(str, first["loc"])) or "the file"
@@ -144,7 +144,7 @@ def parse_record(data: Any, where: str) -> Record:
         ) from error
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path) -> EfficiencyRecord:
     """The record in a file; :class:`UserError` in one line where it is damaged."""
     return parse_record(read_json(path), str(path))
 
@@ -157,7 +157,7 @@ def read_efficiency(run: Path) -> dict[str, Any] | None:
 
 def keep(path: Path, session: Session) -> None:
     """Add a session to the file, atomically."""
-    before = read_record(path) if path.exists() else Record()
+    before = read_record(path) if path.exists() else EfficiencyRecord()
     write_json(path, before.with_session(session).data())
 
 

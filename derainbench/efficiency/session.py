@@ -13,7 +13,7 @@ import torch
 from derainbench import __version__
 from derainbench.efficiency.macs import TOOL
 from derainbench.efficiency.measure import Conditions, measured, networks_of
-from derainbench.efficiency.record import Record, Row, Session, Setting, keep, place, read_record
+from derainbench.efficiency.record import EfficiencyRecord, EfficiencyRow, Session, Setting, keep, place, read_record
 from derainbench.efficiency.text import table
 from derainbench.engine.device import Engine, describe_machine
 from derainbench.errors import UserError
@@ -37,7 +37,7 @@ def measure_all(
         read_record(path)  # a damaged file is told now, not after the measuring
     setting = setting_of(engine)
     conditions = Conditions(str(engine.device), engine.precision, setting.threads, repeats, tuple(plugins))
-    networks, rows = networks_of(variants), list[Row]()
+    networks, rows = networks_of(variants), list[EfficiencyRow]()
     with progress_bar() as advance:
         advance("measured", 0, len(networks) * len(sizes))
         for row in measured(networks, sizes, conditions):
@@ -48,7 +48,7 @@ def measure_all(
     session = session_of(setting, rows)
     complete = not any(row.error for row in rows)
     if as_json:
-        return json.dumps(Record(sessions=(session,)).data(), indent=2), complete
+        return json.dumps(EfficiencyRecord(sessions=(session,)).data(), indent=2), complete
     tagged = [variant.name for variant in variants if variant.weights is not None]
     lines = [table(session)]
     lines += [f"Measured without their weights, which cost nothing: {', '.join(tagged)}."] if tagged else []
@@ -94,7 +94,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def session_of(setting: Setting, rows: Sequence[Row]) -> Session:
+def session_of(setting: Setting, rows: Sequence[EfficiencyRow]) -> Session:
     """These rows as a session that ends now."""
     return Session(
         setting=setting,

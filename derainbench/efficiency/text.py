@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from derainbench.efficiency.record import Row, Session
+from derainbench.efficiency.record import EfficiencyRow, Session
 
 HEADERS = ("Method", "Parameters", "Size", "MACs (G)", "Median (ms)", "Quartiles (ms)", "MP/s", "Peak (MiB)")
 ALIGNMENT = ("left", *("right" for _ in HEADERS[1:]))
 MISSING = "–"
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: EfficiencyRow) -> tuple[str, ...]:
     """The row's values under :data:`HEADERS` but its name; what could not be had is a dash, what failed says so."""
     shown = [
         MISSING if row.parameters is None else f"{row.parameters:,}",

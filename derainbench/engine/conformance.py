@@ -38,14 +38,14 @@ class ConformanceError(Exception):
     """A network does not do what the harness relies on; the message says what was seen."""
 
 
-class Outcome(NamedTuple):
+class CheckOutcome(NamedTuple):
     """What a check found: a problem, empty where it passes, and what is worth knowing all the same."""
 
     problem: str = ""
     remark: str = ""
 
 
-def check_variant(variant: Variant) -> Iterator[tuple[str, Outcome]]:
+def check_variant(variant: Variant) -> Iterator[tuple[str, CheckOutcome]]:
     """Run every check, one after the other: its description and what it found.
 
     :class:`UserError` for a network too large to be built.
@@ -59,13 +59,13 @@ def check_variant(variant: Variant) -> Iterator[tuple[str, Outcome]]:
         yield description, run_check(description, variant)
 
 
-def run_check(description: str, variant: Variant) -> Outcome:
+def run_check(description: str, variant: Variant) -> CheckOutcome:
     """Run one of :data:`CHECKS`; whatever it raises is the problem."""
     torch.manual_seed(0)
     try:
-        return Outcome(remark=CHECKS[description](variant) or "")
+        return CheckOutcome(remark=CHECKS[description](variant) or "")
     except FOREIGN as error:  # a network under test may raise anything
-        return Outcome(problem=f"{type(error).__name__}: {one_line(error)}")
+        return CheckOutcome(problem=f"{type(error).__name__}: {one_line(error)}")
 
 
 def any_size(variant: Variant) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from derainbench.support.atomic import remove, storage_error, write_atomic
 
 #: A row of a cell's score table without the image's name: the other columns in their order.
-Row = Sequence[Any]
+ScoreRow = Sequence[Any]
 
 
 class PartialScores:
@@ -23,7 +23,7 @@ class PartialScores:
         self.folder = folder
         self._path, self._key = folder / "scores.partial.jsonl", key
 
-    def read(self) -> dict[str, list[Row]]:
+    def read(self) -> dict[str, list[ScoreRow]]:
         """The rows of every image that was scored before, by its name; what is not among them is to be done."""
         lines = self._whole_lines()
         head, rest = (lines[0], lines[1:]) if lines else (None, [])
@@ -32,7 +32,7 @@ class PartialScores:
         write_atomic(self._path, "".join(_line(each) for each in ({"key": self._key}, *rest)).encode())
         return {line["image"]: line["rows"] for line in rest}
 
-    def add(self, image: str, rows: Sequence[Row]) -> None:
+    def add(self, image: str, rows: Sequence[ScoreRow]) -> None:
         """Keep the rows of one more image."""
         try:
             with self._path.open("ab") as file:

@@ -1,7 +1,7 @@
 """The user's weights: files checked and converted once, kept under the names they are asked for by, and known again.
 
 In the cache's folder ``weights/METHOD/`` lie ``NAME@TAG.safetensors``, the weights under our names, and
-``NAME@TAG.json``, what is known of them (:class:`Record`).
+``NAME@TAG.json``, what is known of them (:class:`WeightsRecord`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from derainbench.support.cache import cache_folder
 UNSTATED = "unstated"
 
 
-class Record(BaseModel):
+class WeightsRecord(BaseModel):
     """What is known of a converted file.
 
     ``name`` is canonical; ``source`` is the name of the file it was made from and ``sha256`` that file's hash.
@@ -103,7 +103,7 @@ def weights_file(variant: Variant) -> Path:
     return path
 
 
-class Added(NamedTuple):
+class AddedWeights(NamedTuple):
     """The outcome of adding a file: under which name, where it lies now, and whether it was there already."""
 
     variant: Variant
@@ -118,7 +118,7 @@ def add_weights(
     trust_unknown: bool = False,
     trained_on: str | None = None,
     quantisation: Quantisation | None = None,
-) -> Added:
+) -> AddedWeights:
     """Check a file against what is known of its name, convert it and keep it.
 
     ``trust_unknown`` accepts a file that nobody vouches for; ``trained_on`` says what such a file was trained on, and
@@ -134,9 +134,9 @@ def add_weights(
         and (before.verified or before.quantisation == variant.weights.quantisation)
         and place(variant).state == "here"
     ):
-        return Added(variant, path, already=True)
+        return AddedWeights(variant, path, already=True)
     write_state(path, fitted(variant, file))
-    record = Record(
+    record = WeightsRecord(
         name=variant.name,
         trained_on=variant.weights.trained_on,
         verified=variant.weights.verified,
@@ -147,7 +147,7 @@ def add_weights(
         quantisation=variant.weights.quantisation,
     )
     write_json(_record_path(path), record.model_dump())
-    return Added(variant, path, already=False)
+    return AddedWeights(variant, path, already=False)
 
 
 def _identified(
@@ -219,7 +219,7 @@ def _record_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _matching(variant: Variant) -> Record | None:
+def _matching(variant: Variant) -> WeightsRecord | None:
     """The record of the variant's weights, if it is of this very source file."""
     assert variant.weights is not None
     path = _record_path(_path(variant))
@@ -227,9 +227,9 @@ def _matching(variant: Variant) -> Record | None:
     return record if record is not None and record.sha256 == variant.weights.sha256 else None
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path) -> WeightsRecord:
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        record = WeightsRecord.model_validate_json(path.read_bytes())
     except OSError as error:
         raise storage_error(path, error) from error
     except ValidationError as error:

@@ -19,7 +19,7 @@ from derainbench.run.choices import dataset_finder
 from derainbench.run.console import ConsoleWatcher, look_at_training_sets, print_plan
 from derainbench.run.cost import costs_of
 from derainbench.run.description import describe_run, merge, restated, splits_of
-from derainbench.run.execute import Outcome, execute
+from derainbench.run.execute import RunOutcome, execute
 from derainbench.run.input_checks import with_input_checks
 from derainbench.run.plan import Planned
 from derainbench.run.suite import Measurement
@@ -31,7 +31,7 @@ class Done:
     """What came of a plan; ``notices`` are what has to be known about the numbers."""
 
     folder: Path
-    outcome: Outcome
+    outcome: RunOutcome
     results: Results
     notices: Sequence[str] = field(default_factory=list)
 

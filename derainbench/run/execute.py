@@ -44,7 +44,7 @@ class Watcher(Protocol):
 
 
 @dataclass
-class Outcome:
+class RunOutcome:
     """How a run ended. ``failed`` maps cells to their error; ``crashed`` that one was no user's mistake."""
 
     done: int = 0
@@ -60,13 +60,13 @@ def execute(
     engine: Engine,
     watcher: Watcher,
     workers: int = 0,
-) -> Outcome:
+) -> RunOutcome:
     """Do every cell whose result is missing or out of date, in order; ``statuses`` says so by the cell's name.
 
     A cell that fails is recorded and the rest goes on; evaluations that need a failed training fail with it. Only a
     disk that refuses (:class:`StorageError`) ends the run.
     """
-    outcome = Outcome()
+    outcome = RunOutcome()
     made_on = describe_machine(engine)
     watcher.planned(len(plan), sum(status.state != "done" for status in statuses.values()))
     for cell in plan:

@@ -8,10 +8,10 @@ import math
 from derainbench.errors import UserError
 from derainbench.rain import PRESETS, RainModel
 from derainbench.rain.models import RAIN_MODELS
-from derainbench.synth.record import Record, SplitRecord
+from derainbench.synth.record import SplitRecord, SynthRecord
 
 
-def card_text(record: Record) -> str:
+def card_text(record: SynthRecord) -> str:
     """The card of all splits that have images: valid TOML, and a :class:`derainbench.catalogue.cards.Card`."""
     splits = {split: each for split, each in sorted(record.splits.items()) if each.pairs}
     if not splits:
@@ -48,7 +48,7 @@ def _patterns(model: RainModel, split: str) -> str:
     return f"{split} = {{ rainy = {rainy}, clean = {clean}, layers = {{ {', '.join(layers)} }} }}"
 
 
-def _command(record: Record, split: str, made: SplitRecord) -> str:
+def _command(record: SynthRecord, split: str, made: SplitRecord) -> str:
     depth = " --depth DIR" if made.depth == "given" else ""
     return (
         f"derainbench {made.version}: datasets synth --model {record.model} --preset {made.preset} --split {split}"

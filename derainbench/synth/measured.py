@@ -25,7 +25,7 @@ from derainbench.synth.real_sets import BESIDE, RealSet
 MEASURED_IMAGES = 100
 
 #: One image's numbers by quantity, without those it has not: the direction of no streaks, the SSIM of a tiny image.
-Row = dict[str, float]
+Quantities = dict[str, float]
 
 #: What is measured whatever the rain.
 _INPUT = {"psnr": "input PSNR y, dB", "ssim": "input SSIM y"}
@@ -54,14 +54,14 @@ def evenly_spaced(count: int) -> list[int]:
 
 def measure(
     model: RainModel, images: Sequence[Images], workers: int, progress: Callable[[int, int], None]
-) -> list[Row]:
+) -> list[Quantities]:
     """The quantities of the model, and the score, of each image, in their order, from its files, to 6 decimal places.
 
     Each image counts twice in ``progress``: for what it was made of, and for its score. :class:`UserError` naming the
     file where one of them is damaged.
     """
     numbered = list(enumerate(images))
-    rows: dict[int, Row] = {}
+    rows: dict[int, Quantities] = {}
     for count, part in in_chunks(partial(_layers, model), numbered, workers, largest=4):
         rows.update(part)
         progress(count, 2 * len(numbered))
@@ -72,7 +72,7 @@ def measure(
     return [{key: round(value, _STORED) for key, value in row.items() if math.isfinite(value)} for row in complete]
 
 
-def _layers(model: RainModel, images: Sequence[tuple[int, Images]]) -> dict[int, Row]:
+def _layers(model: RainModel, images: Sequence[tuple[int, Images]]) -> dict[int, Quantities]:
     return {number: model.measure(partial(_pair, files), partial(_layer, files)) for number, files in images}
 
 
@@ -87,7 +87,7 @@ def _pair(files: Images) -> tuple[Array, Array]:
     return rainy, clean
 
 
-def _input_score(files: Images) -> Row:
+def _input_score(files: Images) -> Quantities:
     from derainbench.images.tensors import to_tensor
     from derainbench.metrics.scores import score
 
@@ -98,7 +98,7 @@ def _input_score(files: Images) -> Row:
     return {"psnr": float(scores.psnr), "ssim": float(scores.ssim)}
 
 
-def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+def summary(rows: Sequence[Quantities]) -> dict[str, dict[str, float]]:
     """By quantity: mean, min and max over the images that have it, and for the direction its percentiles."""
     result: dict[str, dict[str, float]] = {}
     for key in dict.fromkeys(key for row in rows for key in row):
@@ -109,7 +109,7 @@ def summary(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     return result
 
 
-def side_by_side(preset: str, name: str, rows: Sequence[Row]) -> str:
+def side_by_side(preset: str, name: str, rows: Sequence[Quantities]) -> str:
     """A table: a line a quantity, mean (min-max); the made images first, then the sets of ``BESIDE``."""
     made, real = summary(rows), BESIDE.get(preset, ())
     counts = [f"{each.title} ({each.pairs})" if each.pairs else each.title for each in real]

@@ -36,7 +36,7 @@ class SplitRecord(BaseModel):
     """Rows of `statistics.measure`; None until a run came to its end."""
 
 
-class Record(BaseModel):
+class SynthRecord(BaseModel):
     """A whole folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +47,7 @@ class Record(BaseModel):
     splits: dict[Literal["train", "test"], SplitRecord]
 
 
-def read_record(out: Path) -> Record | None:
+def read_record(out: Path) -> SynthRecord | None:
     """The record in ``out``; None in a folder that is new or empty. :class:`UserError` where others' files are."""
     path = out / "synth.json"
     if not path.exists():
@@ -60,19 +60,19 @@ def read_record(out: Path) -> Record | None:
     if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
         raise UserError(f"{path} was written by another version of derainbench; use that one or another --out")
     try:
-        return Record.model_validate(data)
+        return SynthRecord.model_validate(data)
     except ValidationError as error:
         raise UserError(f"{path} is damaged; give another --out, or delete the folder and make it again") from error
 
 
-def write_record(out: Path, record: Record) -> None:
+def write_record(out: Path, record: SynthRecord) -> None:
     """Atomically, and only where it differs from what is there."""
     path, data = out / "synth.json", record.model_dump(mode="json", by_alias=True)
     if not path.exists() or read_json(path) != data:
         write_json(path, data)
 
 
-def refuse_others(out: Path, found: Record, asked: Record) -> None:
+def refuse_others(out: Path, found: SynthRecord, asked: SynthRecord) -> None:
     """:class:`UserError` naming what differs where ``asked``, of one split, does not go on what ``found`` is."""
     differing = [
         (label, getattr(found, field), getattr(asked, field))

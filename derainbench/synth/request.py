@@ -13,7 +13,7 @@ from derainbench.catalogue.cards import RESERVED, SplitName, all_cards
 from derainbench.errors import UserError
 from derainbench.rain import PRESETS, preset
 from derainbench.synth.one_rain import Job, Making, files_of, has_content, rain_files
-from derainbench.synth.record import Record, SplitRecord, read_record, refuse_others
+from derainbench.synth.record import SplitRecord, SynthRecord, read_record, refuse_others
 from derainbench.synth.sources import Scene, changed_or_gone
 
 
@@ -50,10 +50,10 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SynthPlan:
     """The record as it will be, and what is to be done for it."""
 
-    record: Record
+    record: SynthRecord
     jobs: list[Job]
     kept: int
     """Rainy images that are there and stay."""
@@ -88,7 +88,7 @@ def changed_scenes(request: Request, scenes: dict[str, Scene]) -> list[Scene]:
     return [scenes[name] for name in changed_or_gone(before.scenes, scenes)[0]] if before is not None else []
 
 
-def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchanged: Collection[str] = ()) -> Plan:
+def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchanged: Collection[str] = ()) -> SynthPlan:
     """Compare the request with the folder; ``exchanged``: the scenes whose clean image is another one than there.
 
     :class:`UserError` where what is there was made in another way, or of other images.
@@ -104,7 +104,7 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchan
         per_image=request.per_image,
         depth="none" if not making.model.has_depth else "modelled" if request.depth is None else "given",
     )
-    record = Record(schema=1, name=name, model=making.model.name, splits={request.split: asked})
+    record = SynthRecord(schema=1, name=name, model=making.model.name, splits={request.split: asked})
     if found is not None:
         refuse_others(request.out, found, record)
     before = found.splits.get(request.split) if found is not None else None
@@ -133,7 +133,7 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchan
         split = before.model_copy(update={"pairs": 0, "measured": None}) if lost else before
     split = split.model_copy(update={"scenes": dict(sorted(stamps.items()))})
     splits = {**(found.splits if found is not None else {}), request.split: split}
-    return Plan(
+    return SynthPlan(
         record=record.model_copy(update={"splits": splits}),
         jobs=jobs,
         kept=kept,

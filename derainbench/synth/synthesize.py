@@ -15,10 +15,10 @@ from derainbench.support.lock import locked
 from derainbench.support.workers import in_chunks
 from derainbench.synth.card import card_text
 from derainbench.synth.changed_images import exchanged, in_both_splits
-from derainbench.synth.measured import Images, Row, evenly_spaced, measure
+from derainbench.synth.measured import Images, Quantities, evenly_spaced, measure
 from derainbench.synth.one_rain import Making, clean_file, layer_file, make, rainy_file
-from derainbench.synth.record import Record, write_record
-from derainbench.synth.request import Plan, Request, changed_scenes, complete, make_plan, present_files
+from derainbench.synth.record import SynthRecord, write_record
+from derainbench.synth.request import Request, SynthPlan, changed_scenes, complete, make_plan, present_files
 from derainbench.synth.sources import Scene, find_scenes, problems_of
 
 #: Called with what is being done, how much more of it is done now, and how much there is in all.
@@ -29,7 +29,7 @@ _SOME = 50  # images to decode are
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Synthesized:
     """What a run of :func:`synthesize` made and found.
 
     ``made`` rainy images now, ``kept`` from before; ``failures``, a line for each clean image that could not be used;
@@ -47,12 +47,12 @@ class Outcome:
     failures: tuple[str, ...]
     gone: tuple[str, ...]
     dropped: tuple[str, ...]
-    measured: tuple[Row, ...]
+    measured: tuple[Quantities, ...]
     splits: tuple[str, ...]
     twice: tuple[str, ...] = ()
 
 
-def synthesize(request: Request, workers: int, progress: OnProgress = lambda what, more, total: None) -> Outcome:
+def synthesize(request: Request, workers: int, progress: OnProgress = lambda what, more, total: None) -> Synthesized:
     """Make what is missing of the dataset, measure it, and write its card, ``out/card.toml``.
 
     Every file is whole or not there, so that a kill at any moment loses only what was being written; the same request
@@ -82,7 +82,7 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
         write_record(request.out, record)
         card = _write_card(request.out, record)
     split = record.splits[request.split]
-    return Outcome(
+    return Synthesized(
         name=record.name,
         model=making.model,
         card=card,
@@ -97,7 +97,7 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
     )
 
 
-def _look_at_headers(plan: Plan, workers: int, progress: OnProgress) -> None:
+def _look_at_headers(plan: SynthPlan, workers: int, progress: OnProgress) -> None:
     scenes = list({job.scene.name: job.scene for job in plan.jobs}.values())
     problems: list[str] = []
     for count, lines in in_chunks(problems_of, scenes, workers if len(scenes) > _MANY else 1):
@@ -127,7 +127,7 @@ def _remove(files: list[Path]) -> None:
             raise storage_error(path, error) from error
 
 
-def _counted(making: Making, plan: Plan) -> Record:
+def _counted(making: Making, plan: SynthPlan) -> SynthRecord:
     """The record with the number of pairs."""
     split = plan.record.splits[making.split]
     if split.measured is not None:  # nothing was made
@@ -135,7 +135,7 @@ def _counted(making: Making, plan: Plan) -> Record:
     return _with_split(plan.record, making, pairs=len(complete(making, split, present_files(making))))
 
 
-def _measured(making: Making, record: Record, workers: int, progress: OnProgress) -> Record:
+def _measured(making: Making, record: SynthRecord, workers: int, progress: OnProgress) -> SynthRecord:
     """The record with what some of the pairs measure."""
     split = record.splits[making.split]
     if split.measured is not None:
@@ -146,7 +146,7 @@ def _measured(making: Making, record: Record, workers: int, progress: OnProgress
     return _with_split(record, making, measured=rows)
 
 
-def _with_split(record: Record, making: Making, **facts: Any) -> Record:
+def _with_split(record: SynthRecord, making: Making, **facts: Any) -> SynthRecord:
     split = record.splits[making.split].model_copy(update=facts)
     return record.model_copy(update={"splits": {**record.splits, making.split: split}})
 
@@ -156,7 +156,7 @@ def _images(making: Making, scene: str, n: int) -> Images:
     return Images(rainy_file(making, scene, n), clean_file(making, scene), layers)
 
 
-def _write_card(out: Path, record: Record) -> Path | None:
+def _write_card(out: Path, record: SynthRecord) -> Path | None:
     if not any(split.pairs for split in record.splits.values()):
         return None
     path, text = out / "card.toml", card_text(record).encode()

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from derainbench.catalogue.pairing import Pair, Row, make_pair
+from derainbench.catalogue.pairing import FileRow, Pair, make_pair
 from derainbench.errors import UserError
 from derainbench.images.decode import Array, Half, Source, read_layer, read_rgb
 from derainbench.overlap.fingerprint import Fingerprint, fingerprint
@@ -66,7 +66,7 @@ class PairFacts(NamedTuple):
     """Images that hold something else than 8-bit RGB, or than they are called; each once a chunk. Layers are grey."""
 
 
-def inspect(task: Inspection, rows: Sequence[tuple[int, Row]]) -> list[PairFacts]:
+def inspect(task: Inspection, rows: Sequence[tuple[int, FileRow]]) -> list[PairFacts]:
     """The facts of numbered pairs. Files that neighbours share are read once."""
     if task.protocol:
         _one_thread()
@@ -83,7 +83,7 @@ class _Inspector:
         # What was read of clean images and layers, by how it was read too: one file may be both.
         self._shared: dict[tuple[Callable[..., object], str], object] = {}
 
-    def __call__(self, number: int, row: Row) -> PairFacts:
+    def __call__(self, number: int, row: FileRow) -> PairFacts:
         task = self._task
         pair = make_pair(task.root, task.side_by_side, row.image, row.scene, task.roles, row.files)
         named = zip(task.roles, row.files, strict=True)

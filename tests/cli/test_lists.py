@@ -13,7 +13,7 @@ from derainbench.catalogue.cards import all_cards
 from derainbench.catalogue.locate import Dataset
 from derainbench.cli.dataset_lists import list_datasets
 from derainbench.cli.lists import check_line, checks_as_json, list_methods
-from derainbench.engine.conformance import Outcome
+from derainbench.engine.conformance import CheckOutcome
 from derainbench.plugins.names import GROUP
 from derainbench.plugins.registry import Registry, discover
 
@@ -132,7 +132,7 @@ def test_datasets(tiny_dataset: TinyDataset, tmp_path: Path, monkeypatch: pytest
 
 
 def test_checks() -> None:
-    found = {"any size": Outcome(remark="all of them"), "gradients": Outcome("head.weight gets no gradient")}
+    found = {"any size": CheckOutcome(remark="all of them"), "gradients": CheckOutcome("head.weight gets no gradient")}
     assert json.loads(checks_as_json({"net": found})) == {
         "net": {
             "any size": {"problem": "", "remark": "all of them"},

@@ -16,7 +16,7 @@ import torch
 from derainbench.efficiency.latency import MOST, time_runs
 from derainbench.efficiency.measure import Conditions, costs, measured, networks_of, reason
 from derainbench.efficiency.memory import peak_of
-from derainbench.efficiency.record import FILE, Record, read_efficiency
+from derainbench.efficiency.record import FILE, EfficiencyRecord, read_efficiency
 from derainbench.efficiency.session import parse_sizes
 from derainbench.plugins.method import Weights
 from derainbench.plugins.registry import discover
@@ -144,7 +144,7 @@ def test_the_command(tmp_path: Path, command: Callable[..., tuple[int, str, str]
 
     status, out, _ = command("efficiency", "--methods", "unbuildable", *arguments, "--json")
     assert status == 1
-    (session_,) = Record.model_validate(json.loads(out)).sessions
+    (session_,) = EfficiencyRecord.model_validate(json.loads(out)).sessions
     assert "no such luck" in session_.rows[0].error
 
     (tmp_path / FILE).write_text("{")

@@ -12,8 +12,8 @@ import pytest
 
 from derainbench.efficiency.record import (
     FILE,
-    Record,
-    Row,
+    EfficiencyRecord,
+    EfficiencyRow,
     Seconds,
     Session,
     Setting,
@@ -28,13 +28,15 @@ Refused = Callable[..., AbstractContextManager[None]]
 CPU = Setting(device="cpu", name="A processor", threads=2, system="Linux", torch="2.13.0", precision="fp32")
 
 
-def row(method: str = "prenet", width: int = 256, height: int = 128, **changes: Any) -> Row:
+def row(method: str = "prenet", width: int = 256, height: int = 128, **changes: Any) -> EfficiencyRow:
     seconds = Seconds(repeats=5, median=0.5, low=0.48, high=0.625)
     fields = {"parameters": 168_963, "macs": 31_473_008_640, "seconds": seconds, "peak_bytes": 600 * 2**20}
-    return Row(**{"method": method, "title": method.title(), "width": width, "height": height, **fields, **changes})
+    return EfficiencyRow(
+        **{"method": method, "title": method.title(), "width": width, "height": height, **fields, **changes}
+    )
 
 
-def session(*rows: Row, setting: Setting = CPU) -> Session:
+def session(*rows: EfficiencyRow, setting: Setting = CPU) -> Session:
     return Session(setting=setting, derainbench="0.1.0", created="2026-01-02", macs_tool="a tool", rows=rows)
 
 
@@ -75,7 +77,7 @@ def test_a_busy_machine_is_named() -> None:
 
 
 def test_a_record_of_schema_1_is_read_and_becomes_one_of_today(tmp_path: Path) -> None:
-    old = json.loads(json.dumps(Record(sessions=(session(row()),)).data()))
+    old = json.loads(json.dumps(EfficiencyRecord(sessions=(session(row()),)).data()))
     old["schema"] = 1
     del old["sessions"][0]["rows"][0]["seconds"]["cpu_share"]
     (tmp_path / FILE).write_text(json.dumps(old))
@@ -122,7 +124,7 @@ def test_damaged(tmp_path: Path, refused: Refused, text: str, words: list[str]) 
 
 
 def test_negative_times_are_damage(refused: Refused) -> None:
-    data = Record(sessions=(session(row()),)).data()
+    data = EfficiencyRecord(sessions=(session(row()),)).data()
     data["sessions"][0]["rows"][0]["seconds"]["median"] = -1
     with refused("here", "sessions.0.rows.0.seconds.median"):
         parse_record(json.loads(json.dumps(data)), "here")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from derainbench.engine.conformance import CHECKS, Outcome, check_variant, run_check
+from derainbench.engine.conformance import CHECKS, CheckOutcome, check_variant, run_check
 from derainbench.metrics.losses import Loss
 from derainbench.plugins.method import Batch, Derainer, Method
 from derainbench.plugins.names import parse_name
@@ -73,7 +73,7 @@ def test_registered_methods(variant: Variant, check: str) -> None:
 def test_registered_methods_are_exported(name: str) -> None:
     variant = _small(name)
     sizes = "for one size only" if variant.method.name in ONE_SIZE else "for any size"
-    assert run_check("exports", variant) == Outcome(remark=sizes)
+    assert run_check("exports", variant) == CheckOutcome(remark=sizes)
 
 
 @pytest.mark.parametrize("name", ["nasnet", "nasnet[normalise=dataset]", "prenet", "rescan"])
@@ -134,7 +134,7 @@ class _Unexportable(_Broken):
     not_exportable = "it asks for a value"
 
 
-def _check(check: str, fault: str = "none", **fields: Any) -> Outcome:
+def _check(check: str, fault: str = "none", **fields: Any) -> CheckOutcome:
     method = Method(**{"name": "broken", "title": "Broken", "network": _Broken, "recipe": RECIPE, **fields})
     return run_check(check, Variant(method, {"fault": fault}))
 
@@ -183,8 +183,8 @@ def test_the_kit_passes_what_is_right() -> None:
 
 
 def test_what_is_no_fault_is_remarked() -> None:
-    assert _check("gradients", "declared inert") == Outcome(remark="declared inert: spare")
-    assert _check("exports", "loops over rows") == Outcome(remark="for one size only")
-    assert _check("exports", "looks its size up") == Outcome(remark="for one size only")
+    assert _check("gradients", "declared inert") == CheckOutcome(remark="declared inert: spare")
+    assert _check("exports", "loops over rows") == CheckOutcome(remark="for one size only")
+    assert _check("exports", "looks its size up") == CheckOutcome(remark="for one size only")
     excused = _check("exports", "asks for a value", network=_Unexportable)
-    assert excused == Outcome(remark="cannot be: it asks for a value")
+    assert excused == CheckOutcome(remark="cannot be: it asks for a value")

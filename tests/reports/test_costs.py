@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from derainbench.efficiency.record import Record, Row, Seconds, Session, Setting
+from derainbench.efficiency.record import EfficiencyRecord, EfficiencyRow, Seconds, Session, Setting
 from derainbench.reports.charts.svg import svg
 from derainbench.reports.comparison.costs import HEADERS, cost_tables
 from derainbench.reports.figures import figure_charts
@@ -25,15 +25,15 @@ NAME = "a_b&c<script>"
 def efficiency() -> dict[str, Any]:
     """Two rows on a GPU: one measured, one that ran out of memory; and one on a CPU."""
     seconds = Seconds(repeats=9, median=0.02, low=0.019, high=0.021)
-    fine = Row(
+    fine = EfficiencyRow(
         method=NAME, title=NAME, parameters=1234, width=512, height=256, macs=10**9, seconds=seconds, peak_bytes=2**30
     )
-    failed = Row(method="b", title="B", parameters=5, width=64, height=64, error="out of memory")
+    failed = EfficiencyRow(method="b", title="B", parameters=5, width=64, height=64, error="out of memory")
     gpu = Setting(device="cuda:0", name="A GPU", threads=4, system="Linux", torch="2.13", precision="bf16")
     cpu = gpu.model_copy(update={"device": "cpu", "name": "A CPU", "precision": "fp32"})
     common = {"derainbench": "0.1.0", "created": "2026-01-02", "macs_tool": "a tool"}
     rows = ((gpu, (fine, failed)), (cpu, (fine,)))
-    return Record(sessions=tuple(Session(setting=each, rows=part, **common) for each, part in rows)).data()
+    return EfficiencyRecord(sessions=tuple(Session(setting=each, rows=part, **common) for each, part in rows)).data()
 
 
 def context(efficiency: dict[str, Any]) -> dict[str, Any]:

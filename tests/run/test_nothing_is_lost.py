@@ -18,7 +18,7 @@ from PIL import Image
 from derainbench.results.run_info import SeenInfo
 from derainbench.run import command as run_command
 from derainbench.run.console import look_at_training_sets
-from derainbench.run.execute import Outcome, execute
+from derainbench.run.execute import RunOutcome, execute
 from derainbench.support.run_folder import image_file
 
 from .conftest import Workshop
@@ -54,7 +54,7 @@ def test_test_images_exchanged_while_a_training_runs(
     for place in (workshop.folder / "data").rglob("*"):
         os.utime(place, (1_600_000_000, 1_600_000_000))  # long ago: what was just changed is hashed at every start
 
-    def exchange(*arguments: Any, **more: Any) -> Outcome:
+    def exchange(*arguments: Any, **more: Any) -> RunOutcome:
         path = rainy / "x.bmp"
         facts, content = path.stat(), path.read_bytes()
         path.write_bytes(content[:54] + bytes(byte ^ 8 for byte in content[54:]))

@@ -50,7 +50,7 @@ def test_each_result_is_there_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> No
     begun: list[str] = []
     run_check = conformance.run_check
 
-    def watched(name: str, variant: Variant) -> conformance.Outcome:
+    def watched(name: str, variant: Variant) -> conformance.CheckOutcome:
         begun.append(name)
         return run_check(name, variant)
 

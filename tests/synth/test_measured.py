@@ -15,7 +15,7 @@ from derainbench.rain import streak_statistics
 from derainbench.synth.measured import evenly_spaced, side_by_side, summary
 from derainbench.synth.real_sets import RAIN100H_STUDY, RAIN100L, RAIN100L_STUDY, RealSet
 from derainbench.synth.request import Request
-from derainbench.synth.synthesize import Outcome, synthesize
+from derainbench.synth.synthesize import Synthesized, synthesize
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_rain100l_measures_what_is_written_down(shared: Path) -> None:
     assert [found["direction"][p] for p in ("p5", "p50", "p95")] == pytest.approx(RAIN100L.direction, abs=0.06)
 
 
-def fifty_photographs(shared: Path, out: Path, preset: str) -> Outcome:
+def fifty_photographs(shared: Path, out: Path, preset: str) -> Synthesized:
     """Rain on every second of the first hundred photographs, as linked into a folder."""
     files = sorted((shared / "data" / "photographs").glob("*.jpg"))[:100:2]
     if len(files) < 50:
@@ -54,7 +54,7 @@ def fifty_photographs(shared: Path, out: Path, preset: str) -> Outcome:
     return outcome
 
 
-def check_ranges(outcome: Outcome, real: RealSet, psnr: float) -> None:
+def check_ranges(outcome: Synthesized, real: RealSet, psnr: float) -> None:
     """Means within the published set's range; the input's PSNR within 1.5 dB of its mean."""
     found = summary(outcome.measured)
     for key, spread in real.spreads.items():

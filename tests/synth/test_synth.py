@@ -18,7 +18,7 @@ from derainbench.errors import UserError
 from derainbench.images.decode import read_layer, read_rgb
 from derainbench.rain import drop_equation, mist_equation, streak_equation
 from derainbench.rain.image import Equation
-from derainbench.synth.measured import Row, measure
+from derainbench.synth.measured import Quantities, measure
 from derainbench.synth.request import Request, choose_preset
 from derainbench.synth.synthesize import synthesize
 
@@ -238,7 +238,7 @@ def test_the_card_is_there_before_the_images_are_measured(
 
     seen: list[list[str]] = []
 
-    def watched(*arguments: Any) -> list[Row]:
+    def watched(*arguments: Any) -> list[Quantities]:
         seen.append([pair.image for pair in open_dataset(tmp_path / "mine").pairs("test")])
         return measure(*arguments)
 
