@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from tests.helpers.tiny_card import CARD
 from tests.hostile.hostile_case import Case
 
 #: A case that takes as long is ended: it hangs. Not what is measured, which is the time of the processor.
@@ -54,18 +55,6 @@ LONGEST_LINE = 2200
 
 #: So that an input that inflates ends its own process and not the machine.
 MEMORY = 12 * 2**30
-
-CARD = """
-name = "tiny"
-title = "Tiny streaks"
-rain_model = "streak"
-kind = "synthetic"
-root = "data"
-[[layouts]]
-name = "folders"
-train = { rainy = "train/rainy/{scene}-{n:d}.png", clean = "train/clean/{scene}.png" }
-test = { rainy = "test/rainy/{scene}.png", clean = "test/clean/{scene}.png" }
-"""
 
 RECIPE = """
 base = "quick"
