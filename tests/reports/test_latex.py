@@ -183,7 +183,8 @@ def test_escaped_text_is_plain_ascii_without_a_live_special_character(text: str)
         assert escaped.isascii()
         assert "\n" not in escaped
         # take away control sequences with their sign; what is left must not be able to open or end anything
-        rest = re.sub(r"\\([A-Za-z]+|.)", "", re.sub(r"\$\\?[a-zA-Z^-]+\\?[a-z]*\$", "", escaped))
+        formulas = re.sub(r"\$\\?[a-zA-Z^-]+\\?[a-z]*\$", "", escaped.replace(r"\$", ""))
+        rest = re.sub(r"\\([A-Za-z]+|.)", "", formulas)
         assert not re.search(r"[%#&_~$^\\]", rest)
         assert rest.count("{") == rest.count("}")
     assert escape(printable(text)) == escape(text)
