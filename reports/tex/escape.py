@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
+from functools import lru_cache
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -94,6 +95,7 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+@lru_cache(maxsize=4096)
 def _character(character: str) -> str:
     if character in SPECIAL:
         return SPECIAL[character]
