@@ -35,8 +35,9 @@ author = "The derainbench authors"
 copyright = author
 version = release = derainbench.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
-source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]  # myst_nb reads the Markdown, too
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
+nb_execution_mode = "off"  # the notebook shows what is stored in it; tests/test_notebook.py executes it
 myst_heading_anchors = 3  # links such as recipes.md#precision, as GitHub makes them
 
 autosummary_generate = False  # its tables only; the pages themselves are written by hand
