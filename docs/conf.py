@@ -55,12 +55,14 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|np|numpy|nn|pd|pandas|pydantic|lightning_fabric|collections|importlib|pathlib|typing)\..*"),
     ("py:.*", r"Any|Callable|Fabric|Iterable|Literal|Mapping|Path|Sequence|Tensor"),
-    ("py:class", r"derainbench\.(images\.decode\.Half|stats\.family\.Key)"),
+    ("py:class", r"derainbench\.(images\.decode\.Half|stats\.family\.Key|engine\.on_arrays\._Image)"),
 ]
 
 html_theme = "furo"
 html_title = f"derainbench {version}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 
 _ARRAY = re.compile(r"~numpy\.ndarray\[tuple\[~typing\.Any, \.\.\.\], ~numpy\.dtype\[[^\]]*\]\]")
@@ -78,7 +80,7 @@ def _with_links_of_the_site(text: str, file: Path, page: Path) -> str:
             return link[0]
         path = PurePosixPath(os.path.normpath(file.parent / target)).relative_to(REPOSITORY)
         inside = DOCS / INCLUDED[str(path)] if str(path) in INCLUDED else REPOSITORY / path
-        if not inside.is_relative_to(DOCS) or inside.suffix not in {".md", ".jpg", ".png"}:
+        if not inside.is_relative_to(DOCS) or inside.suffix not in {".md", ".ipynb", ".jpg", ".png"}:
             return f"{opening}{GITHUB}{path}{anchor}"
         return f"{opening}{os.path.relpath(inside, page.parent)}{anchor}"
 
@@ -139,10 +141,13 @@ def _plain_types(app: Any) -> None:
     """Fields of pydantic's models are shown as ``float``, not as the whole of what checks their range."""
     from derainbench import rain
     from derainbench.plugins.recipe import Recipe
+    from derainbench.results import run_info
 
-    for model in (Recipe, rain.StreakParameters, rain.DropParameters, rain.MistParameters):
+    infos = [each for each in vars(run_info).values() if isinstance(each, type) and issubclass(each, run_info.Info)]
+    for model in (Recipe, rain.StreakParameters, rain.DropParameters, rain.MistParameters, *infos):
         hints = get_type_hints(model)
-        fields = inspect.signature(model).parameters.values()
+        given = inspect.signature(model).parameters.values()
+        fields = [field for field in given if field.name in hints]  # not what another version may have added
         model.__annotations__ = hints
         model.__signature__ = inspect.Signature([field.replace(annotation=hints[field.name]) for field in fields])
 

@@ -37,7 +37,7 @@ class Bottleneck(nn.Sequential):
 
 
 class Recurrence(nn.Module):
-    """Recurrences in four directions, :func:`.irnn.irnn`: (B, C, H, W) to four of these. Weights begin at 0.2."""
+    """Recurrences in four directions, :func:`._irnn.irnn`: (B, C, H, W) to four of these. Weights begin at 0.2."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ Pairs of at least :data:`NEAR` are the same scene. On photographs of 481x321 pix
 * a scene and its copy, cropped by one pixel on each side, rained on (rain100l) and saved as JPEG of quality 75, have
   0.80 at least, whatever the rain's seed; 0.86 for Rain100L's own rain.
 
-Measure it with ``python benchmarks/overlap.py DATA``; tests/overlap/test_fingerprint.py holds it. docs/overlap.md has
+Measure it with ``python -m benchmarks.overlap DATA``; tests/overlap/test_fingerprint.py holds it. docs/overlap.md has
 a table, and what is not found: turned, mirrored and enlarged copies, larger crops.
 """
 

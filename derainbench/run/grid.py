@@ -14,7 +14,7 @@ from derainbench.run.cells import Cell, EvalCell, TrainCell
 
 
 class Plan(Protocol):
-    """What a run is asked for, however it was asked: :class:`Grid`, or a suite's :class:`.suite_plan.SuiteGrid`."""
+    """What a run is asked for, however it was asked: :class:`Grid`, or a suite's :class:`.suite_grid.SuiteGrid`."""
 
     @property
     def variants(self) -> Sequence[Variant]: ...
@@ -33,7 +33,7 @@ class Plan(Protocol):
         """Every cell, each training before the evaluations that need it. :class:`UserError` where that cannot be."""
 
     def changes(self) -> list[dict[str, Any]]:
-        """What differs from what was published, as :meth:`.recipes.RecipeBook.changes` says it."""
+        """What differs from what was published, as :meth:`.recipe_book.RecipeBook.changes` says it."""
 
     def row_recipe(self, cell: TrainCell) -> Mapping[str, Any]:
         """The fields in which the published recipe of a cell is not its method's own."""

@@ -23,7 +23,7 @@ class Measurement:
 
     ``trained_on`` is None for a variant that is not trained, and so is ``published``, the recipe that counts as the
     paper's. ``wanted`` is None for the unprocessed input, which no row asks for. ``departures`` are what differs from
-    the row beside the recipe, in the form of :meth:`.recipes.RecipeBook.changes`.
+    the row beside the recipe, in the form of :meth:`.recipe_book.RecipeBook.changes`.
     """
 
     variant: Variant
