@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import re
 import signal
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -68,10 +71,17 @@ def test_a_killed_worker_is_one_line(patches: Patches) -> None:
             return super().__getitem__(step)
 
     patches.__class__ = Killing
-    said = r"was killed.*--workers.*run the same command again"
-    with pytest.raises(UserError, match=said) as caught, deaths_of_workers_told():
-        list(batches(patches, 1, []))
-    assert "\n" not in str(caught.value)
+    told = ""
+    with warnings.catch_warnings():
+        # Before it knows that a worker died torch opens files to see how many it may, and forgets them with the error.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            with deaths_of_workers_told():
+                list(batches(patches, 1, []))
+        except UserError as error:
+            told = str(error)
+        gc.collect()
+    assert re.fullmatch(r".*was killed.*--workers.*run the same command again.*", told)
 
 
 def test_other_errors_stay_what_they_are() -> None:
