@@ -85,7 +85,7 @@ def _gallery(
         "lines": [entry.full_label for entry in lines],
         "names": [entry.full_name for entry in lines],
         "scores": {protocol: _scores(grid, where) for protocol, grid in grids.items()},
-        "viewer": _viewer(versions, shown, grids) if shown else None,
+        "viewer": _viewer(versions, shown, grids, pictures) if shown else None,
     }
     return Gallery(dataset, lines, data, len(shown), left_out)
 
@@ -123,19 +123,27 @@ def _shown(
     return shown, 0
 
 
-def _viewer(versions: tuple[Version, ...], shown: _Shown, grids: Mapping[str, ScoreGrid]) -> dict[str, Any]:
+def _viewer(
+    versions: tuple[Version, ...], shown: _Shown, grids: Mapping[str, ScoreGrid], pictures: Pictures
+) -> dict[str, Any]:
     """What the slider can show.
 
-    ``pictures[image][version]`` numbers a picture of the pool; ``scores[protocol][version]`` is the number of a line
-    whose scores are those of the picture, or scores of its own, or None.
+    ``pictures[image][version]`` numbers a picture of the pool; ``sizes[image]`` is the width and height of the image's
+    first picture, so that the page knows its place before it is loaded; ``scores[protocol][version]`` is the number of
+    a line whose scores are those of the picture, or scores of its own, or None.
     """
     return {
         "versions": [version.title for version in versions],
         "start": _start(versions, grids),
         "shown": sorted(shown),
         "pictures": [shown[image] for image in sorted(shown)],
+        "sizes": [_first_size(shown[image], pictures) for image in sorted(shown)],
         "scores": {protocol: [_scores_of(version, grid) for version in versions] for protocol, grid in grids.items()},
     }
+
+
+def _first_size(numbers: tuple[int | None, ...], pictures: Pictures) -> tuple[int, int]:
+    return next(pictures.sizes[number] for number in numbers if number is not None)
 
 
 def _versions(lines: tuple[Entry, ...], grids: Mapping[str, ScoreGrid]) -> tuple[Version, ...]:

@@ -33,8 +33,8 @@ _OURS = re.compile(r"[0-9a-f]{24}\.webp")
 class Pictures:
     """A pool of pictures inside the page, as data URIs. The same picture is held once.
 
-    ``addresses`` is what the page shows, by number. Once ``budget`` bytes are used, :attr:`room` is 0 and whoever adds
-    images should stop.
+    ``addresses`` is what the page shows and ``sizes`` its width and height in pixels, both by number. Once ``budget``
+    bytes are used, :attr:`room` is 0 and whoever adds images should stop.
     """
 
     #: Whether pictures are kept at all.
@@ -44,6 +44,7 @@ class Pictures:
 
     def __init__(self, budget: float = EMBEDDED_BYTES) -> None:
         self.addresses: list[str] = []
+        self.sizes: list[tuple[int, int]] = []
         self.room = budget
         self._numbers: dict[str, int] = {}
         self._sources: dict[Source, int | None] = {}
@@ -58,18 +59,22 @@ class Pictures:
         new = [source for source in dict.fromkeys(sources) if source not in self._sources and _exists(source)]
         if new:
             with ThreadPoolExecutor(default_workers()) as pool:
-                for source, address in zip(new, pool.map(self._address, new), strict=True):
-                    self._sources[source] = None if address is None else self._number(address)
+                for source, picture in zip(new, pool.map(self._picture, new), strict=True):
+                    self._sources[source] = None if picture is None else self._number(*picture)
         return tuple(self._sources.get(source) for source in sources)
 
-    def _address(self, source: Source) -> str | None:
+    def _picture(self, source: Source) -> tuple[str, tuple[int, int]] | None:
+        """Address and size of a picture; None where there is no readable image."""
         copy = display_copy(source)
-        return None if copy is None else "data:image/webp;base64," + base64.b64encode(copy).decode("ascii")
+        if copy is None:
+            return None
+        return "data:image/webp;base64," + base64.b64encode(copy).decode("ascii"), _size(io.BytesIO(copy))
 
-    def _number(self, address: str) -> int:
+    def _number(self, address: str, size: tuple[int, int]) -> int:
         if address not in self._numbers:
             self._numbers[address] = len(self.addresses)
             self.addresses.append(address)
+            self.sizes.append(size)
             self.room = max(0.0, self.room - len(address))
         return self._numbers[address]
 
@@ -103,14 +108,17 @@ class PicturesBeside(Pictures):
         """The names of the files that the page needs."""
         return frozenset(address.rpartition("/")[2] for address in self.addresses)
 
-    def _address(self, source: Source) -> str | None:
+    def _picture(self, source: Source) -> tuple[str, tuple[int, int]] | None:
         name = _file_name(source)
-        if not (self._folder / name).exists():
+        address = f"{FOLDER_NAME}/{name}"
+        try:
+            return address, _size(self._folder / name)
+        except (OSError, ValueError, Image.DecompressionBombError):  # not made yet, or no picture any more
             copy = display_copy(source)
-            if copy is None:
-                return None
-            write_atomic(self._folder / name, copy)
-        return f"{FOLDER_NAME}/{name}"
+        if copy is None:
+            return None
+        write_atomic(self._folder / name, copy)
+        return address, _size(io.BytesIO(copy))
 
 
 def display_copy(source: Source) -> bytes | None:
@@ -123,6 +131,12 @@ def display_copy(source: Source) -> bytes | None:
     file = io.BytesIO()
     copy.save(file, "WEBP", quality=QUALITY, method=4)
     return file.getvalue()
+
+
+def _size(picture: Path | io.BytesIO) -> tuple[int, int]:
+    """Width and height of a display copy; OSError if it is none."""
+    with Image.open(picture, formats=["WEBP"]) as opened:
+        return opened.size
 
 
 def remove_stale_pictures(report: Path, needed: frozenset[str]) -> None:

@@ -134,7 +134,7 @@ def test_an_image_of_the_table_opens_in_the_viewer(page: Page, how: str) -> None
         button.click()
     else:
         button.press("Enter")
-    expect(section.locator(".which")).to_contain_text("2 of 2 · photo-1")  # a viewer starts when it comes into sight
+    expect(section.locator(".which")).to_contain_text("2 of 2 · photo-1")
     assert section.locator(".score-right").inner_text() == "32.75 dB · SSIM 0.9375"
     assert page.evaluate("document.activeElement.className") == "slider"
     assert section.locator("tr.shown").get_attribute("data-image") == "1"

@@ -52,12 +52,25 @@ def test_pictures_beside_the_page_are_loaded_when_shown(
         page.on("request", lambda request: fetched.append(request.url) if request.url[:5] != "data:" else None)
         page.reload()
         assert fetched == [address]
+        tall = "document.documentElement.scrollHeight"
+        before = page.evaluate(tall)
         page.locator("#dataset-1 .stage").scroll_into_view_if_needed()
         picture = page.locator("#dataset-1 img.below")
         assert picture.evaluate("picture => picture.decode().then(() => picture.naturalWidth)") == 128
         page.locator("#dataset-1 .show-errors").click()
         page.wait_for_selector("#dataset-1 canvas.above[data-drawn]")
         assert {url.rpartition("/")[2] for url in fetched[1:]} <= files
+        page.locator("#dataset-1 .show-errors").click()
+        assert page.evaluate(tall) == before  # nothing moves under a mouse when a picture arrives
+
+
+def test_a_file_beside_the_page_that_is_no_picture_is_made_again(run_with_pictures: Results, tmp_path: Path) -> None:
+    write_page(run_with_pictures, tmp_path, first := PicturesBeside(tmp_path))
+    damaged = tmp_path / "images" / min(first.files)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(b"cut short")
+    write_page(run_with_pictures, tmp_path, PicturesBeside(tmp_path))
+    assert damaged.read_bytes() == whole
 
 
 def test_a_second_report_keeps_pictures_that_did_not_change_and_removes_the_rest(tmp_path: Path) -> None:

@@ -119,7 +119,15 @@ function startViewer(place) {
     for (const side of sides) drawError(side);
   }
 
+  /* portrait images get a portrait stage, before they are loaded: nothing may move under a mouse when they arrive */
+  function shape() {
+    const [width, height] = viewer.sizes[at];
+    stage.style.aspectRatio = `${width} / ${height}`;
+    stage.style.maxWidth = `calc(78vh * ${width / height})`;
+  }
+
   function show() {
+    shape();
     for (const side of sides) {
       const name = viewer.versions[side.version];
       const source = address(side.version);
@@ -160,12 +168,6 @@ function startViewer(place) {
     side.choice.addEventListener("change", () => {
       side.version = Number(side.choice.value);
       show();
-    });
-    /* portrait images get a portrait stage */
-    side.picture.addEventListener("load", () => {
-      const { naturalWidth: width, naturalHeight: height } = side.picture;
-      stage.style.aspectRatio = `${width} / ${height}`;
-      stage.style.maxWidth = `calc(78vh * ${width / height})`;
     });
   }
   part("film").addEventListener("click", (event) => {
