@@ -39,13 +39,12 @@ def as_long(wide: pd.DataFrame) -> pd.DataFrame:
 
 def as_wide(long: pd.DataFrame) -> pd.DataFrame:
     """:data:`SCORE_COLUMNS` to :data:`WIDE_COLUMNS`, in the order of the images; NaN where there is no such score."""
-    first, *others = ((name, long[long["metric"] == name].reset_index(drop=True)) for name in METRICS)
-    name, rows = first
-    wide = rows[[*PLACE_COLUMNS]].assign(**{name: rows["value"]})
-    for other, of_other in others:
-        if len(of_other) == len(wide) and of_other[[*PLACE_COLUMNS]].equals(wide[[*PLACE_COLUMNS]]):
-            wide = wide.assign(**{other: of_other["value"]})
-        else:
-            renamed = of_other[[*PLACE_COLUMNS, "value"]].rename(columns={"value": other})
-            wide = wide.merge(renamed, on=[*PLACE_COLUMNS], how="outer", sort=False)
+    of_each = {name: long[long["metric"] == name].reset_index(drop=True) for name in METRICS}
+    places, *others = (rows[[*PLACE_COLUMNS]] for rows in of_each.values())
+    if all(other.equals(places) for other in others):
+        return places.assign(**{name: rows["value"] for name, rows in of_each.items()}).astype(WIDE_COLUMNS)
+    wide = long[[*PLACE_COLUMNS]].drop_duplicates()
+    for name, rows in of_each.items():
+        renamed = rows[[*PLACE_COLUMNS, "value"]].rename(columns={"value": name})
+        wide = wide.merge(renamed, on=[*PLACE_COLUMNS], how="left")
     return wide.astype(WIDE_COLUMNS)
