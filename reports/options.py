@@ -10,7 +10,7 @@ from derainbench.support.atomic import read_json
 from derainbench.support.words import split_list
 
 from .format import Style
-from .formats import format_names, get_format
+from .formats import format_names, get_formats
 from .published.shipped import paper_tables
 
 
@@ -20,11 +20,10 @@ def formats_of(words: str, style: Style | None = None) -> list[str]:
     UserError for others, and where what a format needs beside Python is missing, such as LaTeX for a PDF.
     """
     asked = [name for word in split_list(words) for name in (format_names() if word == "all" else [word])]
-    if not asked:
-        raise UserError(f"no report format is given: name one or more of {', '.join(format_names())}, or all")
-    for name in asked:
-        get_format(name).check(style or Style())
-    return list(dict.fromkeys(asked))
+    formats = get_formats(asked)
+    for each in formats.values():
+        each.check(style or Style())
+    return list(formats)
 
 
 def tables_of(words: Sequence[str]) -> list[str]:

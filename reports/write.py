@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from derainbench.errors import UserError
-
 from .content import Content
 from .format import Style
-from .formats import format_names, get_format
+from .formats import get_formats
 from .own_files import OwnFiles
 
 #: Those that need nothing but Python.
@@ -24,11 +22,9 @@ def write_report(
     UserError for a format that does not exist, and where a file of that name is there that no report wrote (nothing is
     written then); for ``pdf`` without LaTeX; StorageError if the disk refuses.
     """
-    if not formats:
-        raise UserError(f"no report format is given: name one or more of {', '.join(format_names())}, or all")
-    chosen = {name: get_format(name) for name in formats}
+    chosen = get_formats(formats).values()
     own = OwnFiles(folder)
-    own.check(file for each in chosen.values() for file in each.files)
-    written = {each.rank: each.write(content, own, style or Style()) for each in chosen.values()}
+    own.check(file for each in chosen for file in each.files)
+    written = {each.rank: each.write(content, own, style or Style()) for each in chosen}
     own.finish()
     return written[min(written)]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from derainbench.engine.restore import restore_tiled, tile_side
 from derainbench.errors import UserError
-from derainbench.images.tensors import to_array
+from derainbench.images.tensors import check_image, to_array, to_tensor
 from derainbench.plugins.method import Derainer
 
 _Image = TypeVar("_Image", NDArray[Any], Tensor)
@@ -39,13 +39,12 @@ def restore(network: Derainer, image: _Image, tile: int | None = None) -> _Image
     if isinstance(image, Tensor):
         return _restored(network, image, tile)
     array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+    check_image(array, "the image")
+    if array.size == 0:
         raise UserError(f"the image has the shape {array.shape}: an array of an image is (H, W, 3), RGB")
-    if array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating):
-        raise UserError(f"the image is of {array.dtype}: an array of an image is uint8, or floats in [0, 1]")
-    levels = torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1)
     if array.dtype == np.uint8:
-        return to_array(_restored(network, levels / 255, tile))
+        return to_array(_restored(network, to_tensor(array), tile))
+    levels = torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1)
     restored: NDArray[np.float32] = _restored(network, levels, tile).permute(1, 2, 0).numpy()
     return restored
 

@@ -9,7 +9,7 @@ from derainbench.support.threads import available_cores
 
 def use_threads(asked: int | None = None) -> None:
     """Compute with so many threads: as asked, or as ``OMP_NUM_THREADS`` says, or at most the available cores."""
-    import torch  # what this module is for comes before it
+    import torch  # which --help does not wait for
 
     if asked is not None:
         torch.set_num_threads(asked)

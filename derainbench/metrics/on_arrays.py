@@ -11,6 +11,7 @@ from torch import Tensor
 
 from derainbench.errors import UserError
 from derainbench.images.quantisation import Quantisation
+from derainbench.images.tensors import check_image
 from derainbench.metrics.scores import Scores
 from derainbench.metrics.scores import score as score_batch
 
@@ -54,8 +55,7 @@ def score(
     """
     if isinstance(restored, Tensor) and restored.ndim == 4:
         return score_batch(restored, _tensor(clean), protocol, quantisation)
-    found = score_batch(_batch(restored, "restored"), _batch(clean, "clean"), protocol, quantisation)
-    return ImageScore(float(found.psnr), float(found.ssim))
+    return _single(restored, clean, protocol, quantisation)
 
 
 def psnr(restored: Image | Tensor, clean: Image | Tensor, protocol: str = "y") -> float:
@@ -68,8 +68,10 @@ def ssim(restored: Image | Tensor, clean: Image | Tensor, protocol: str = "y") -
     return _single(restored, clean, protocol).ssim
 
 
-def _single(restored: Image | Tensor, clean: Image | Tensor, protocol: str) -> ImageScore:
-    found = score_batch(_batch(restored, "restored"), _batch(clean, "clean"), protocol)
+def _single(
+    restored: Image | Tensor, clean: Image | Tensor, protocol: str, quantisation: Quantisation = "round"
+) -> ImageScore:
+    found = score_batch(_batch(restored, "restored"), _batch(clean, "clean"), protocol, quantisation)
     return ImageScore(float(found.psnr), float(found.ssim))
 
 
@@ -84,12 +86,6 @@ def _batch(image: Image | Tensor, name: str) -> Tensor:
             raise UserError(f"{name} has the shape {tuple(image.shape)}: a tensor of one image is (3, H, W)")
         return image.unsqueeze(0)
     array = np.asarray(image)
-    if array.ndim != 3 or array.shape[2] != 3:
-        raise UserError(f"{name} has the shape {array.shape}: an array of an image is (H, W, 3), RGB")
-    if array.dtype == np.uint8:
-        levels = torch.from_numpy(array.astype(np.float64)) / 255
-    elif np.issubdtype(array.dtype, np.floating):
-        levels = torch.from_numpy(array.astype(np.float64))
-    else:
-        raise UserError(f"{name} is of {array.dtype}: an array of an image is uint8, or floats in [0, 1]")
-    return levels.permute(2, 0, 1).unsqueeze(0)
+    check_image(array, name)
+    levels = torch.from_numpy(array.astype(np.float64))
+    return (levels / 255 if array.dtype == np.uint8 else levels).permute(2, 0, 1).unsqueeze(0)

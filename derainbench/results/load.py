@@ -32,11 +32,11 @@ from derainbench.results.run_info import (
     DatasetInfo,
     DoneCell,
     MethodInfo,
+    RecipeFields,
     RunInfo,
     read_done,
     read_failed,
     read_info,
-    recipe_of,
 )
 from derainbench.results.score_table import WIDE_COLUMNS, as_long
 from derainbench.support.atomic import storage_error
@@ -60,6 +60,7 @@ def load_run(folder: str | Path) -> Results:
     tables: list[tuple[CellInfo, pa.Table]] = []
     evaluations: dict[EvaluationKey, Path] = {}
     datasets = {dataset.name: dataset for dataset in info.datasets}
+    recipes = {cell.folder: cell.recipe for cell in info.cells if cell.kind == "train" and cell.recipe is not None}
     weights = {method.name: method.weights.sha256 for method in info.methods if method.weights is not None}
     for cell in info.cells:
         place = _place(folder, cell)
@@ -72,7 +73,7 @@ def load_run(folder: str | Path) -> Results:
                 trainings.append(TrainingInRun(cell.method, cell.dataset, cell.seed, place, done.seconds, recipe))
                 continue
             old = _out_of_date(done.inputs, datasets[cell.dataset], weights.get(cell.method))
-            old = old or _other_recipe(folder, cell, cell.trained_on, info)
+            old = old or _other_recipe(folder, cell, cell.trained_on, recipes, info.recipes or {})
             table, damage = _cell_scores(place, done)
             old = old or damage
             if old or table is None:
@@ -139,11 +140,21 @@ def _out_of_date(inputs: CellInputs, dataset: DatasetInfo, weights: str | None) 
     return ""
 
 
-def _other_recipe(folder: Path, cell: CellInfo, trained_on: str, info: RunInfo) -> str:
-    """Why an evaluation's training does not belong under the recipe that the run names for it, or nothing."""
+def _other_recipe(
+    folder: Path,
+    cell: CellInfo,
+    trained_on: str,
+    recipes: Mapping[str, RecipeFields],
+    of_methods: Mapping[str, RecipeFields],
+) -> str:
+    """Why an evaluation's training does not belong under the recipe that the run names for it, or nothing.
+
+    ``recipes`` are by the folder of a training.
+    """
+    place = training_folder(Path(), cell.method, trained_on, cell.seed)
     # A training has its own since there are suites; before, all trainings of a method had one.
-    named = recipe_of(info, cell.method, parse_name(cell.method).base, trained_on)
-    training = training_folder(folder, cell.method, trained_on, cell.seed) / "done.json"
+    named = recipes.get(place.as_posix(), of_methods.get(parse_name(cell.method).base))
+    training = folder / place / "done.json"
     if named is None or not training.exists():
         return ""
     return "" if read_done(training).inputs.recipe == named else "the recipe changed since"

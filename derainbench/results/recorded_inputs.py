@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from derainbench.results.results import EvaluationKey, Results
-from derainbench.results.run_info import DoneCell, Scalar, read_done, recipe_of
+from derainbench.results.run_info import DoneCell, RunInfo, Scalar, read_done
 
 #: What nobody reads the old and the new value of: they are hashes.
 _HASHED = {
@@ -51,12 +51,20 @@ def evaluation_inputs(results: Results, key: EvaluationKey) -> dict[str, Any]:
 def _from_run(results: Results, method: str, trained_on: str) -> dict[str, Any]:
     known = next((each for each in results.methods if each.name == method), None)
     weights = None if known is None or known.weights is None else known.weights.sha256
-    recipe = recipe_of(results.info, method, "" if known is None else known.base, trained_on)
+    recipe = _named_recipe(results.info, method, "" if known is None else known.base, trained_on)
     return {
         "precision": results.info.precision or None,
         "weights": weights,
         "recipe": None if weights else recipe,
     }
+
+
+def _named_recipe(info: RunInfo, method: str, base: str, trained_on: str) -> Mapping[str, Any] | None:
+    """The recipe that a training of the run should have: its own, or its method's; None where the run names none."""
+    for cell in info.cells:
+        if cell.kind == "train" and (cell.method, cell.dataset) == (method, trained_on) and cell.recipe is not None:
+            return cell.recipe
+    return (info.recipes or {}).get(base)
 
 
 def _done(folder: Path | None) -> DoneCell | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -394,11 +393,3 @@ def _validated(model: type[_Model], text: bytes, path: Path, required: tuple[str
     if absent:
         raise UserError(f"{path} is damaged ({absent[0]}: missing); delete it and run the same command again")
     return found
-
-
-def recipe_of(info: RunInfo, method: str, base: str, trained_on: str) -> Mapping[str, Any] | None:
-    """The recipe that a training of the run should have: its own, or its method's; None where the run names none."""
-    for cell in info.cells:
-        if cell.kind == "train" and (cell.method, cell.dataset) == (method, trained_on) and cell.recipe is not None:
-            return cell.recipe
-    return (info.recipes or {}).get(base)

@@ -17,8 +17,8 @@ def leader_words(found: DatasetStatistics | None) -> str:
     """
     if found is None:
         return ""
-    defined = set(np.flatnonzero(~np.isnan(found.scores).any(axis=0)).tolist())
-    order = [line for line in by_mean(found.scores) if line in defined - found.seen]
+    contenders = set(np.flatnonzero(~np.isnan(found.scores).any(axis=0)).tolist()) - found.seen
+    order = [line for line in by_mean(found.scores) if line in contenders]
     if len(order) < 2:
         return ""
     first, second = sorted(order[:2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 
 from derainbench.errors import UserError, did_you_mean
@@ -24,6 +25,13 @@ def get_format(name: str) -> Format:
         near = f"{hint} ({known})" if hint.startswith("did you mean") else known
         raise UserError(f"unknown report format {name!r}; {near}")
     return _loaded(name)
+
+
+def get_formats(names: Sequence[str]) -> dict[str, Format]:
+    """Those formats by name, each once; UserError where one does not exist, or none is named."""
+    if not names:
+        raise UserError(f"no report format is given: name one or more of {', '.join(format_names())}, or all")
+    return {name: get_format(name) for name in names}
 
 
 @cache

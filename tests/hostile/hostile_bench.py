@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import io
 import os
 import resource
@@ -23,32 +22,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from tests.helpers.imported import import_everything
 from tests.helpers.tiny_card import CARD
 from tests.hostile.hostile_case import Case
 
 #: A case that takes as long is ended: it hangs. Not what is measured, which is the time of the processor.
 HANGS = 60.0
-
-#: What commands import, done once: the time of a case is its own.
-IMPORTED = (
-    "derainbench.cli.main",
-    "derainbench.engine.conformance",
-    "derainbench.cli.lists",
-    "derainbench.run.command",
-    "derainbench.synth.synthesize",
-    "derainbench.overlap.compare",
-    "derainbench.verify.verify",
-    "derainbench.efficiency.session",
-    "derainbench.reports.content",
-    "derainbench.reports.write",
-    "derainbench.reports.text.terminal",
-    "derainbench.reports.published.suites",
-    "derainbench.reports.published.module_figures",
-    "derainbench.reports.text.run_comparison",
-    "lightning_fabric",
-    "torch.utils.flop_counter",
-    "torch._dynamo",
-)
 
 #: Of an error, with a name and a number of the cell before it.
 LONGEST_LINE = 2200
@@ -146,8 +125,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.model = folder, folder / "model"
         torch.set_num_threads(1)  # threads do not survive a fork, and who waits for them waits for ever
-        for name in IMPORTED:
-            importlib.import_module(name)
+        import_everything()
         _make(self.model)
         for arguments in (
             ("run", "--methods", "tinycnn", "--datasets", "tiny", "--card", "card.toml", "--plugin", "plugin.py",

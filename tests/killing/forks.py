@@ -1,15 +1,14 @@
 """Runs derainbench in forks of one process that has imported everything, each of which may be ended on its way.
 
-A program of its own (``python forks.py``): a line of JSON in, one out. ``at`` is the number of the file operation
-before which the fork gets ``signal``; operations are those that Python tells its audit hooks of, on files below
-``folder``, and every ``fsync``. Without ``at`` it runs to its end. The answer has its ``status``, what it ``said``, and
-how many ``operations`` it had.
+A program of its own (``python -m tests.killing.forks``): a line of JSON in, one out. ``at`` is the number of the file
+operation before which the fork gets ``signal``; operations are those that Python tells its audit hooks of, on files
+below ``folder``, and every ``fsync``. Without ``at`` it runs to its end. The answer has its ``status``, what it
+``said``, and how many ``operations`` it had.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import signal
@@ -18,26 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-#: What commands import when they need it.
-IMPORTED = (
-    "lightning_fabric",
-    "jinja2",
-    "scipy.ndimage",
-    "scipy.stats",
-    "skimage.data",
-    "torch._dynamo",
-    "torch.utils.flop_counter",
-    "derainbench.cli.main",
-    "derainbench.efficiency.session",
-    "derainbench.methods.identity",
-    "derainbench.overlap.compare",
-    "derainbench.reports.text.terminal",
-    "derainbench.reports.write",
-    "derainbench.run.command",
-    "derainbench.synth.synthesize",
-    "derainbench.verify.text",
-    "derainbench.verify.verify",
-)
+from tests.helpers.imported import import_everything
 
 _TOUCHING = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.scandir", "os.utime")
 
@@ -97,8 +77,7 @@ def serve() -> None:
     import pandas as pd
     import torch
 
-    for name in IMPORTED:  # so that no fork needs to
-        importlib.import_module(name)
+    import_everything()  # so that no fork needs to
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:

@@ -23,7 +23,8 @@ from tests.helpers.tiny_card import CARD
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]
 
-PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
+PROJECT = Path(__file__).resolve().parents[2]
+PLUGIN = PROJECT / "tests" / "plugin_method.py"
 
 RECIPE = """
 base = "quick"
@@ -45,7 +46,8 @@ class Forks:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("forks.py"))],
+            [sys.executable, "-m", "tests.killing.forks"],
+            cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
