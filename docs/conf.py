@@ -88,9 +88,27 @@ def _with_links_of_the_site(text: str, file: Path, page: Path) -> str:
     return "".join(part if part.startswith("```") else _LINK.sub(led, part) for part in parts)
 
 
+def table_of_cards() -> str:
+    """The datasets that are fetched, in Markdown: a row a card, by rain model."""
+    from derainbench.catalogue.cards import read_card
+
+    def number(pairs: int | None) -> str:
+        return "-" if pairs is None else f"{pairs:,}"
+
+    shipped = [read_card(path) for path in sorted((REPOSITORY / "datasets").glob("*.toml"))]
+    cards = sorted((card for card in shipped if not card.embedded), key=lambda card: card.rain_model)
+    rows = [
+        f"| `{card.name}` | {card.rain_model} | {card.kind} | {number(card.counts.train)} | {number(card.counts.test)} |"
+        f" {card.note} |"
+        for card in cards
+    ]
+    return "\n".join(["| card | rain | kind | train | test | before you use it |", "|---|---|---|---:|---:|---|", *rows])
+
+
 def _read_page(app: Any, docname: str, content: list[str]) -> None:
     page = Path(app.env.doc2path(docname))
     if page.suffix == ".md":
+        content[0] = content[0].replace("<!-- cards -->", table_of_cards())
         content[0] = _with_links_of_the_site(content[0], page, page)
 
 

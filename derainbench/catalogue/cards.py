@@ -201,6 +201,7 @@ class Card(_Data):
 
     ``folders`` are the names its folder goes by below the data root (its own name is always tried); ``root`` fixes the
     folder instead, relative to the card's file. ``generate`` makes it an embedded dataset, synthesised on first use.
+    ``note`` is the one thing to know before the set is used.
     ``revision`` goes up when the files behind the name change, so that old scores are not mistaken for new ones.
     ``test_sizes``: how many test images there are of each size, WIDTHxHEIGHT in pixels; none where that is not known.
     ``additive``: rain only adds light, no pixel is darker than in the clean image by more than 2 levels.
@@ -211,6 +212,7 @@ class Card(_Data):
     title: str
     rain_model: RainModelName
     kind: Literal["real", "synthetic"]
+    note: str = ""
     revision: Annotated[int, Field(ge=1, le=10**9)] = 1
     additive: bool = False
     counts: Counts = Counts()

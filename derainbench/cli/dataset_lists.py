@@ -49,6 +49,7 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
         return json.dumps({**card.model_dump(mode="json"), "here": here}, indent=2, ensure_ascii=False)
     lines = [f"{card.name}: {card.title}", ""]
     lines += _entry("rain", f"{card.rain_model}, {card.kind}" + (", only adds light" if card.additive else ""))
+    lines += _entry("note", card.note) if card.note else []
     for split in SPLITS:
         count = getattr(card.counts, split)
         lines += _entry(split, "number not settled" if count is None else f"{count:,} pairs")
