@@ -61,7 +61,7 @@ def dataset(folder: Path, name: str, images: int) -> None:
 
 def main() -> None:
     options = parse(parser(__doc__))
-    cells, images = (20, 50) if options.quick else (1001, 20_000)
+    cells, images = (5, 50) if options.quick else (1001, 20_000)
     with tempfile.TemporaryDirectory(prefix="derainbench-startup-") as made:
         folder = Path(made)
         (folder / "recipe.toml").write_text(RECIPE)

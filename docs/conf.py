@@ -98,11 +98,12 @@ def table_of_cards() -> str:
     shipped = [read_card(path) for path in sorted((REPOSITORY / "datasets").glob("*.toml"))]
     cards = sorted((card for card in shipped if not card.embedded), key=lambda card: card.rain_model)
     rows = [
-        f"| `{card.name}` | {card.rain_model} | {card.kind} | {number(card.counts.train)} | {number(card.counts.test)} |"
-        f" {card.note} |"
+        f"| `{card.name}` | {card.rain_model} | {card.kind} "
+        f"| {number(card.counts.train)} | {number(card.counts.test)} | {card.note} |"
         for card in cards
     ]
-    return "\n".join(["| card | rain | kind | train | test | before you use it |", "|---|---|---|---:|---:|---|", *rows])
+    head = ["| card | rain | kind | train | test | before you use it |", "|---|---|---|---:|---:|---|"]
+    return "\n".join([*head, *rows])
 
 
 def _read_page(app: Any, docname: str, content: list[str]) -> None:

@@ -20,6 +20,11 @@ from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
 
+# Small tensors gain nothing from threads, and the workers of a parallel test run, or what they start, would fight over
+# the cores, spinning.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # A busy machine is no reason for a property to fail: no deadline anywhere. CI draws the same examples each time, so
 # that what fails there fails here; everybody else draws others every time. HYPOTHESIS_PROFILE or --hypothesis-profile
 # choose another.
@@ -54,12 +59,6 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference material at {folder} (set DERAINBENCH_SHARED to its folder)")
     return folder
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """Small tensors gain nothing from threads, and the workers of a parallel test run would fight over the cores."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")

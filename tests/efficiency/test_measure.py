@@ -105,6 +105,7 @@ def test_costs_of_an_image() -> None:
     assert found["peak_bytes"] is None or found["peak_bytes"] >= found["before_bytes"] > 0
 
 
+@pytest.mark.slow
 def test_what_fails_is_a_row_and_the_rest_goes_on() -> None:
     registry = discover([PLUGIN])
     variants = [registry.variant(name) for name in ("unbuildable", "fragile")]

@@ -126,6 +126,7 @@ class Weighed(Patches):
         return batch._replace(layers={"own": torch.tensor(own)})
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="asks Linux for a process's own memory")
 def test_the_memory_of_workers_does_not_grow(pairs: list[Pair]) -> None:
     patches = Weighed(pairs, recipe(batch=16, patch=100, steps=130), seed=0)  # 4 MB a batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -40,11 +41,12 @@ def _saved(content: object) -> Prepare:
     return lambda folder: torch.save(content, folder / "x.pth")
 
 
-def _inflates(folder: Path) -> None:
-    """Three megabytes that would be three gigabytes."""
-    buffer = io.BytesIO()
+@functools.cache
+def _inflating() -> bytes:
+    """Three megabytes that would be three gigabytes: weights whose one part is zeros."""
+    buffer, made = io.BytesIO(), io.BytesIO()
     torch.save({"first.weight": torch.zeros(8)}, buffer)
-    with zipfile.ZipFile(buffer) as plain, zipfile.ZipFile(folder / "x.pth", "w", zipfile.ZIP_DEFLATED) as packed:
+    with zipfile.ZipFile(buffer) as plain, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
         for name in plain.namelist():
             if not name.endswith("data/0"):
                 packed.writestr(name, plain.read(name))
@@ -52,6 +54,11 @@ def _inflates(folder: Path) -> None:
                 with packed.open(name, "w", force_zip64=True) as part:
                     for _ in range(48):
                         part.write(bytes(2**26))
+    return made.getvalue()
+
+
+def _inflates(folder: Path) -> None:
+    (folder / "x.pth").write_bytes(_inflating())
 
 
 def _overlapping(folder: Path) -> None:

@@ -1,9 +1,9 @@
 """Runs derainbench in forks of one process that has imported everything, each of which may be ended on its way.
 
-A program of its own (``python -m tests.killing.forks``): a line of JSON in, one out. ``at`` is the number of the file
+A program of its own (``python -m tests.killing.forks``): a line of JSON in, two out. ``at`` is the number of the file
 operation before which the fork gets ``signal``; operations are those that Python tells its audit hooks of, on files
-below ``folder``, and every ``fsync``. Without ``at`` it runs to its end. The answer has its ``status``, what it
-``said``, and how many ``operations`` it had.
+below ``folder``, and every ``fsync``. Without ``at`` it runs to its end. The first answer, when it has begun, is the
+number of its ``process``; the second has its ``status``, what it ``said``, and how many ``operations`` it had.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ def serve() -> None:
             if process == 0:
                 os.close(reading)
                 _child(order, output, writing)
+            print(json.dumps({"process": process}), flush=True)
             os.close(writing)
             _, ended = os.waitpid(process, 0)
             count = os.read(reading, 100).decode()

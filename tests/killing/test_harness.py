@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,12 +58,26 @@ class Forks:
 
     def __call__(self, folder: Path, arguments: Sequence[str], **ending: Any) -> dict[str, Any]:
         """Run a command in ``folder`` with a cache of its own there; ``at`` and ``signal`` end it on its way."""
+        self.start(folder, arguments, **ending)
+        return self._line()
+
+    def start(self, folder: Path, arguments: Sequence[str], **ending: Any) -> int:
+        """The same, under way: the number of its process. :meth:`kill` ends it."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         environment = {"DERAINBENCH_CACHE": str(folder / "cache")}
         order = {"cwd": str(folder), "folder": str(folder), "arguments": list(arguments), "environment": environment}
         self._process.stdin.write(json.dumps(order | ending) + "\n")
         self._process.stdin.flush()
+        return int(self._line()["process"])
+
+    def kill(self, process: int) -> int:
+        """SIGKILL for the process that was started last; its exit status."""
+        with contextlib.suppress(ProcessLookupError):  # it was over
+            os.kill(process, signal.SIGKILL)
+        return int(self._line()["status"])
+
+    def _line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
 
@@ -145,9 +161,9 @@ class Scenario:
 
 SCENARIOS = {
     "run": Scenario(RUN, dataset, learnt, 40),
-    "report": Scenario(["report", "run", "--images", "beside"], dataset, below("run/report"), 15, RUN),
+    "report": Scenario(["report", "run", "--images", "beside"], dataset, below("run/report"), 12, RUN),
     "verify": Scenario(
-        ["datasets", "verify", "tiny", "--card", "card.toml", "--workers", "1"], dataset, below("cache/cards"), 10
+        ["datasets", "verify", "tiny", "--card", "card.toml", "--workers", "1"], dataset, below("cache/cards"), 13
     ),
     "synth": Scenario(
         ["datasets", "synth", "--preset", "rain100l", "--clean", "photos", "--out", "mine", "--workers", "1"],
@@ -159,13 +175,13 @@ SCENARIOS = {
         ["weights", "add", "tinycnn@mine", "mine.pth", "--trust-unknown", "--plugin", str(PLUGIN)],
         weights,
         below("cache/weights"),
-        10,
+        15,
     ),
     "embedded": Scenario(
         ["run", "--methods", "identity", "--datasets", "demo-drop", "--device", "cpu", "--dry-run"],
         lambda folder: None,
         below("cache/datasets"),
-        10,
+        5,
     ),
 }
 
@@ -215,6 +231,45 @@ def test_kills_at_file_operations(forks: Forks, tmp_path: Path, name: str) -> No
         if name == "verify":
             assert again["said"] == done["said"]
     assert killed >= 0.9 * scenario.kills, "operations are fewer where the cache is warm"
+
+
+def test_kills_while_it_computes(forks: Forks, tmp_path: Path) -> None:
+    """SIGKILL at ten random moments, in the midst of steps and evaluations too: byte for byte the same."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    command = [*RUN, "--seeds", "0,1"]
+    for folder in (whole, killed):
+        dataset(folder)
+        (folder / "tiny.toml").write_text(RECIPE.replace("steps = 24", "steps = 600"))
+    assert forks(whole, command)["status"] == 0
+
+    chance, began = random.Random(20191203), 0.0
+    for attempt in range(10):
+        process, started = forks.start(killed, command), time.time()
+        if attempt % 2:
+            time.sleep(chance.uniform(0, began))
+        else:
+            wait_for_checkpoint(killed, started)
+            began = time.time() - started
+            time.sleep(chance.uniform(0, 0.2))
+        assert forks.kill(process) == -signal.SIGKILL, "over before it could be killed ten times; make it longer"
+    assert list(killed.rglob("checkpoint.pt")), "no kill came late enough to leave a checkpoint"
+
+    finished = forks(killed, command)
+    assert finished["status"] == 0, finished["said"]
+    expected, found = learnt(whole), learnt(killed)
+    assert len(expected) > 10
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if found[name] != expected[name]] == []
+    assert "nothing to do: " in forks(killed, command)["said"]
+
+
+def wait_for_checkpoint(folder: Path, since: float) -> None:
+    """Until a checkpoint newer than ``since`` is there."""
+    for _ in range(6000):
+        if any(path.stat().st_mtime > since for path in list(folder.rglob("checkpoint.pt")) if path.exists()):
+            return
+        time.sleep(0.01)
+    pytest.fail("no checkpoint was written")
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])

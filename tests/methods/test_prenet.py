@@ -63,6 +63,7 @@ def test_every_stage_and_a_larger_image(shared: Path) -> None:
     torch.testing.assert_close(restored, torch.tensor(golden["prenet/Rain100L_PReNet6/a"]), atol=2e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_three_training_steps(shared: Path) -> None:
     """Losses to 2e-5, first gradients to 1e-4 of their largest, final weights to 2e-4.
 

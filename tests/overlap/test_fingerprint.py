@@ -93,6 +93,7 @@ def test_a_copy_is_known_again_and_no_other_scene_taken_for_it(scenes: list[Arra
     assert (found.similarity <= 1).all()
 
 
+@pytest.mark.slow
 def test_photographs_are_found_as_the_docstring_says(shared: Path) -> None:
     """JPEG 75 of Rain100L's clean images cropped by a pixel and rained on, against them and unrelated photographs."""
     cleans = [read_rgb(shared / f"data/Rain100L/norain-{n:03d}.png") for n in range(1, 101)]

@@ -71,6 +71,7 @@ def test_sizes_must_match() -> None:
         streak_statistics(np.zeros((10, 11, 3), np.uint8), np.zeros((10, 12, 3), np.uint8))
 
 
+@pytest.mark.slow
 def test_real_rain100l_measures_as_published_facts(shared: Path) -> None:
     folder = shared / "data" / "Rain100L"
     if not folder.is_dir():

@@ -129,6 +129,7 @@ def test_what_is_not_told_apart_could_have_been(scenes: int) -> None:
     assert marked or scenes == 6, "a sample that supports tests has methods that they do not tell apart"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenes", "methods"), [(6, 2), (8, 4), (10, 6), (20, 8)])
 def test_methods_that_do_not_differ_are_seldom_told_apart(scenes: int, methods: int) -> None:
     """300 samples without a difference: in about one of 20 at most some pair, or the ranks, are told apart."""

@@ -219,6 +219,7 @@ def test_the_document_compiles_without_a_warning(tmp_path: Path, shape: str) -> 
     assert complaints(tmp_path / "report") == []
 
 
+@pytest.mark.slow  # the first time on a machine, its fonts are made
 @needs_latex
 @pytest.mark.skipif(not has_siunitx(), reason="siunitx is not installed")
 def test_the_document_with_siunitx_compiles_without_a_warning(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def written(folder: Path, size: Size) -> Path:
     return page
 
 
+@pytest.mark.slow
 def test_of_a_thousand_images_few_are_rows_and_all_are_found(tmp_path: Path, browser: Browser) -> None:  # noqa: F811
     size = Size(images=1000, methods=3, datasets=1, seeds=2, protocols=("y",))
     with opened(browser, written(tmp_path, size).as_uri()) as page:

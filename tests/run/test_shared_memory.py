@@ -20,6 +20,7 @@ def _may_mount() -> bool:
     return subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _may_mount(), reason="making /dev/shm small takes root, and the right to mount")
 def test_a_megabyte_for_batches_of_three(workshop: Workshop) -> None:
     """One line, no endless wait, and the weights that a single process gives."""

@@ -136,8 +136,8 @@ if {name} == "__main__":
         sys.exit(str(error))
 """)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=60)
-    # multiprocessing's own tracker may add a warning after the last line
-    assert any(words in line for line in (done.stdout + done.stderr).splitlines()[-3:])
+    # not the last line for sure: multiprocessing's trackers may add warnings of their own after it
+    assert words in done.stdout + done.stderr
 
 
 def test_workers_do_without_torch() -> None:

@@ -33,6 +33,7 @@ def open_dataset(out: Path) -> Dataset:
     return dataset
 
 
+@pytest.mark.slow
 def test_the_same_bytes_with_one_and_four_workers_and_among_other_images(
     photos: Path, tmp_path: Path, files_of: FilesOf
 ) -> None:

@@ -123,6 +123,7 @@ def test_mistakes_are_one_line(call: Call, arguments: list[str]) -> None:
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_workers_find_what_one_process_finds(pictures: Pictures, call: Call, scene: Callable[..., np.ndarray]) -> None:
     for number in range(7, 11):
         pictures.save(f"c-{number}", scene(number))
