@@ -40,7 +40,7 @@ from derainbench.results.run_info import (
 )
 from derainbench.results.score_table import WIDE_COLUMNS, as_long
 from derainbench.support.atomic import storage_error
-from derainbench.support.run_folder import training_folder
+from derainbench.support.run_folder import training_place
 
 
 def load_run(folder: str | Path) -> Results:
@@ -151,9 +151,9 @@ def _other_recipe(
 
     ``recipes`` are by the folder of a training.
     """
-    place = training_folder(Path(), cell.method, trained_on, cell.seed)
+    place = training_place(cell.method, trained_on, cell.seed)
     # A training has its own since there are suites; before, all trainings of a method had one.
-    named = recipes.get(place.as_posix(), of_methods.get(parse_name(cell.method).base))
+    named = recipes.get(place, of_methods.get(parse_name(cell.method).base))
     training = folder / place / "done.json"
     if named is None or not training.exists():
         return ""

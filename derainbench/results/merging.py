@@ -13,7 +13,7 @@ from derainbench.errors import UserError
 from derainbench.results.merged_info import merged_info, renamed_cell
 from derainbench.results.results import DatasetInRun, EvaluationKey, Failure, MethodInRun, Results, TrainingInRun
 from derainbench.results.same_rows import PLACE, split_rows
-from derainbench.support.run_folder import evaluation_folder, training_folder
+from derainbench.support.run_folder import evaluation_place, training_place
 
 _T = TypeVar("_T")
 
@@ -132,9 +132,7 @@ def _failures(
     trainings: Mapping[tuple[str, str, int], TrainingInRun],
 ) -> tuple[Failure, ...]:
     """What failed in one run and was not finished in another."""
-    here = Path()
-    finished = {evaluation_folder(here, *key).as_posix() for key in evaluations}
-    finished |= {training_folder(here, *key[:2], key[2]).as_posix() for key in trainings}
+    finished = {evaluation_place(*key) for key in evaluations} | {training_place(*key) for key in trainings}
     failed = _first(
         (cell, Failure(cell, failure.error))
         for run in runs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal, TypeVar
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 from derainbench.errors import UserError, printable
 from derainbench.images.quantisation import Quantisation
 from derainbench.support.atomic import read_regular, write_json
-from derainbench.support.run_folder import evaluation_folder, training_folder
+from derainbench.support.run_folder import evaluation_place, training_place
 from derainbench.support.toml import complaints
 
 #: The version of everything in a run folder. Goes up when an older reader could misread a newer folder. All
@@ -24,8 +25,13 @@ Scalar = str | int | float | bool | None
 RecipeFields = dict[str, JsonValue]
 
 
+_PLAIN = re.compile(r"[^/\\:\0][^\\:\0]*")
+
+
 def _inside(place: str) -> str:
     """A place below a folder, as written on any system: it does not lead out of it, nor is it a folder's name alone."""
+    if _PLAIN.fullmatch(place) and ".." not in place:
+        return place  # as nearly all are, of tens of thousands
     ways = (PurePosixPath(place), PureWindowsPath(place))
     if not place or "\0" in place or any(way.is_absolute() or way.drive or ".." in way.parts for way in ways):
         raise ValueError("leads out of the folder that it should lie in")
@@ -167,16 +173,15 @@ class CellInfo(Info):
 
     @model_validator(mode="after")
     def _lies_where_it_says(self) -> CellInfo:
-        here = Path()
         if self.kind == "eval" and self.trained_on is None:
             raise ValueError("an evaluation that does not say what was trained_on")
         expected = (
-            training_folder(here, self.method, self.dataset, self.seed)
+            training_place(self.method, self.dataset, self.seed)
             if self.trained_on is None
-            else evaluation_folder(here, self.method, self.trained_on, self.seed, self.dataset)
+            else evaluation_place(self.method, self.trained_on, self.seed, self.dataset)
         )
-        if self.folder != expected.as_posix():
-            raise ValueError(f"folder {self.folder!r} is not where such a cell lies, {expected.as_posix()!r}")
+        if self.folder != expected:
+            raise ValueError(f"folder {self.folder!r} is not where such a cell lies, {expected!r}")
         return self
 
 
@@ -312,7 +317,11 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def read_info(path: Path, oldest: int = 1) -> RunInfo:
     """``run.json``. :class:`UserError` where it is damaged, or of a schema below ``oldest`` or above :data:`SCHEMA`."""
-    text = _text(path)
+    return _parsed(_text(path), path, oldest)
+
+
+@functools.lru_cache(maxsize=1)  # a command reads it again and again, lest another has changed it: it seldom has
+def _parsed(text: bytes, path: Path, oldest: int) -> RunInfo:
     head = _validated(_Head, text, path)
     if type(head.schema_) is not int or not oldest <= head.schema_ <= SCHEMA:
         by = f"derainbench {head.derainbench}" if isinstance(head.derainbench, str) else "something else"

@@ -6,7 +6,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from derainbench.catalogue.locate import Dataset
@@ -15,9 +14,7 @@ from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.results.results import HARNESS_REVISION
-from derainbench.support.run_folder import evaluation_folder, training_folder
-
-_HERE = Path()
+from derainbench.support.run_folder import evaluation_place, training_place
 
 #: Recipe fields that change how often a training is looked at, not what comes out of it.
 NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
@@ -36,7 +33,7 @@ class TrainCell:
     @cached_property
     def name(self) -> str:
         """Where it lies, relative to the run folder."""
-        return training_folder(_HERE, self.variant.name, self.dataset.name, self.seed).as_posix()
+        return training_place(self.variant.name, self.dataset.name, self.seed)
 
     @cached_property
     def inputs(self) -> dict[str, Any]:
@@ -77,8 +74,7 @@ class EvalCell:
     @cached_property
     def name(self) -> str:
         """Where it lies, relative to the run folder."""
-        folder = evaluation_folder(_HERE, self.variant.name, self.trained_on, self.seed, self.dataset.name)
-        return folder.as_posix()
+        return evaluation_place(self.variant.name, self.trained_on, self.seed, self.dataset.name)
 
     @cached_property
     def inputs(self) -> dict[str, Any]:

@@ -9,14 +9,24 @@ from pathlib import Path
 _LONGEST_NAME = 255
 
 
+def training_place(method: str, dataset: str, seed: int) -> str:
+    """``train/METHOD/DATASET/seedN``, below a run's folder."""
+    return f"train/{method}/{dataset}/seed{seed}"
+
+
+def evaluation_place(method: str, trained_on: str, seed: int, dataset: str) -> str:
+    """``eval/METHOD/TRAINED-ON/seedN/DATASET``, below a run's folder."""
+    return f"eval/{method}/{trained_on}/seed{seed}/{dataset}"
+
+
 def training_folder(run: Path, method: str, dataset: str, seed: int) -> Path:
-    """``RUN/train/METHOD/DATASET/seedN``."""
-    return run / "train" / method / dataset / f"seed{seed}"
+    """Where a training lies."""
+    return run / training_place(method, dataset, seed)
 
 
 def evaluation_folder(run: Path, method: str, trained_on: str, seed: int, dataset: str) -> Path:
-    """``RUN/eval/METHOD/TRAINED-ON/seedN/DATASET``."""
-    return run / "eval" / method / trained_on / f"seed{seed}" / dataset
+    """Where an evaluation lies."""
+    return run / evaluation_place(method, trained_on, seed, dataset)
 
 
 def image_file(evaluation: Path, image: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from derainbench.plugins.names import UNTRAINED
 from derainbench.results.results import MethodInRun, Results
-from derainbench.support.run_folder import evaluation_folder, training_folder
+from derainbench.support.run_folder import evaluation_place, training_place
 
 from .labels import method_labels
 
@@ -80,16 +80,15 @@ def failed_seeds(results: Results, entry: Entry, dataset: str) -> tuple[int, ...
     failed = {failure.cell for failure in results.failures}
     if not failed:
         return ()
-    here = Path()
     return tuple(
         seed
         for seed in seeds(results)
         if any(
-            folder.as_posix() in failed
+            place in failed
             for source in entry.sources(dataset)
-            for folder in (
-                training_folder(here, entry.method.name, source, seed),
-                evaluation_folder(here, entry.method.name, source, seed, dataset),
+            for place in (
+                training_place(entry.method.name, source, seed),
+                evaluation_place(entry.method.name, source, seed, dataset),
             )
         )
     )
