@@ -29,7 +29,6 @@ PLACE_COLUMNS: dict[str, str] = {
 SCORE_COLUMNS: dict[str, str] = {**PLACE_COLUMNS, "metric": "string", "value": "float64"}
 
 
-
 def wide_columns(metrics: Iterable[str] | None = None) -> dict[str, str]:
     """The same with a column for each metric (all there are), one row an image and protocol: as cells keep it."""
     return {**PLACE_COLUMNS, **dict.fromkeys(METRICS if metrics is None else metrics, "float64")}
