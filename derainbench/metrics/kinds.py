@@ -47,6 +47,11 @@ class Metric:
         return "lower" if self.higher_is_better else "higher"
 
     @property
+    def worst(self) -> str:
+        """``lowest`` or ``highest``."""
+        return "lowest" if self.higher_is_better else "highest"
+
+    @property
     def title_and_unit(self) -> str:
         """What stands at an axis: ``PSNR, dB``."""
         return f"{self.title}, {self.unit}" if self.unit else self.title
