@@ -159,4 +159,4 @@ def in_words(values: Mapping[Metric, float]) -> str:
 def direction_words() -> str:
     """Which numbers of a table are the better ones: ``higher is better``, and of which metrics the lower ones."""
     lower = [kind.title for kind in METRICS.values() if not kind.higher_is_better]
-    return f"higher is better, but lower of {listed(lower)}" if lower else "higher is better"
+    return f"higher is better ({listed(lower)}: lower)" if lower else "higher is better"
