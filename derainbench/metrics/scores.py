@@ -1,4 +1,4 @@
-"""PSNR and SSIM under named protocols (:mod:`.protocols`): a score without its protocol is meaningless.
+"""The metrics under named protocols (:mod:`.protocols`): a score without its protocol is meaningless.
 
 Runs on any torch device in the precision of its inputs: float64 is the reference, float32 the fast path.
 """
