@@ -49,7 +49,7 @@ def reference(names: tuple[str, ...], x: np.ndarray, y: np.ndarray) -> list[tupl
 
 
 def ours(names: tuple[str, ...], x: torch.Tensor, y: torch.Tensor) -> list[tuple[float, float]]:
-    return [(float(s.psnr), float(s.ssim)) for s in score_all(x, y, names).values()]
+    return [(float(s["psnr"]), float(s["ssim"])) for s in score_all(x, y, names).values()]
 
 
 def main() -> None:

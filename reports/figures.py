@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.results.results import DatasetInRun
-from derainbench.stats import Ranks, Refusal, friedman, scene_means
+from derainbench.stats import Ranks, Refusal
 from derainbench.stats.means import finite_mean
 
 from .charts.bars import bar_chart
@@ -25,7 +26,7 @@ from .comparison.grids import ScoreGrid
 from .comparison.labels import method_labels, short_names
 from .comparison.matrices import Duels, Generalisation, duels, generalisation
 from .comparison.measured import Measured
-from .comparison.statistics import DatasetStatistics
+from .comparison.statistics import DatasetStatistics, ranks_of
 from .published.module_figures import CountedFigure
 
 #: Rows of a chart; a run of every method on every training set has more, and nobody can read them.
@@ -110,7 +111,7 @@ def figures(
         for place, dataset in enumerate(results.datasets, 1):
             grid = grids.get((dataset.name, table.protocol))
             if grid is not None and len(grid.lines):
-                known = statistics.get((dataset.name, table.protocol, "psnr"))
+                known = statistics.get((dataset.name, table.protocol, LEADING))
                 of_datasets.append(_of_dataset(f"{number}-{place}", place, grid, known))
         matrices = generalisation(run, table.protocol)
         protocols.append(ProtocolFigures(table.protocol, protocol_title(table.protocol), tuple(of_datasets), matrices))
@@ -146,7 +147,7 @@ def _of_dataset(name: str, place: int, grid: ScoreGrid, known: DatasetStatistics
         costs=_scatters(grid, lines, names, where, name),
         spread=_spread(grid, lines, names, where, name),
         ranks=_ranks(grid, lines, known, names, where, name),
-        duels=duels(grid, lines, labels, "psnr", known),
+        duels=duels(grid, lines, labels, LEADING, known),
         remark=remark,
     )
 
@@ -154,9 +155,9 @@ def _of_dataset(name: str, place: int, grid: ScoreGrid, known: DatasetStatistics
 def _scatters(
     grid: ScoreGrid, lines: tuple[int, ...], labels: tuple[str, ...], where: str, name: str
 ) -> tuple[Figure, ...]:
-    methods = [grid.lines[line].method for line in lines]
+    methods, score = [grid.lines[line].method for line in lines], METRICS[LEADING]
     scores = [finite_mean(column.tolist())[0] for column in grid.values().T[list(lines)]]  # NaN as in the table
-    no_mean = [label for label, score in zip(labels, scores, strict=True) if math.isnan(score)]
+    no_mean = [label for label, mean in zip(labels, scores, strict=True) if math.isnan(mean)]
     costs: dict[str, list[float | None]] = {"parameters": [float(method.parameters) for method in methods]}
     sizes = {(each.macs.height, each.macs.width) for each in methods if each.macs}
     if len(sizes) == 1:  # counts for images of different sizes do not compare
@@ -166,13 +167,15 @@ def _scatters(
     found = []
     for kind, values in costs.items():
         points = [
-            Point(label, cost, score)
-            for label, cost, score in zip(labels, values, scores, strict=True)
+            Point(label, cost, mean)
+            for label, cost, mean in zip(labels, values, scores, strict=True)
             if cost is not None
         ]
         height, width = next(iter(sizes)) if kind == "MACs" else (0, 0)
         of_what = f" for an image of {height} × {width} pixels" if kind == "MACs" else ""
-        drawing = cost_scatter(points, kind, "PSNR, dB", title=f"PSNR against {kind} on {where}")
+        drawing = cost_scatter(
+            points, kind, score.title_and_unit, title=f"{score.title} against {kind} on {where}", digits=score.digits
+        )
         caption = (
             f"Mean over images, by {kind}{of_what}, logarithmic. Filled and joined: no cheaper method scores as high."
         )
@@ -180,7 +183,7 @@ def _scatters(
             caption += " Dashed: what costs nothing."
         if no_mean:
             caption += f" Without a mean: {', '.join(no_mean)}."
-        found.append(Figure(f"{kind.lower()}-{name}", f"PSNR against {kind}", caption, drawing))
+        found.append(Figure(f"{kind.lower()}-{name}", f"{score.title} against {kind}", caption, drawing))
     return tuple(found)
 
 
@@ -189,7 +192,9 @@ def _spread(grid: ScoreGrid, lines: tuple[int, ...], labels: tuple[str, ...], wh
         Spread(label, grid.values()[:, line], quiet=grid.lines[line].method.parameters == 0)
         for label, line in zip(labels, lines, strict=True)
     ]
-    drawing = distribution(rows, "PSNR, dB", title=f"PSNR of single images on {where}")
+    score = METRICS[LEADING]
+    heading = f"{score.title} of single images"
+    drawing = distribution(rows, score.title_and_unit, title=f"{heading} on {where}", digits=score.digits)
     few = len(grid.images) < 20
     caption = (
         "A dot an image; the stroke is the median."
@@ -199,8 +204,8 @@ def _spread(grid: ScoreGrid, lines: tuple[int, ...], labels: tuple[str, ...], wh
     infinite = np.isposinf(grid.values()[:, list(lines)]).sum(axis=0)
     left_out = [f"{label} {number}" for label, number in zip(labels, infinite.tolist(), strict=True) if number]
     if left_out:
-        caption += f" Identical images (infinite PSNR) left out: {', '.join(left_out)}."
-    return Figure(f"spread-{name}", "PSNR of single images", caption, drawing)
+        caption += f" Identical images (infinite {score.title}) left out: {', '.join(left_out)}."
+    return Figure(f"spread-{name}", heading, caption, drawing)
 
 
 def _ranks(
@@ -211,7 +216,7 @@ def _ranks(
     where: str,
     name: str,
 ) -> Figure:
-    name, heading = f"ranks-{name}", "Mean ranks by PSNR"
+    name, heading = f"ranks-{name}", f"Mean ranks by {METRICS[LEADING].title}"
     # ranks among other rows, which are not drawn, would be other ranks
     ranks = known.ranks if known is not None and len(lines) == len(grid.lines) else _ranked(grid, lines)
     if isinstance(ranks, Refusal):
@@ -221,16 +226,15 @@ def _ranks(
         [float(rank) for rank in ranks.mean_ranks],
         float(ranks.critical_difference),
         ranks.cliques,
-        title=f"Mean ranks by PSNR on {where}",
+        title=f"{heading} on {where}",
     )
     caption = "Over scenes; 1 is best. What a thick bar joins is not told apart (Friedman and Nemenyi, 0.05)."
     return Figure(name, heading, caption, drawing)
 
 
 def _ranked(grid: ScoreGrid, lines: tuple[int, ...]) -> Ranks | Refusal:
-    """The ranks of some lines by PSNR, over the scenes that all of them have scores of."""
-    by_scene = scene_means(grid.values()[:, list(lines)], grid.scenes)
-    return friedman(by_scene[~np.isnan(by_scene).any(axis=1)])
+    """The ranks of some lines by the leading metric, over the scenes that all of them have scores of."""
+    return ranks_of(grid.goodness()[:, list(lines)], grid.scenes)
 
 
 def _of_training(found: Curves, number: int, place: int) -> CurveFigures:

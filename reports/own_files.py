@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from derainbench.errors import UserError
-from derainbench.results.score_table import WIDE_COLUMNS
+from derainbench.results.score_table import PLACE_COLUMNS
 from derainbench.support.atomic import storage_error, write_atomic
 
 #: Lies in a report's folder and says what was written there.
@@ -27,7 +27,7 @@ _MARKS = {
     "weights.tex": b"% Written by derainbench",
     "published.tex": b"% Written by derainbench",
     "references.bib": b"% Written by derainbench",
-    "scores.csv": ",".join(WIDE_COLUMNS).encode(),
+    "scores.csv": ",".join(PLACE_COLUMNS).encode(),
     "results.json": b'"schema": "derainbench-results/',
 }
 _BESIDE = {"report.pdf": "report.tex", "scores-notes.txt": "scores.csv"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from derainbench.engine.restore import restorer, tile_side
 from derainbench.images.decode import png_bytes, read_pair
 from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import to_array, to_tensor
+from derainbench.metrics.kinds import METRICS
 from derainbench.metrics.scores import score_all
 from derainbench.plugins.method import Derainer
 from derainbench.support.atomic import write_atomic
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 #: Called after every image with (images done, images in all).
 OnImage = Callable[[int, int], None]
 
-#: What a cell's score table has, beside what its place in the run folder says (method, seed, dataset).
-CELL_COLUMNS = ("image", "scene", "height", "width", "tile", "protocol", "psnr", "ssim")
+#: What a cell's score table has, beside what its place in the run folder says (method, seed, dataset), and before the
+#: metrics that one of its protocols measures.
+CELL_COLUMNS = ("image", "scene", "height", "width", "tile", "protocol")
 
 
 def evaluate(
@@ -54,7 +57,10 @@ def evaluate(
     """
     restore = restorer(fabric, network, tile)
     dtype = torch.float32 if fabric.device.type == "mps" else torch.float64
+    metrics = [name for name, each in METRICS.items() if any(map(each.measured_under, protocols))]
+    columns = [*CELL_COLUMNS, *metrics]
     known = partial.read()
+    known = {image: rows for image, rows in known.items() if all(len(row) == len(columns) - 1 for row in rows)}
     known = {image: rows for image, rows in known.items() if image_file(partial.folder, image).is_file()}
     done = len(known)
     if done:
@@ -74,7 +80,7 @@ def evaluate(
             write_atomic(image_file(partial.folder, pair.image), png_bytes(to_array(restored[0], quantisation)))
             scores = score_all(restored.to(dtype), clean.to(dtype), protocols, quantisation)
             rows = [
-                (pair.scene, height, width, side, protocol, float(score.psnr), float(score.ssim))
+                (pair.scene, height, width, side, protocol, *(float(score.get(name, math.nan)) for name in metrics))
                 for protocol, score in scores.items()
             ]
             partial.add(pair.image, rows)
@@ -82,6 +88,6 @@ def evaluate(
             on_image(done, len(pairs))
         table += [(pair.image, *row) for row in rows]
     buffer = io.BytesIO()
-    pd.DataFrame(table, columns=list(CELL_COLUMNS)).to_parquet(buffer, index=False)
+    pd.DataFrame(table, columns=columns).to_parquet(buffer, index=False)
     write_atomic(partial.folder / "scores.parquet", buffer.getvalue())
     partial.remove()

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = TypeVar("Values", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True)
@@ -12,6 +18,7 @@ class Metric:
     """A number that says how good a restored image is; ``name`` is how score tables call it.
 
     ``digits`` are the decimal places that the field prints, ``unit`` what stands behind them in a sentence.
+    ``protocols`` are the names of those that measure it, None for all.
     """
 
     name: str
@@ -19,10 +26,39 @@ class Metric:
     unit: str
     digits: int
     higher_is_better: bool = True
+    protocols: tuple[str, ...] | None = None
+
+    def goodness(self, values: Values) -> Values:
+        """``values`` turned so that larger is better: what ranks, and what is tested for being better."""
+        return values if self.higher_is_better else -values
+
+    def measured_under(self, protocol: str) -> bool:
+        """Whether the protocol of that name measures it."""
+        return self.protocols is None or protocol in self.protocols
+
+    @property
+    def better(self) -> str:
+        """``higher`` or ``lower``."""
+        return "higher" if self.higher_is_better else "lower"
+
+    @property
+    def worse(self) -> str:
+        """``lower`` or ``higher``."""
+        return "lower" if self.higher_is_better else "higher"
+
+    @property
+    def worst(self) -> str:
+        """``lowest`` or ``highest``."""
+        return "lowest" if self.higher_is_better else "highest"
+
+    @property
+    def title_and_unit(self) -> str:
+        """What stands at an axis: ``PSNR, dB``."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
-#: The metrics of every protocol by name; charts and cards, which show one, show the first.
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {each.name: each for each in (Metric("psnr", "PSNR", "dB", 2), Metric("ssim", "SSIM", "", 4))}
-)
+_BY_NAME = {each.name: each for each in (Metric("psnr", "PSNR", "dB", 2), Metric("ssim", "SSIM", "", 4))}
+#: The metrics by name, in the order of a table's columns. All who need them read them here when they need them.
+METRICS: Mapping[str, Metric] = MappingProxyType(_BY_NAME)
+#: The metric of charts and cards, which show one. Charts put what is better above: higher must be better.
 LEADING = next(iter(METRICS))

@@ -1,4 +1,4 @@
-"""PSNR and SSIM under named protocols (:mod:`.protocols`): a score without its protocol is meaningless.
+"""The metrics under named protocols (:mod:`.protocols`): a score without its protocol is meaningless.
 
 Runs on any torch device in the precision of its inputs: float64 is the reference, float32 the fast path.
 """
@@ -6,7 +6,7 @@ Runs on any torch device in the precision of its inputs: float64 is the referenc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from derainbench.errors import UserError
 from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import grey_levels
+from derainbench.metrics.kinds import METRICS
 from derainbench.metrics.protocols import Protocol, Window, get_protocol
 from derainbench.metrics.ssim import GAUSSIAN_11, GAUSSIAN_11_FLOAT32, UNIFORM_7, downsampled, mean_ssim
 
@@ -37,14 +38,18 @@ def score(restored: Tensor, clean: Tensor, protocol: str | Protocol, quantisatio
     :class:`UserError` if the shapes do not fit.
     """
     name = protocol if isinstance(protocol, str) else protocol.name
-    return score_all(restored, clean, (protocol,), quantisation)[name]
+    found = score_all(restored, clean, (protocol,), quantisation)[name]
+    return Scores(found["psnr"], found["ssim"])
 
 
 @torch.no_grad()
 def score_all(
     restored: Tensor, clean: Tensor, protocols: Iterable[str | Protocol], quantisation: Quantisation = "round"
-) -> dict[str, Scores]:
-    """Scores by protocol name: as :func:`score` for each, sharing the work that the protocols have in common."""
+) -> dict[str, dict[str, Tensor]]:
+    """Scores by protocol and metric, (B,): as :func:`score` for each, sharing the work that protocols have in common.
+
+    Metrics stand in the order of :data:`.kinds.METRICS`; only those that the protocol measures are there.
+    """
     chosen = [get_protocol(p if isinstance(p, str) else p.name) for p in protocols]
     pair = _Pair(restored, clean, quantisation)
     return {p.name: _measured(pair, p) for p in chosen}
@@ -72,10 +77,27 @@ class _Pair:
         return grey_levels(self.restored, self._quantisation), grey_levels(self.clean)
 
 
-def _psnr(x: Tensor, y: Tensor, peak: float) -> Tensor:
+def _psnr(x: Tensor, y: Tensor, protocol: Protocol) -> Tensor:
     """(B,) dB: 10 log10(peak^2 / MSE) with the MSE over all of an image's values."""
     mse = (x - y).square_().mean(dim=(1, 2, 3))
-    return 20 * math.log10(peak) - 10 * mse.log10()
+    psnr = 20 * math.log10(255 if protocol.eight_bit else 1) - 10 * mse.log10()
+    return psnr.masked_fill(psnr == math.inf, protocol.identical)
+
+
+def _ssim(x: Tensor, y: Tensor, protocol: Protocol) -> Tensor:
+    """(B,) as the protocol's :class:`.protocols.Ssim` says."""
+    how = protocol.ssim
+    if how.downsampled:
+        x, y = downsampled(x), downsampled(y)
+    window = _WINDOWS[how.window]
+    # scikit-image's default is the sample covariance
+    scale = len(window) ** 2 / (len(window) ** 2 - 1) if how.sample_covariance else 1.0
+    return mean_ssim(x, y, window, how.data_range, covariance_scale=scale, zero_padding=how.zero_padding)
+
+
+#: How each metric is measured: of restored and clean images as a protocol prepares them, (B, C, H, W), one value an
+#: image, (B,). A measure leaves both as they are, for the next.
+MEASURES: dict[str, Callable[[Tensor, Tensor, Protocol], Tensor]] = {"psnr": _psnr, "ssim": _ssim}
 
 
 def _luma(x: Tensor) -> Tensor:
@@ -87,7 +109,7 @@ def _luma(x: Tensor) -> Tensor:
     return (red * 65.481 + green * 128.553 + blue * 24.966) / 255 + 16
 
 
-def _measured(pair: _Pair, protocol: Protocol) -> Scores:
+def _measured(pair: _Pair, protocol: Protocol) -> dict[str, Tensor]:
     x, y = pair.eight_bit if protocol.eight_bit else (pair.restored, pair.clean)
     if protocol.from_float32:
         # The authors' code sees such tensors; a float64 reference must start from those to agree with it to 1e-6 dB.
@@ -96,15 +118,8 @@ def _measured(pair: _Pair, protocol: Protocol) -> Scores:
         x, y = _luma(x), _luma(y)
     if protocol.colour == "luma levels":
         x, y = (luma.add_(0.5).floor_() for luma in (x, y))
-    psnr = _psnr(x, y, 255 if protocol.eight_bit else 1)
-    how = protocol.ssim
-    if how.downsampled:
-        x, y = downsampled(x), downsampled(y)
-    window = _WINDOWS[how.window]
-    # scikit-image's default is the sample covariance
-    scale = len(window) ** 2 / (len(window) ** 2 - 1) if how.sample_covariance else 1.0
-    ssim = mean_ssim(x, y, window, how.data_range, covariance_scale=scale, zero_padding=how.zero_padding)
-    return Scores(psnr.masked_fill(psnr == math.inf, protocol.identical), ssim)
+    chosen = [name for name, metric in METRICS.items() if metric.measured_under(protocol.name)]
+    return {name: MEASURES[name](x, y, protocol) for name in chosen}
 
 
 _WINDOWS: Mapping[Window, tuple[float, ...]] = {

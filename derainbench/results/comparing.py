@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.paired import paired_by
 from derainbench.results.merging import run_names
 from derainbench.results.recorded_inputs import differences, evaluation_inputs, machine_of
 from derainbench.results.results import Results
 from derainbench.results.score_table import as_wide
-from derainbench.stats import Paired, Refusal, adjusted_family, paired_test
+from derainbench.stats import Paired, Refusal, adjusted_family
 from derainbench.support.run_folder import evaluation_folder, training_folder
 
 State = Literal["scored", "failed", "missing"]
@@ -48,7 +50,7 @@ class MetricChange:
 
     @property
     def difference(self) -> float:
-        """Second less first: above 0 is better."""
+        """Second less first, in the metric's own values."""
         return self.second - self.first
 
 
@@ -57,7 +59,7 @@ class CellChange:
     """A method, trained on a set and tested on one, in two runs; pairs are (first run, second run).
 
     ``images`` counts those that both have under the protocol, ``alone`` those that one has. ``identical`` says that
-    the same seeds gave the same scores, bit for bit. ``psnr`` (dB) and ``ssim`` are None unless both have scores.
+    the same seeds gave the same scores, bit for bit. ``changes`` are by metric, of those that both runs have.
     ``causes`` says what the results depended on that is not the same, in words; ``errors`` why a run has no scores, or
     lacks those of some seeds.
     """
@@ -70,10 +72,14 @@ class CellChange:
     images: int = 0
     alone: tuple[int, int] = (0, 0)
     identical: bool = False
-    psnr: MetricChange | None = None
-    ssim: MetricChange | None = None
+    changes: Mapping[str, MetricChange] = field(default_factory=dict)
     causes: tuple[str, ...] = ()
     errors: tuple[str, str] = ("", "")
+
+    @property
+    def scored(self) -> bool:
+        """Whether both runs have scores."""
+        return self.states == ("scored", "scored")
 
 
 @dataclass(frozen=True)
@@ -118,9 +124,15 @@ def _protocols(results: Results) -> list[str]:
 
 
 def _by_place(results: Results, protocol: str) -> dict[Place, pd.DataFrame]:
-    scores = as_wide(results.scores[results.scores["protocol"] == protocol])
-    groups = scores.groupby(["method", "trained_on", "dataset"], sort=False)
-    return {(str(m), str(t), str(d)): group for (m, t, d), group in groups}
+    """The scores of each evaluation, a column for each metric that it has."""
+    scores, place = results.scores[results.scores["protocol"] == protocol], ["method", "trained_on", "dataset"]
+    has = {(*map(str, each),) for each in scores[[*place, "metric"]].drop_duplicates().itertuples(index=False)}
+    return {
+        (str(m), str(t), str(d)): group.drop(
+            columns=[each for each in METRICS if (str(m), str(t), str(d), each) not in has]
+        )
+        for (m, t, d), group in as_wide(scores).groupby(place, sort=False)
+    }
 
 
 def _failed(results: Results) -> dict[Place, str]:
@@ -160,18 +172,18 @@ def _cell(
     first, second = frames
     if first is None or second is None:
         return cell
-    images = [_by_image(frame) for frame in (first, second)]
+    metrics = [name for name in METRICS if name in first and name in second]
+    images = [_by_image(frame, metrics) for frame in (first, second)]
     both = images[0].index.intersection(images[1].index, sort=False)
     aligned = [frame.loc[both] for frame in images]
     scenes = np.asarray(aligned[0]["scene"], dtype=str)
-    identical = _identical(first, second)
+    identical = _identical(first, second, metrics)
     return replace(
         cell,
         images=len(both),
         alone=(len(images[0]) - len(both), len(images[1]) - len(both)),
         identical=identical,
-        psnr=_metric(aligned, "psnr", scenes),
-        ssim=_metric(aligned, "ssim", scenes),
+        changes={metric: _metric(aligned, metric, scenes) for metric in metrics},
         causes=_causes(place, runs, cell.seeds) or (() if identical else (NOTHING_RECORDED,)),
     )
 
@@ -180,13 +192,13 @@ def _state(place: Place, scored: Mapping[Place, pd.DataFrame], failed: Mapping[P
     return "scored" if place in scored else "failed" if place in failed else "missing"
 
 
-def _by_image(frame: pd.DataFrame) -> pd.DataFrame:
+def _by_image(frame: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     """An image's scene and its mean scores over seeds; one that a seed has no score for has none."""
     values = frame.set_index("image")
     if not values.index.has_duplicates:
-        return values[["scene", "psnr", "ssim"]]
+        return values[["scene", *metrics]]
     groups = values.groupby(level="image", sort=False)
-    means = pd.DataFrame({m: groups[m].agg(lambda each: np.mean(each.to_numpy(np.float64))) for m in ("psnr", "ssim")})
+    means = pd.DataFrame({m: groups[m].agg(lambda each: np.mean(each.to_numpy(np.float64))) for m in metrics})
     return means.assign(scene=groups["scene"].first())
 
 
@@ -195,13 +207,15 @@ def _metric(aligned: Sequence[pd.DataFrame], metric: str, scenes: NDArray[Any]) 
     finite = np.isfinite(first) & np.isfinite(second)
     means = [float(each[finite].mean()) if finite.any() else float("nan") for each in (first, second)]
     infinite = int((np.isinf(first) | np.isinf(second)).sum())
-    better, equal, worse = (int(each.sum()) for each in (second > first, second == first, second < first))
-    return MetricChange(means[0], means[1], better, equal, worse, infinite, paired_test(second, first, scenes))
+    kind = METRICS[metric]
+    before, after = kind.goodness(first), kind.goodness(second)
+    better, equal, worse = (int(each.sum()) for each in (after > before, after == before, after < before))
+    return MetricChange(means[0], means[1], better, equal, worse, infinite, paired_by(kind, second, first, scenes))
 
 
-def _identical(first: pd.DataFrame, second: pd.DataFrame) -> bool:
-    frames = [f.set_index(["seed", "image"])[["psnr", "ssim"]].sort_index() for f in (first, second)]
-    return bool(frames[0].equals(frames[1]))
+def _identical(first: pd.DataFrame, second: pd.DataFrame, metrics: list[str]) -> bool:
+    frames = [f.set_index(["seed", "image"])[metrics].sort_index() for f in (first, second)]
+    return bool(metrics) and bool(frames[0].equals(frames[1]))
 
 
 def _causes(
@@ -238,11 +252,11 @@ def _circumstances(first: Results, second: Results) -> tuple[str, ...]:
 def _adjusted(cells: Sequence[CellChange]) -> tuple[CellChange, ...]:
     """The cells with the tests of each metric read together, as one family."""
     adjusted = list(cells)
-    for metric in ("psnr", "ssim"):
-        changes: dict[int, MetricChange] = {n: getattr(c, metric) for n, c in enumerate(cells) if getattr(c, metric)}
-        for n, test in adjusted_family({n: change.test for n, change in changes.items()}).items():
-            change = replace(changes[n], test=test)
-            adjusted[n] = replace(adjusted[n], psnr=change) if metric == "psnr" else replace(adjusted[n], ssim=change)
+    for metric in METRICS:
+        tests = {n: cell.changes[metric].test for n, cell in enumerate(cells) if metric in cell.changes}
+        for n, test in adjusted_family(tests).items():
+            of_cell = adjusted[n].changes
+            adjusted[n] = replace(adjusted[n], changes={**of_cell, metric: replace(of_cell[metric], test=test)})
     return tuple(adjusted)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from derainbench.catalogue.pairing import make_pair
 from derainbench.errors import UserError, printable
+from derainbench.metrics.kinds import METRICS
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import parse_name
 from derainbench.results.results import (
@@ -38,7 +39,7 @@ from derainbench.results.run_info import (
     read_failed,
     read_info,
 )
-from derainbench.results.score_table import WIDE_COLUMNS, as_long
+from derainbench.results.score_table import PLACE_COLUMNS, as_long, wide_columns
 from derainbench.support.atomic import storage_error
 from derainbench.support.run_folder import training_place
 
@@ -81,14 +82,15 @@ def load_run(folder: str | Path) -> Results:
             else:
                 tables.append((cell, table))
                 evaluations[cell.method, cell.trained_on, cell.seed, cell.dataset] = place
-    scores = _together(tables)
-    _check_values(scores, evaluations)
+    wide = _together(tables)
+    for scores in wide:
+        _check_values(scores, evaluations)
     return Results(
         folder=folder,
         info=info,
         methods=tuple(_method(method) for method in info.methods),
         datasets=tuple(_dataset(dataset) for dataset in info.datasets),
-        scores=as_long(scores),
+        scores=pd.concat([as_long(scores) for scores in wide], ignore_index=True),
         failures=tuple(failures),
         trainings=tuple(trainings),
         evaluations=evaluations,
@@ -188,31 +190,32 @@ def _cell_scores(place: Path, done: DoneCell) -> tuple[pa.Table | None, str]:
 
 #: What a cell's place tells.
 _PLACE = ["method", "trained_on", "seed", "dataset"]
-#: The columns of a cell's own table.
-_IN_FILE = {name: kind for name, kind in WIDE_COLUMNS.items() if name not in _PLACE}
+#: The metrics of every cell's own table; it may have others.
+_IN_ALL = ("psnr", "ssim")
 
 
 def _wrong_columns(table: pa.Table) -> str:
     """Why a table is not the scores of a cell, by its columns alone; empty where it may be."""
-    for name, kind in _IN_FILE.items():
+    for name, kind in _in_file(METRICS).items():
         if name not in table.column_names:
-            if name != "tile":  # measured before there were tiles
+            if name != "tile" and (name in PLACE_COLUMNS or name in _IN_ALL):  # there were no tiles once
                 return f"{name}: no such column"
             continue
         column = table.column(name)
         fits = {"string": _is_text, "int64": pa.types.is_integer, "float64": pa.types.is_floating}[kind]
         if not fits(column.type):
             return f"{name}: of type {column.type}"
-        if column.null_count and name != "ssim":  # undefined where an image is smaller than the window
+        if column.null_count and (name in PLACE_COLUMNS or name == "psnr"):  # others may be undefined for an image
             return f"{name}: a row without a value"
     return ""
 
 
 def _check_values(scores: pd.DataFrame, evaluations: Mapping[EvaluationKey, Path]) -> None:
     """:class:`UserError` for scores that nobody measured: what a metric cannot be, or one image twice."""
+    metrics = [name for name in METRICS if name in scores]
     wrong = {
         "psnr: a value that is no number": np.isnan(scores["psnr"]) | np.isneginf(scores["psnr"]),
-        "ssim: a value that is not finite": np.isinf(scores["ssim"]),
+        **{f"{name}: a value that is not finite": np.isinf(scores[name]) for name in metrics if name != "psnr"},
         "protocol: one that this version does not know": ~scores["protocol"].isin([*PROTOCOLS]),
         "image: one twice under one protocol": scores.duplicated([*_PLACE, "image", "protocol"]),
     }
@@ -227,14 +230,28 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
 
 
-def _together(tables: Sequence[tuple[CellInfo, pa.Table]]) -> pd.DataFrame:
-    """The wide score tables of cells as one, with what their places say: of thousands at once, not one by one."""
+def _in_file(metrics: Iterable[str]) -> dict[str, str]:
+    """The columns of a cell's own table with these metrics."""
+    return {name: kind for name, kind in wide_columns(metrics).items() if name not in _PLACE}
+
+
+def _together(tables: Sequence[tuple[CellInfo, pa.Table]]) -> list[pd.DataFrame]:
+    """The wide score tables of cells as one for all that have the same metrics; as one without any cells."""
+    by_metrics: dict[tuple[str, ...], list[tuple[CellInfo, pa.Table]]] = {}
+    for cell, table in tables:
+        by_metrics.setdefault(tuple(name for name in METRICS if name in table.column_names), []).append((cell, table))
+    return [_as_one(metrics, alike) for metrics, alike in (by_metrics or {(*METRICS,): []}).items()]
+
+
+def _as_one(metrics: tuple[str, ...], tables: Sequence[tuple[CellInfo, pa.Table]]) -> pd.DataFrame:
+    """The wide score tables of cells with what their places say: of thousands at once, not one by one."""
+    all_columns = wide_columns(metrics)
     if not tables:
-        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in WIDE_COLUMNS.items()})
+        return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in all_columns.items()})
     lengths = [table.num_rows for _, table in tables]
     columns: dict[str, Any] = {}
-    for name in WIDE_COLUMNS:
-        if name not in _IN_FILE:
+    for name in all_columns:
+        if name in _PLACE:
             columns[name] = np.repeat([getattr(cell, name) for cell, _ in tables], lengths)
         else:
             parts = [
@@ -243,7 +260,7 @@ def _together(tables: Sequence[tuple[CellInfo, pa.Table]]) -> pd.DataFrame:
                 for _, table in tables
             ]
             columns[name] = np.concatenate(parts)
-    return pd.DataFrame(columns).astype(WIDE_COLUMNS)
+    return pd.DataFrame(columns).astype(all_columns)
 
 
 def _dataset(info: DatasetInfo) -> DatasetInRun:

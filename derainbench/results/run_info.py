@@ -76,6 +76,11 @@ class PublishedInfo(Info):
     ssim: float
     source: str
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """What is printed, by metric."""
+        return {"psnr": self.psnr, "ssim": self.ssim}
+
 
 class WeightsInfo(Info):
     """The file that a tag stands for; ``verified`` is False where nobody vouches for it."""

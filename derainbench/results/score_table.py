@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -26,25 +28,38 @@ PLACE_COLUMNS: dict[str, str] = {
 #: and may be ``inf``; an SSIM may be NaN.
 SCORE_COLUMNS: dict[str, str] = {**PLACE_COLUMNS, "metric": "string", "value": "float64"}
 
-#: The same with a column for each metric, one row an image and protocol: as cells and ``scores.csv`` keep it.
-WIDE_COLUMNS: dict[str, str] = {**PLACE_COLUMNS, **dict.fromkeys(METRICS, "float64")}
+
+def wide_columns(metrics: Iterable[str] | None = None) -> dict[str, str]:
+    """The same with a column for each metric (all there are), one row an image and protocol: as cells keep it."""
+    return {**PLACE_COLUMNS, **dict.fromkeys(METRICS if metrics is None else metrics, "float64")}
 
 
 def as_long(wide: pd.DataFrame) -> pd.DataFrame:
-    """:data:`WIDE_COLUMNS` to :data:`SCORE_COLUMNS`; the metrics of an image and protocol follow each other."""
-    places = wide[[*PLACE_COLUMNS]].loc[wide.index.repeat(len(METRICS))].reset_index(drop=True)
-    values = wide[[*METRICS]].to_numpy(dtype=np.float64, na_value=np.nan).ravel()
-    return places.assign(metric=np.tile([*METRICS], len(wide)), value=values).astype(SCORE_COLUMNS)
+    """:func:`wide_columns` to :data:`SCORE_COLUMNS`; the metrics of an image and protocol follow each other.
+
+    A metric without a column has no rows, nor has one under a protocol that does not measure it.
+    """
+    metrics = [name for name in METRICS if name in wide.columns]
+    places = wide[[*PLACE_COLUMNS]].loc[wide.index.repeat(len(metrics))].reset_index(drop=True)
+    values = wide[metrics].to_numpy(dtype=np.float64, na_value=np.nan).ravel()
+    long = places.assign(metric=np.tile(metrics, len(wide)), value=values).astype(SCORE_COLUMNS)
+    for name in metrics:
+        others = [each for each in long["protocol"].unique() if not METRICS[name].measured_under(each)]
+        if others:
+            long = long[(long["metric"] != name) | ~long["protocol"].isin(others)]
+    return long.reset_index(drop=True)
 
 
 def as_wide(long: pd.DataFrame) -> pd.DataFrame:
-    """:data:`SCORE_COLUMNS` to :data:`WIDE_COLUMNS`, in the order of the images; NaN where there is no such score."""
-    of_each = {name: long[long["metric"] == name].reset_index(drop=True) for name in METRICS}
-    places, *others = (rows[[*PLACE_COLUMNS]] for rows in of_each.values())
+    """:data:`SCORE_COLUMNS` to :func:`wide_columns`, in the order of the images; NaN where there is no such score."""
+    of_each = {name: rows.reset_index(drop=True) for name in METRICS if len(rows := long[long["metric"] == name])}
+    places, *others = [rows[[*PLACE_COLUMNS]] for rows in of_each.values()] or [long[[*PLACE_COLUMNS]]]
     if all(other.equals(places) for other in others):
-        return places.assign(**{name: rows["value"] for name, rows in of_each.items()}).astype(WIDE_COLUMNS)
-    wide = long[[*PLACE_COLUMNS]].drop_duplicates()
-    for name, rows in of_each.items():
-        renamed = rows[[*PLACE_COLUMNS, "value"]].rename(columns={"value": name})
-        wide = wide.merge(renamed, on=[*PLACE_COLUMNS], how="left")
-    return wide.astype(WIDE_COLUMNS)
+        wide = places.assign(**{name: rows["value"] for name, rows in of_each.items()})
+    else:
+        wide = long[[*PLACE_COLUMNS]].drop_duplicates()
+        for name, rows in of_each.items():
+            renamed = rows[[*PLACE_COLUMNS, "value"]].rename(columns={"value": name})
+            wide = wide.merge(renamed, on=[*PLACE_COLUMNS], how="left")
+    columns = wide_columns()
+    return wide.reindex(columns=[*columns]).astype(columns)

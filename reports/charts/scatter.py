@@ -14,7 +14,7 @@ from .placement import Box, leader, overlap, placed
 
 HEIGHT = 300.0
 TOP, BOTTOM, RIGHT = 36.0, 46.0, WIDTH - 12
-#: The axis of scores shows at least as much, in dB.
+#: The axis of scores shows at least as much; of PSNR, in dB.
 LEAST_RANGE = 1.0
 
 
@@ -37,7 +37,7 @@ def front(points: Sequence[Point]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def cost_scatter(points: Sequence[Point], x_title: str, y_title: str, *, title: str) -> Drawing:
+def cost_scatter(points: Sequence[Point], x_title: str, y_title: str, *, title: str, digits: int = 2) -> Drawing:
     """Points by cost (logarithmic) and score. Those on the front are filled and joined.
 
     A point that costs nothing, such as the unprocessed input, is a dashed level. Points whose score or cost is not
@@ -65,7 +65,7 @@ def cost_scatter(points: Sequence[Point], x_title: str, y_title: str, *, title: 
     for number in sorted(range(len(dots)), key=lambda each: each in best):  # the best on top
         each, leads = dots[number], number in best
         role: Role = "series-1" if leads else "soft"
-        words = f"{each.name}: {each.score:.2f} at {count_text(each.cost)}"
+        words = f"{each.name}: {each.score:.{digits}f} at {count_text(each.cost)}"
         shapes.append(Mark(across(each.cost), up(each.score), role, "circle", 4.5, not leads, title=words))
     taken = [extent(text) for text in written if isinstance(text, Text)] + _boxes_of(steps if len(best) > 1 else ())
     taken += [(line.x1, line.y1 - 1, line.x2, line.y2 + 1) for line in written if isinstance(line, Line)]
@@ -74,7 +74,7 @@ def cost_scatter(points: Sequence[Point], x_title: str, y_title: str, *, title: 
         if text:
             end = leader(x, y, text)
             shapes += [Line(x, y, *end, "soft", 0.8), text] if end else [text]
-    return Drawing(WIDTH, HEIGHT, tuple(shapes), title, _words(dots, levels, best, x_title, y_title))
+    return Drawing(WIDTH, HEIGHT, tuple(shapes), title, _words(dots, levels, best, x_title, y_title, digits))
 
 
 def _at_least(scores: list[float]) -> list[float]:
@@ -116,9 +116,11 @@ def _boxes_of(steps: Sequence[tuple[float, float]]) -> list[Box]:
     return [(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1) for (a, b), (c, d) in pairwise(steps)]
 
 
-def _words(dots: Sequence[Point], levels: Sequence[Point], best: Sequence[int], x_title: str, y_title: str) -> str:
-    said = [f"{each.name} {each.score:.2f} at {count_text(each.cost)}" for each in dots]
-    said += [f"{each.name} {each.score:.2f} at no cost" for each in levels]
+def _words(
+    dots: Sequence[Point], levels: Sequence[Point], best: Sequence[int], x_title: str, y_title: str, digits: int
+) -> str:
+    said = [f"{each.name} {each.score:.{digits}f} at {count_text(each.cost)}" for each in dots]
+    said += [f"{each.name} {each.score:.{digits}f} at no cost" for each in levels]
     front_names = ", ".join(dots[number].name for number in best)
     trade = f" Best for what they cost: {front_names}." if len(dots) > 1 else ""
     return f"{y_title} by {x_title}: {'; '.join(said) or 'no values'}.{trade}"

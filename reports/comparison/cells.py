@@ -11,19 +11,16 @@ from typing import Literal
 import numpy as np
 
 from derainbench.metrics import kinds
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.results.results import DatasetInRun, Results
 from derainbench.stats.means import finite_mean
+from derainbench.support.words import listed
 
 from .entries import Entry
 
 #: A metric's name.
 Metric = str
-METRICS: tuple[Metric, ...] = (*kinds.METRICS,)
-#: Decimal places that the field prints.
-DIGITS: dict[Metric, int] = {name: each.digits for name, each in kinds.METRICS.items()}
-#: What stands behind a number in a sentence.
-UNITS: dict[Metric, str] = {name: each.unit for name, each in kinds.METRICS.items()}
 MISSING = "–"
 FAILED = "failed"
 
@@ -52,20 +49,25 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """The scores of one metric on one dataset; both metrics are better when higher."""
+    """The scores of one metric on one dataset."""
 
     dataset: DatasetInRun
     metric: Metric
 
     @property
+    def kind(self) -> kinds.Metric:
+        """The metric's record."""
+        return METRICS[self.metric]
+
+    @property
     def title(self) -> str:
         """What readers call the metric."""
-        return kinds.METRICS[self.metric].title
+        return self.kind.title
 
     @property
     def leads(self) -> bool:
         """Whether it is the first column of its dataset."""
-        return self.metric == kinds.LEADING
+        return self.metric == LEADING
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def protocol_title(name: str) -> str:
 
 def printed(value: float, metric: Metric) -> str:
     """``value`` rounded half to even to the digits of ``metric``; ``∞`` for an identical image, ``–`` for NaN."""
-    return rounded(value, DIGITS[metric])
+    return rounded(value, METRICS[metric].digits)
 
 
 def rounded(value: float, digits: int) -> str:
@@ -113,8 +115,8 @@ def rounded(value: float, digits: int) -> str:
     return str(nearest + 0)  # no minus sign before a zero
 
 
-def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    """``cells`` of one column with the best and the second best marked.
+def ranked(cells: Iterable[Cell], metric: Metric) -> tuple[Cell, ...]:
+    """``cells`` of one column, scores of ``metric``, with the best and the second best marked.
 
     What is printed decides, so two cells that look equal share a rank. Only finished cells with a number take part,
     and of these not those of images that were seen in training.
@@ -122,7 +124,7 @@ def ranked(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     cells = tuple(cells)
 
     def height(cell: Cell) -> float:
-        return float(cell.text.replace("∞", "inf"))
+        return METRICS[metric].goodness(float(cell.text.replace("∞", "inf")))
 
     def contends(cell: Cell) -> bool:
         return cell.state == "finished" and not math.isnan(cell.value) and not cell.seen
@@ -149,6 +151,12 @@ def in_words(values: Mapping[Metric, float]) -> str:
     """All scores of one image: ``31.75 dB · SSIM 0.9375``; a title says what a number is where no unit does."""
     said = []
     for name, value in values.items():
-        kind, text = kinds.METRICS[name], printed(value, name)
+        kind, text = METRICS[name], printed(value, name)
         said.append(f"{text} {kind.unit}" if kind.unit else f"{kind.title} {text}")
     return " · ".join(said)
+
+
+def direction_words() -> str:
+    """Which numbers of a table are the better ones: ``higher is better``, and of which metrics the lower ones."""
+    lower = [kind.title for kind in METRICS.values() if not kind.higher_is_better]
+    return f"higher is better ({listed(lower)}: lower)" if lower else "higher is better"

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from derainbench.metrics.kinds import LEADING
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.results.results import DatasetInRun
 
-from .cells import METRICS, Metric
+from .cells import Metric
 from .entries import Entry
 from .measured import Measured
 from .seen import Copies, is_seen
@@ -31,13 +31,13 @@ class SeedScores:
     scores: Mapping[Metric, Floats]
 
     def values(self, metric: Metric) -> Floats:
-        """The scores of one metric, (images,)."""
-        return self.scores[metric]
+        """The scores of one metric, (images,); all NaN where it was not measured."""
+        return self.scores[metric] if metric in self.scores else np.full(len(next(iter(self.scores.values()))), np.nan)
 
 
 @dataclass(frozen=True)
 class ScoreGrid:
-    """A dataset under a protocol. ``scores`` are (images, lines) by metric: means over seeds.
+    """A dataset under a protocol. ``scores`` are (images, lines) by metric that was measured: means over seeds.
 
     NaN where there is no score or where it is undefined, ``inf`` where a PSNR of any seed is. ``lines`` are the rows of
     the comparison that have a score here; images stand in the order of the dataset. ``seen`` are the numbers of lines
@@ -54,8 +54,12 @@ class ScoreGrid:
     seen: frozenset[int] = frozenset()
 
     def values(self, metric: Metric = LEADING) -> Floats:
-        """The scores of one metric, (images, lines)."""
-        return self.scores[metric]
+        """The scores of one metric, (images, lines); all NaN where it was not measured."""
+        return self.scores[metric] if metric in self.scores else np.full((len(self.images), len(self.lines)), np.nan)
+
+    def goodness(self, metric: Metric = LEADING) -> Floats:
+        """The same turned so that larger is better."""
+        return METRICS[metric].goodness(self.values(metric))
 
 
 def score_grids(run: Measured) -> dict[tuple[str, str], ScoreGrid]:
@@ -89,12 +93,13 @@ def _grid(
             of_seed = found.setdefault((*place, _number(seed)), {})
             of_seed[str(metric)] = _aligned(values[group], rows[group], len(images))
     used = sorted({line for line, *_ in found})
+    metrics = [metric for metric in METRICS if any(metric in of_seed for of_seed in found.values())]
     nothing = np.full(len(images), np.nan)
     seeds = tuple(
-        SeedScores(used.index(line), trained_on, seed, {metric: of_seed.get(metric, nothing) for metric in METRICS})
+        SeedScores(used.index(line), trained_on, seed, {metric: of_seed.get(metric, nothing) for metric in metrics})
         for (line, trained_on, seed), of_seed in sorted(found.items(), key=lambda each: (each[0][0], each[0][2]))
     )
-    means = {metric: _means(seeds, metric, len(images), len(used)) for metric in METRICS}
+    means = {metric: _means(seeds, metric, len(images), len(used)) for metric in metrics}
     scenes = tuple(pair.scene for pair in dataset.test)
     kept = tuple(lines[number] for number in used)
     seen = frozenset(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from derainbench.metrics.kinds import LEADING
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.plugins.names import UNTRAINED
 from derainbench.results.results import DatasetInRun
 from derainbench.stats import ALPHA, Refusal, p_words
@@ -67,7 +67,7 @@ def duels(
     grid: ScoreGrid, lines: Sequence[int], labels: Sequence[str], metric: Metric, statistics: DatasetStatistics | None
 ) -> Duels:
     """The ``lines`` of ``grid`` against each other, called ``labels``, on the images that both have a score of."""
-    values = grid.values(metric)[:, list(lines)]
+    values = grid.goodness(metric)[:, list(lines)]
     rows: list[tuple[Duel | None, ...]] = []
     reasons: dict[str, int] = {}
     for i, first in enumerate(lines):
@@ -116,12 +116,13 @@ def _tested(statistics: DatasetStatistics | None, first: int, second: int) -> tu
 
 @dataclass(frozen=True)
 class Transfer:
-    """A training on one dataset, tested on another: mean PSNR, and how far that is from the training on the tested one.
+    """A training on one dataset, tested on another: the leading metric's mean, and how far that is from the training
+    on the tested one.
 
-    NaN where it was not tested; ``drop`` (dB, negative where foreign data is worse) is NaN on the diagonal too.
+    NaN where it was not tested; ``drop`` (negative where foreign data is worse) is NaN on the diagonal too.
     """
 
-    psnr: float
+    mean: float
     text: str
     drop: float
     drop_text: str
@@ -183,16 +184,19 @@ def _transfer(
     where = f"{label} trained on {titles.get(source, source)}, tested on {titles[test]}"
     if math.isnan(value):
         return Transfer(math.nan, "–", math.nan, "", source == test, f"{where}: not tested")
-    drop = value - home if source != test else math.nan
+    kind = METRICS[LEADING]
+    difference = value - home if source != test else math.nan
+    drop = kind.goodness(difference)
     known = math.isfinite(drop)
-    words = f"{where}: {printed(value, 'psnr')} dB"
-    words += f", {signed(drop)} dB from the training on {titles[test]} itself" if known else ""
-    return Transfer(value, printed(value, "psnr"), drop, signed(drop) if known else "", source == test, words)
+    words = f"{where}: {printed(value, LEADING)} {kind.unit}"
+    words += f", {signed(difference)} {kind.unit} from the training on {titles[test]} itself" if known else ""
+    told = signed(difference) if known else ""
+    return Transfer(value, printed(value, LEADING), drop, told, source == test, words)
 
 
 def signed(value: float) -> str:
-    """``−3.12`` or ``+0.40``: two digits, with a sign."""
-    text = printed(abs(value), "psnr")
+    """``−3.12`` or ``+0.40``: the leading metric's digits, with a sign."""
+    text = printed(abs(value), LEADING)
     return ("−" if value < 0 and float(text) else "+") + text
 
 
@@ -202,8 +206,9 @@ def _sentence(label: str, drops: Sequence[float]) -> str:
     mean = float(np.mean(drops))
     pairs = f"{len(drops)} pair" + ("s" if len(drops) != 1 else "")
     verb = "loses" if mean < 0 else "gains"
-    worst = f", {signed(min(drops))} dB at worst" if len(drops) > 1 else ""
+    kind = METRICS[LEADING]
+    worst = f", {signed(kind.goodness(min(drops)))} {kind.unit} at worst" if len(drops) > 1 else ""
     return (
-        f"{label} {verb} {printed(abs(mean), 'psnr')} dB on average where it was trained on another dataset than it is "
-        f"tested on ({pairs}{worst})."
+        f"{label} {verb} {printed(abs(mean), LEADING)} {kind.unit} on average where it was trained on another dataset "
+        f"than it is tested on ({pairs}{worst})."
     )

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.kinds import Metric as Kind
 from derainbench.results.results import DatasetInRun, MethodInRun
 from derainbench.results.run_info import PublishedInfo
 
-from .cells import METRICS, pooled
+from .cells import Metric, pooled
 from .labels import method_labels
 from .means import Means
 from .measured import Measured
-
-#: Column heads of :attr:`Reproduction.cells`.
-HEADERS = ("Weights", "Dataset", "Protocol", "PSNR here", "printed", "differs", "SSIM here", "printed", "differs")
-ALIGNMENT = ("left", "left", "left", *["right"] * 6)
 
 
 @dataclass(frozen=True)
 class Reproduction:
     """One published score and ours; ``name`` is what is typed, ``label`` what readers call it.
 
-    ``remark`` says why the images are not those that the authors used.
+    ``scores`` are by metric what was measured here and what is printed. ``remark`` says why the images are not those
+    that the authors used.
     """
 
     name: str
     label: str
     dataset: str
     protocol: str
-    psnr: tuple[float, float]
-    ssim: tuple[float, float]
+    scores: Mapping[Metric, tuple[float, float]]
     source: str
     remark: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The numbers under :data:`HEADERS`, the name left out: ours to one digit more than the authors print."""
-        (psnr, printed_psnr), (ssim, printed_ssim) = self.psnr, self.ssim
-        return (
-            self.dataset,
-            self.protocol,
-            f"{psnr:.3f}",
-            f"{printed_psnr:.2f}",
-            f"{psnr - printed_psnr:+.3f}",
-            f"{ssim:.4f}",
-            _ssim(printed_ssim),
-            f"{ssim - printed_ssim:+.4f}",
-        )
+        """The row under :func:`headers`, the name left out; ours to one digit more than authors use to print."""
+        numbers = (text for metric, pair in self.scores.items() for text in _texts(*pair, METRICS[metric].digits))
+        return (self.dataset, self.protocol, *numbers)
+
+
+def printed_metrics(rows: Sequence[Reproduction]) -> tuple[Kind, ...]:
+    """The metrics that scores are printed in: those of all rows."""
+    return tuple(METRICS[name] for name in rows[0].scores) if rows else ()
+
+
+def headers(rows: Sequence[Reproduction]) -> tuple[str, ...]:
+    """Column heads: of the name, then of :attr:`Reproduction.cells`."""
+    groups = (text for kind in printed_metrics(rows) for text in (f"{kind.title} here", "printed", "differs"))
+    return ("Weights", "Dataset", "Protocol", *groups)
+
+
+def alignment(rows: Sequence[Reproduction]) -> tuple[str, ...]:
+    """Of the columns under :func:`headers`."""
+    return ("left", "left", "left", *("right" for _ in headers(rows)[3:]))
 
 
 def reproductions(run: Measured) -> tuple[Reproduction, ...]:
@@ -74,24 +80,26 @@ def _compared(
 ) -> list[Reproduction]:
     trained_on = "" if method.weights is None else method.weights.trained_on
     where = (method.name, trained_on, dataset.name, published.protocol)
-    of_seeds = [means.of_seeds(*where, metric) for metric in METRICS]
-    if not all(of_seeds):
+    printed = published.scores
+    of_seeds = {metric: means.of_seeds(*where, metric) for metric in METRICS if metric in printed}
+    if not all(of_seeds.values()):
         return []
-    psnr, ssim = (pooled(each, metric).value for each, metric in zip(of_seeds, METRICS, strict=True))
     return [
         Reproduction(
             method.name,
             label,
             dataset.title,
             published.protocol,
-            (psnr, published.psnr),
-            (ssim, published.ssim),
+            {metric: (pooled(each, metric).value, printed[metric]) for metric, each in of_seeds.items()},
             published.source,
             f"Here on other images of {dataset.title}: {dataset.other_sizes}" if dataset.other_sizes else "",
         )
     ]
 
 
-def _ssim(value: float) -> str:
-    """With three digits, or four where the authors print four."""
-    return f"{value:.3f}" if round(value, 3) == value else f"{value:.4f}"
+def _texts(here: float, printed: float, digits: int) -> tuple[str, str, str]:
+    """Ours, theirs and the difference of a metric that the field prints to ``digits``; of more than three, authors may
+    print three."""
+    few, most = min(digits, 3), max(digits, 3)
+    theirs = f"{printed:.{few}f}" if round(printed, few) == printed else f"{printed:.{digits}f}"
+    return f"{here:.{most}f}", theirs, f"{here - printed:+.{most}f}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from derainbench.stats.refusal import Refusal
+from derainbench.support.words import listed
 
 from .cells import Column, ComparisonTable, Metric
 from .grids import ScoreGrid
@@ -71,6 +72,6 @@ def _untested(refused: Mapping[str, Sequence[Column]]) -> list[str]:
         by_dataset: dict[str, list[str]] = defaultdict(list)
         for column in columns:
             by_dataset[column.dataset.title].append(column.title)
-        names = ", ".join(f"{title} ({' and '.join(metrics)})" for title, metrics in by_dataset.items())
+        names = ", ".join(f"{title} ({listed(metrics)})" for title, metrics in by_dataset.items())
         notes.append(f"No significance mark where the test was refused, {reason}: {names}.")
     return notes

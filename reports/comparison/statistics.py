@@ -10,8 +10,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.paired import paired_by
 from derainbench.stats import (
     ALPHA,
+    Clusters,
     Interval,
     OverSeeds,
     Paired,
@@ -22,13 +25,12 @@ from derainbench.stats import (
     friedman,
     mean_intervals,
     over_seeds,
-    paired_test,
     rank_words,
     scene_means,
 )
 from derainbench.support.words import counted, listed
 
-from .cells import DIGITS, METRICS, UNITS, Metric
+from .cells import Metric
 from .grids import ScoreGrid
 from .labels import short_names
 
@@ -73,23 +75,23 @@ class DatasetStatistics:
 
 
 def statistics(grids: Mapping[tuple[str, str], ScoreGrid]) -> dict[tuple[str, str, Metric], DatasetStatistics]:
-    """The statistics of every grid and metric, by (dataset name, protocol name, metric)."""
+    """The statistics of every grid and metric that it has, by (dataset name, protocol name, metric)."""
     return {
         (dataset, protocol, metric): dataset_statistics(grid, metric)
         for (dataset, protocol), grid in grids.items()
-        for metric in METRICS
+        for metric in grid.scores
     }
 
 
 def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
     """What may be concluded from one metric of a grid."""
-    scores = grid.values(metric)
+    scores, good = grid.values(metric), grid.goodness(metric)
     scenes = np.unique(np.asarray(grid.scenes, str), return_inverse=True)[1]
     labels = tuple(line.full_label for line in grid.lines)
     names = _names(grid)
-    pairs = _pairs(scores, scenes)
-    ranks = _ranks(scores, scenes)
-    best = next((line for line in by_mean(scores) if line not in grid.seen), None)
+    pairs = _pairs(scores, scenes, metric)
+    ranks = ranks_of(good, scenes)
+    best = next((line for line in by_mean(good) if line not in grid.seen), None)
     return DatasetStatistics(
         dataset=grid.dataset.name,
         protocol=grid.protocol,
@@ -108,27 +110,28 @@ def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
     )
 
 
-def _pairs(scores: Floats, scenes: Scenes) -> dict[tuple[int, int], Paired | Refusal]:
-    lines = range(scores.shape[1])
-    return adjusted_family({(i, j): paired_test(scores[:, i], scores[:, j], scenes) for i, j in combinations(lines, 2)})
+def _pairs(scores: Floats, scenes: Scenes, metric: Metric) -> dict[tuple[int, int], Paired | Refusal]:
+    pairs, kind = combinations(range(scores.shape[1]), 2), METRICS[metric]
+    return adjusted_family({(i, j): paired_by(kind, scores[:, i], scores[:, j], scenes) for i, j in pairs})
 
 
-def _ranks(scores: Floats, scenes: Scenes) -> Ranks | Refusal:
-    by_scene = scene_means(scores, scenes)
+def ranks_of(good: Floats, scenes: Clusters) -> Ranks | Refusal:
+    """The ranks of lines by scores of which larger is better, (images, lines), over scenes in which none is missing."""
+    by_scene = scene_means(good, scenes)
     return friedman(by_scene[~np.isnan(by_scene).any(axis=1)])
 
 
-def by_mean(scores: Floats) -> list[int]:
-    """The lines of (images, lines) from the highest mean down, equal ones in their order.
+def by_mean(good: Floats) -> list[int]:
+    """The lines of (images, lines), larger is better, from the best mean down, equal ones in their order.
 
     Those that tables have no mean of, because an image's score is undefined or missing, come last.
     """
 
     def height(line: int) -> tuple[bool, float]:
-        values = scores[:, line]
+        values = good[:, line]
         return not np.isnan(values).any(), _mean(values)
 
-    return sorted(range(scores.shape[1]), key=height, reverse=True)
+    return sorted(range(good.shape[1]), key=height, reverse=True)
 
 
 def _mean(scores: Floats) -> float:
@@ -193,6 +196,7 @@ def _sentences(
     """Each line against the best, what cannot be compared by its reason, and Friedman's outcome."""
     if best is None or len(names) < 2:
         return ()
+    kind = METRICS[metric]
     said: list[str] = []
     tested: list[Paired] = []
     refused: dict[str, list[str]] = {}
@@ -205,7 +209,7 @@ def _sentences(
         else:
             first, second = min(best, line), max(best, line)
             tested.append(pair)
-            said.append(comparison_words(names[first], names[second], pair, UNITS[metric], DIGITS[metric]))
+            said.append(comparison_words(names[first], names[second], pair, kind.unit, kind.digits))
     said = [tests_words(tested), *said] if tested else []
     said += [f"{names[best]} is not tested against {listed(others)}: {why}." for why, others in refused.items()]
     if isinstance(ranks, Ranks):

@@ -6,8 +6,9 @@ import math
 from dataclasses import replace
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.metrics.kinds import METRICS
 
-from .cells import FAILED, METRICS, MISSING, Cell, Column, ComparisonTable, Row, pooled, protocol_title, ranked
+from .cells import FAILED, MISSING, Cell, Column, ComparisonTable, Row, pooled, protocol_title, ranked
 from .entries import Entry, failed_seeds
 from .measured import Measured
 from .notes import table_notes
@@ -27,7 +28,8 @@ def comparison_table(run: Measured, protocol: str) -> ComparisonTable:
         )
     columns = tuple(Column(dataset, metric) for dataset in run.results.datasets for metric in METRICS)
     grid = [[_cell(run, protocol, entry, column) for column in columns] for entry in run.lines]
-    by_column = [ranked(cells) for cells in zip(*grid, strict=True)] if grid else []
+    cells_of = zip(*grid, strict=True) if grid else ()
+    by_column = [ranked(cells, column.metric) for cells, column in zip(cells_of, columns, strict=False)]
     rows = tuple(Row(entry, tuple(cells[number] for cells in by_column)) for number, entry in enumerate(run.lines))
     notes = table_notes(run.results, protocol, rows, columns)
     return ComparisonTable(protocol, protocol_title(protocol), columns, rows, notes)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from derainbench.metrics import kinds
+from derainbench.metrics.kinds import METRICS
 from derainbench.stats import Paired, Refusal, p_words
+from derainbench.support.words import listed
 
-from ..comparison.cells import METRICS, printed
+from ..comparison.cells import Metric, printed
 from ..comparison.statistics import DatasetStatistics
 from ..content import Content
 from ..layout.statistics import SetStatistics
@@ -16,7 +18,7 @@ from ..layout.statistics import SetStatistics
 
 @dataclass(frozen=True)
 class AgainstBest:
-    """One dataset. ``lines`` are a name and, for each metric, how far the best lies above it, on which part of the
+    """One dataset. ``lines`` are a name and, for each metric, how far the best is ahead of it, on which part of the
     images, and p; a metric without a test has one text instead. ``lines`` is empty where nothing could be tested.
 
     ``words`` are the metrics and the sentences on what was not tested, and on ranks.
@@ -33,21 +35,26 @@ def against_best(content: Content, part: SetStatistics) -> tuple[AgainstBest, ..
     for dataset in part.datasets:
         if dataset.said:
             place = (dataset.dataset.name, part.protocol)
-            found.append(_of_dataset(dataset.dataset.title, [content.statistics[*place, metric] for metric in METRICS]))
+            found.append(
+                _of_dataset(
+                    dataset.dataset.title,
+                    {m: content.statistics[*place, m] for m in METRICS if (*place, m) in content.statistics},
+                )
+            )
     return tuple(found)
 
 
-def _of_dataset(title: str, found: list[DatasetStatistics]) -> AgainstBest:
-    tested = [_tested(each) for each in found]
+def _of_dataset(title: str, found: Mapping[Metric, DatasetStatistics]) -> AgainstBest:
+    tested = {metric: _tested(each) for metric, each in found.items()}
     words: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for each, pairs in zip(found, tested, strict=True):
-        words[_rest(each, len(pairs))].append(kinds.METRICS[each.metric].title)
+    for metric, each in found.items():
+        words[_rest(each, len(tested[metric]))].append(METRICS[metric].title)
     lines = tuple(
-        (label, tuple(_cells(each, pairs, n) for each, pairs in zip(found, tested, strict=True)))
-        for n, label in enumerate(found[0].labels)
+        (label, tuple(_cells(found[m], tested[m], n) if m in found else ("not measured",) for m in METRICS))
+        for n, label in enumerate(next(iter(found.values())).labels)
     )
-    said = tuple((" and ".join(metrics), sentences) for sentences, metrics in words.items() if sentences)
-    return AgainstBest(title, lines if any(tested) else (), said)
+    said = tuple((listed(metrics), sentences) for sentences, metrics in words.items() if sentences)
+    return AgainstBest(title, lines if any(tested.values()) else (), said)
 
 
 def _rest(found: DatasetStatistics, tested: int) -> tuple[str, ...]:
@@ -82,4 +89,8 @@ def _cells(found: DatasetStatistics, tested: dict[int, Paired], line: int) -> tu
     difference = pair.mean_difference if first else -pair.mean_difference
     wins = pair.wins if first else pair.losses
     p = p_words(pair.p).removeprefix("p ").removeprefix("= ")
-    return printed(difference, found.metric).replace("-", "−"), f"{wins}/{pair.images}", p
+    return (
+        printed(METRICS[found.metric].goodness(difference), found.metric).replace("-", "−"),
+        f"{wins}/{pair.images}",
+        p,
+    )

@@ -7,6 +7,7 @@ import jinja2
 from ..charts.drawing import Drawing
 from ..charts.tikz import tikz
 from ..comparison.cells import Cell
+from ..layout.metrics import metric_names
 from ..tex.bibtex import Bibliography
 from ..tex.escape import breakable, escape, stacked
 
@@ -55,6 +56,7 @@ def latex_environment(references: Bibliography) -> jinja2.Environment:
     environment.filters.update(
         tex=_plain, breakable=_breakable, label=label, heading=heading, number=number, cite=cite, tikz=_tikz
     )
+    environment.globals.update(metric_names())
     return environment
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import string
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..comparison.cells import Cell, protocol_title
+from ..comparison.cells import Cell, Metric, protocol_title
 from ..published.filled import FilledTable, PublishedCell
 
 #: How many protocols stand beside each other where a reader cannot switch.
@@ -32,17 +32,22 @@ class Footnote:
 
 @dataclass(frozen=True)
 class Line:
-    """A row on one dataset. ``measured`` is by protocol; empty where the run has nothing for it.
+    """A row on one dataset. ``measured`` is by protocol and metric; empty where the run has nothing for it.
 
-    ``short`` says how many digits fewer its published PSNR and SSIM have after the point than the longest of the
+    ``short`` says by metric how many digits fewer its published score has after the point than the longest of the
     dataset, so that points can stand below each other.
     """
 
     title: str
     published: PublishedCell
-    short: tuple[int, int]
+    short: dict[Metric, int]
     mark: str
-    measured: dict[str, tuple[Cell, Cell]]
+    measured: dict[str, Mapping[Metric, Cell]]
+
+    @property
+    def shortfalls(self) -> tuple[int, ...]:
+        """The numbers of :attr:`short`."""
+        return (*self.short.values(),)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class SetTable:
     def legend(self) -> str:
         """What bold and underlined mean here; empty where nothing is marked."""
         rows = self.filled.rows
-        published = any(cell.rank for row in rows for pair in row.published for cell in pair.cells)
+        published = any(cell.rank for row in rows for each in row.published for cell in each.cells)
         measured = any(cell.rank for row in rows for name in self.blocks for cell in row.measured.get(name, ()))
         among = [
             *(["rows published under one protocol"] if published else []),
@@ -114,21 +119,20 @@ def _set(filled: FilledTable, number: int) -> SetTable:
 
 def _panel(filled: FilledTable, across: int, marks: dict[tuple[str, str, str], str]) -> Panel:
     lines = []
-    digits = [
-        tuple(
-            len(cell.text.partition(".")[2]) if cell.state == "finished" else 0 for cell in row.published[across].cells
-        )
-        for row in filled.rows
-    ]
-    longest = tuple(max(each) for each in zip(*digits, strict=True))
-    for row, (psnr, ssim) in zip(filled.rows, digits, strict=True):
+    digits = [{metric: _digits(cell) for metric, cell in row.published[across].scores.items()} for row in filled.rows]
+    for row, of_row in zip(filled.rows, digits, strict=True):
         cell = row.published[across]
         mark = marks.get((cell.tag, cell.source, cell.note), "")
-        measured = {name: (cells[2 * across], cells[2 * across + 1]) for name, cells in row.measured.items()}
-        there = any(one.state != "missing" for pair in measured.values() for one in pair)
-        short = (longest[0] - psnr, longest[1] - ssim)
+        measured = {name: row.here(name, across) for name in row.measured}
+        there = any(one.state != "missing" for cells in measured.values() for one in cells.values())
+        short = {metric: max(each[metric] for each in digits) - count for metric, count in of_row.items()}
         lines.append(Line(row.title, cell, short, mark, measured if there else {}))
     return Panel(filled.table.columns[across].title, tuple(lines))
+
+
+def _digits(cell: Cell) -> int:
+    """After the point, of a cell that has a number."""
+    return len(cell.text.partition(".")[2]) if cell.state == "finished" else 0
 
 
 def _rest(note: str) -> str:

@@ -1,15 +1,17 @@
-"""How statistics are set, for LaTeX and Markdown: a line a method with both metrics' intervals, then sentences."""
+"""How statistics are set, for LaTeX and Markdown: a line a method with the intervals of all metrics, then sentences."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from derainbench.metrics import kinds
+from derainbench.metrics.kinds import METRICS
 from derainbench.results.results import DatasetInRun
 from derainbench.stats import Interval, Refusal
+from derainbench.support.words import listed
 
-from ..comparison.cells import METRICS, ComparisonTable, Metric, printed
+from ..comparison.cells import ComparisonTable, Metric, printed
 from ..comparison.statistics import DatasetStatistics
 from ..content import Content
 
@@ -28,7 +30,7 @@ class SetInterval:
 
 @dataclass(frozen=True)
 class SetLine:
-    """A method's images and scenes that count (those of PSNR), and its intervals, one a metric."""
+    """A method's images and scenes that count (those of its first interval), and its intervals, one a metric."""
 
     label: str
     images: str
@@ -71,11 +73,11 @@ def _of_protocol(table: ComparisonTable, content: Content) -> SetStatistics:
     datasets = []
     refused: dict[str, dict[str, None]] = defaultdict(dict)
     for dataset in dict.fromkeys(column.dataset.name for column in table.columns):
-        found = [content.statistics.get((dataset, table.protocol, metric)) for metric in METRICS]
-        both = [each for each in found if each is not None]
-        if len(both) == len(METRICS):
-            datasets.append(_of_dataset(content.grids[dataset, table.protocol].dataset, both))
-            for each in both:
+        places = {metric: (dataset, table.protocol, metric) for metric in METRICS}
+        found = {m: content.statistics[place] for m, place in places.items() if place in content.statistics}
+        if found:
+            datasets.append(_of_dataset(content.grids[dataset, table.protocol].dataset, found))
+            for each in found.values():
                 for interval in each.intervals:
                     if isinstance(interval, Refusal):
                         refused[interval.reason][datasets[-1].dataset.title] = None
@@ -83,21 +85,21 @@ def _of_protocol(table: ComparisonTable, content: Content) -> SetStatistics:
     return SetStatistics(table.protocol, table.title, tuple(datasets), sentences)
 
 
-def _of_dataset(dataset: DatasetInRun, found: list[DatasetStatistics]) -> SetDataset:
+def _of_dataset(dataset: DatasetInRun, found: Mapping[Metric, DatasetStatistics]) -> SetDataset:
     lines = []
-    for number, label in enumerate(found[0].labels):
-        intervals = [each.intervals[number] for each in found]
-        known = next((interval for interval in intervals if isinstance(interval, Interval)), None)
+    for number, label in enumerate(next(iter(found.values())).labels):
+        intervals = {metric: each.intervals[number] for metric, each in found.items()}
+        known = next((interval for interval in intervals.values() if isinstance(interval, Interval)), None)
         counts = ("", "") if known is None else (f"{known.images:,}", f"{known.clusters:,}")
-        lines.append(SetLine(label, *counts, tuple(map(_interval, intervals, METRICS))))
+        lines.append(SetLine(label, *counts, tuple(_interval(intervals.get(metric), metric) for metric in METRICS)))
     said: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for each in found:
-        said[each.sentences].append(kinds.METRICS[each.metric].title)
-    words = tuple((" and ".join(metrics), sentences) for sentences, metrics in said.items() if sentences)
+    for metric, each in found.items():
+        said[each.sentences].append(METRICS[metric].title)
+    words = tuple((listed(metrics), sentences) for sentences, metrics in said.items() if sentences)
     return SetDataset(dataset, tuple(lines), words)
 
 
-def _interval(interval: Interval | Refusal, metric: Metric) -> SetInterval:
-    if isinstance(interval, Refusal):
+def _interval(interval: Interval | Refusal | None, metric: Metric) -> SetInterval:
+    if interval is None or isinstance(interval, Refusal):
         return SetInterval("", "", "")
     return SetInterval(*(printed(value, metric) for value in (interval.mean, interval.low, interval.high)))

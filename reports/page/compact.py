@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..comparison.cells import DIGITS, Metric, printed
+from derainbench.metrics.kinds import METRICS
+
+from ..comparison.cells import Metric, printed
 
 #: How a number stands in the data: an integer, ``inf`` for an identical image, None for no number.
 Compact = int | str | None
@@ -15,8 +17,9 @@ _NEAR_A_TIE = 1e-6
 
 
 def compact(values: NDArray[np.float64], metric: Metric) -> list[Compact]:
-    """``values`` (n,) as hundredths of a dB or ten-thousandths of SSIM: the very digits that :func:`printed` shows."""
-    scaled = values * 10 ** DIGITS[metric]
+    """``values`` (n,) in units of the last digit of ``metric``, such as hundredths of a dB: those that :func:`printed`
+    shows."""
+    scaled = values * 10 ** METRICS[metric].digits
     finite = np.isfinite(scaled)
     safe = np.where(finite, scaled, 0.0)
     whole = np.rint(safe).astype(np.int64)

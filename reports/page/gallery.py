@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from derainbench.images.decode import Source
+from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import DatasetInRun, Results
 
-from ..comparison.cells import METRICS
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid, SeedScores
 from .compact import compact
@@ -207,10 +207,10 @@ def _pictures(
 
 
 def _start(versions: tuple[Version, ...], grids: Mapping[str, ScoreGrid]) -> tuple[int, int]:
-    """Left the rainy input, right the method of the highest mean PSNR; the truth where there is no method."""
+    """Left the rainy input, right the best method by the mean of the leading metric; without one, the truth."""
     means: dict[str, float] = {}
     for grid in list(grids.values())[:1]:  # none where no evaluation finished
-        means = dict(zip((line.full_name for line in grid.lines), grid.values().mean(axis=0).tolist(), strict=True))
+        means = dict(zip((line.full_name for line in grid.lines), grid.goodness().mean(axis=0).tolist(), strict=True))
 
     def mean(number: int) -> float:
         entry = versions[number].entry

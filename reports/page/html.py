@@ -9,14 +9,17 @@ from typing import Any
 
 import jinja2
 
+from derainbench.metrics.kinds import METRICS, Metric
+
 from ..charts.svg import svg
 from ..comparison.costs import HEADERS, cost_tables
 from ..comparison.entries import trained_seeds
 from ..comparison.provenance import warning_words
-from ..comparison.reproduction import sources
+from ..comparison.reproduction import printed_metrics, sources
 from ..comparison.significance import MARK
 from ..content import Content
 from ..figures import figure_charts
+from ..layout.metrics import metric_names
 from ..layout.published import set_tables
 from .gallery import galleries
 from .overview import cards, leaks, lede, standings
@@ -46,6 +49,7 @@ def page_environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.globals.update(metric_names())
     environment.filters["hash_source"] = _hash_source
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     return environment
@@ -75,6 +79,7 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "galleries": sections,
         "seeds": trained_seeds(results),
         "reproductions": content.reproductions,
+        "weights_metrics": printed_metrics(content.reproductions),
         "printed": sources(content.reproductions),
         "figures": content.figures,
         "svg": svg,
@@ -92,7 +97,14 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "quality": QUALITY,
         "longest_side": LONGEST_SIDE,
         "data": {
+            "metrics": [_metric(each) for each in METRICS.values()],
             "pictures": pictures.addresses,
             "datasets": [each.data for each in sections],
         },
     }
+
+
+def _metric(kind: Metric) -> dict[str, Any]:
+    """What the page's script needs to know of a metric."""
+    said = {"name": kind.name, "title": kind.title, "unit": kind.unit, "digits": kind.digits}
+    return {**said, "higherIsBetter": kind.higher_is_better}

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import DatasetInRun, Results
 from derainbench.stats import Refusal
 
-from ..comparison.cells import METRICS, ComparisonTable, Row, printed
+from ..comparison.cells import ComparisonTable, Row, printed
 from ..comparison.labels import method_labels, short_names
 from ..comparison.leader import leader_words
 from ..comparison.seen import SEEN_MARK, seen_notes
@@ -32,18 +33,19 @@ class Standing:
 
 @dataclass(frozen=True)
 class Card:
-    """The best mean on one dataset under one protocol.
+    """The best mean on one dataset under one protocol, by the leading metric.
 
-    ``winners`` print alike; empty where nothing was scored. ``near`` are those that no test finds worse. ``seen`` says
-    which higher mean does not count, for its training had test images.
+    ``winners`` print alike; empty where nothing was scored. ``others`` are the titles of the other metrics, and who is
+    best by them. ``near`` are those that no test finds worse. ``seen`` says which better mean does not count, for its
+    training had test images.
     """
 
     dataset: DatasetInRun
     place: int
     winners: str
-    psnr: str
+    score: str
     interval: str
-    ssim: str
+    others: tuple[tuple[str, str], ...]
     near: str
     sentence: str
     seen: str
@@ -82,33 +84,48 @@ def leaks(results: Results) -> tuple[str, ...]:
     return seen_notes(results)
 
 
-def _card(content: Content, table: ComparisonTable, psnr: int) -> Card:
-    """Of the dataset whose PSNR is column number ``psnr``; SSIM follows."""
-    dataset = table.columns[psnr].dataset
-    best, best_ssim = ([row for row in table.rows if row.cells[n].rank == "best"] for n in (psnr, psnr + 1))
-    standing = _standings_of(content, table, psnr)
+def _card(content: Content, table: ComparisonTable, leading: int) -> Card:
+    """Of the dataset whose leading metric is column number ``leading``; the others follow."""
+    dataset = table.columns[leading].dataset
+    best, *others = (_best(table, leading + n) for n in range(len(METRICS)))
+    standing = _standings_of(content, table, leading)
     leader = next((each for each, row in zip(standing, table.rows, strict=True) if row in best), Standing())
     return Card(
         dataset=dataset,
-        place=psnr // len(METRICS) + 1,
+        place=leading // len(METRICS) + 1,
         winners=_names(best),
-        psnr=best[0].cells[psnr].text if best else "",
+        score=best[0].cells[leading].text if best else "",
         interval=leader.interval,
-        ssim=f"{best_ssim[0].cells[psnr + 1].text}, {_names(best_ssim)}" if best_ssim else "",
-        near=_names(row for row in table.rows if row.cells[psnr].tied),
-        sentence=leader_words(content.statistics.get((dataset.name, table.protocol, "psnr"))),
-        seen=_seen(table, psnr, best),
+        others=tuple(
+            (table.columns[number].title, f"{rows[0].cells[number].text}, {_names(rows)}")
+            for number, rows in enumerate(others, leading + 1)
+            if rows
+        ),
+        near=_names(row for row in table.rows if row.cells[leading].tied),
+        sentence=leader_words(content.statistics.get((dataset.name, table.protocol, LEADING))),
+        seen=_seen(table, leading, best),
     )
 
 
-def _seen(table: ComparisonTable, psnr: int, best: Sequence[Row]) -> str:
-    """The highest mean of test images that the training had, where it is above the ``best`` of the others."""
-    least = best[0].cells[psnr].value if best else -math.inf
-    above = [row for row in table.rows if row.cells[psnr].seen and row.cells[psnr].value > least]
+def _best(table: ComparisonTable, number: int) -> list[Row]:
+    """The rows that are best in column ``number``."""
+    return [row for row in table.rows if row.cells[number].rank == "best"]
+
+
+def _seen(table: ComparisonTable, leading: int, best: Sequence[Row]) -> str:
+    """The best mean of test images that the training had, where it is above the ``best`` of the others."""
+    kind = table.columns[leading].kind
+
+    def height(row: Row) -> float:
+        return kind.goodness(row.cells[leading].value)
+
+    least = height(best[0]) if best else -math.inf
+    above = [row for row in table.rows if row.cells[leading].seen and height(row) > least]
     if not above:
         return ""
-    highest = max(above, key=lambda row: row.cells[psnr].value)
-    return f"{highest.cells[psnr].text}{SEEN_MARK} dB of {highest.entry.full_label}: test images seen in training."
+    first = max(above, key=height)
+    text = f"{first.cells[leading].text}{SEEN_MARK} {kind.unit}".rstrip()
+    return f"{text} of {first.entry.full_label}: test images seen in training."
 
 
 def _standings_of(content: Content, table: ComparisonTable, number: int) -> list[Standing]:

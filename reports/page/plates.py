@@ -11,10 +11,11 @@ from PIL import Image as Pillow
 
 from derainbench.errors import UserError
 from derainbench.images.decode import Source, read_rgb
+from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import DatasetInRun, Results
 
-from ..comparison.cells import METRICS, in_words
+from ..comparison.cells import in_words
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid
 from .qualitative import Choice, Image, Window, choose, error_map, window

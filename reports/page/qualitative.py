@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.plugins.names import UNPROCESSED
 
 from ..comparison.grids import ScoreGrid
@@ -47,19 +48,20 @@ class Window:
 def choose(grid: ScoreGrid) -> tuple[Choice, ...]:
     """At most three different images: where methods disagree most, the middle one, and where they do worst.
 
-    By PSNR under the grid's protocol, the unprocessed input left out; an image that a method has no score of is never
-    chosen. Empty where no method but the input has scores.
+    By the leading metric under the grid's protocol, the unprocessed input left out; an image that a method has no score
+    of is never chosen. Empty where no method but the input has scores.
     """
     lines = [number for number, line in enumerate(grid.lines) if line.method.base != UNPROCESSED]
     if not lines:
         return ()
-    psnr = np.minimum(grid.values()[:, lines], IDENTICAL_DB)
-    usable = [int(image) for image in np.flatnonzero(~np.isnan(psnr).any(axis=1))]
-    mean, spread = psnr.mean(axis=1), np.ptp(psnr, axis=1)
+    kind = METRICS[LEADING]
+    good = np.minimum(grid.goodness()[:, lines], IDENTICAL_DB)
+    usable = [int(image) for image in np.flatnonzero(~np.isnan(good).any(axis=1))]
+    mean, spread = good.mean(axis=1), np.ptp(good, axis=1)
     by_mean = sorted(usable, key=lambda image: (mean[image], image))
     ordered = [
-        ("the lowest mean PSNR", by_mean),
-        ("the median of the mean PSNR", _from_the_middle(by_mean)),
+        (f"the {kind.worst} mean {kind.title}", by_mean),
+        (f"the median of the mean {kind.title}", _from_the_middle(by_mean)),
     ]
     if len(lines) > 1:
         most = sorted(usable, key=lambda image: (-spread[image], image))

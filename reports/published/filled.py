@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from derainbench.errors import did_you_mean
+from derainbench.metrics.kinds import METRICS
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import GROUP, UNTRAINED, parse_name
 from derainbench.plugins.recipe import Recipe
 from derainbench.results.recorded_inputs import evaluation_inputs
 from derainbench.results.results import MethodInRun, Results
 
-from ..comparison.cells import DIGITS, FAILED, METRICS, MISSING, Cell, Metric, pooled, ranked, rounded
+from ..comparison.cells import FAILED, MISSING, Cell, Metric, pooled, ranked, rounded
 from ..comparison.means import Means
 from ..comparison.measured import Measured
 from ..comparison.seen import Copies, is_seen
-from .paper_table import PaperTable
+from .paper_table import PRINTED, PaperTable
 from .shipped import Measure, Published, TableColumn, TableRow, paper_tables, shipped_tables
 
 #: Method, training set, dataset: an evaluation, whatever its seeds.
@@ -255,22 +256,21 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class PublishedCell:
-    """One row's published scores on one dataset; marked among the values under the same confirmed protocol.
+    """One row's published scores on one dataset by metric; marked among the values under the same confirmed protocol.
 
     ``protocol`` is None where it is not known, ``guess`` where nobody confirmed it; ``source`` is a key of the table's.
     """
 
-    psnr: Cell
-    ssim: Cell
+    scores: Mapping[Metric, Cell]
     protocol: str | None = None
     guess: bool = False
     source: str = ""
     note: str = ""
 
     @property
-    def cells(self) -> tuple[Cell, Cell]:
-        """PSNR, then SSIM."""
-        return self.psnr, self.ssim
+    def cells(self) -> tuple[Cell, ...]:
+        """The scores in the order of the metrics."""
+        return (*self.scores.values(),)
 
     @property
     def tag(self) -> str:
@@ -280,7 +280,7 @@ class PublishedCell:
 
 @dataclass(frozen=True)
 class FilledRow:
-    """A row: ``published`` has one entry a column, ``measured`` under each protocol PSNR and SSIM of each column.
+    """A row: ``published`` has one entry a column, ``measured`` under each protocol all metrics of each column.
 
     ``filled_by`` says which method, weights and recipe the measured ones are; empty where the run has none. In a table
     of parameters ``counts`` are the published number and the one counted here, as printed.
@@ -291,6 +291,11 @@ class FilledRow:
     measured: Mapping[str, tuple[Cell, ...]]
     filled_by: str = ""
     counts: tuple[str, str] | None = None
+
+    def here(self, protocol: str, across: int) -> Mapping[Metric, Cell]:
+        """What was measured under a protocol on the dataset of column number ``across``."""
+        first = across * len(METRICS)
+        return dict(zip(METRICS, self.measured[protocol][first : first + len(METRICS)], strict=True))
 
 
 @dataclass(frozen=True)
@@ -352,8 +357,9 @@ def _scores(
         )
         for down, row in enumerate(table.rows)
     )
-    infinite = any(cell.infinite for row in rows for cells in row.measured.values() for cell in cells)
-    left_out = ["Images with infinite PSNR are left out of the means."] if infinite else []
+    here = [row.here(name, across) for row in rows for name in row.measured for across in range(len(table.columns))]
+    infinite = [kind.title for metric, kind in METRICS.items() if any(cells[metric].infinite for cells in here)]
+    left_out = [f"Images with infinite {title} are left out of the means." for title in infinite]
     return FilledTable(
         table, names, rows, (*table.notes, *notes(index, table, found), *unknown(index, table), *left_out)
     )
@@ -362,17 +368,24 @@ def _scores(
 def _published_column(table: PaperTable, column: TableColumn) -> list[PublishedCell]:
     printed = [row.published.get(column.dataset) for row in table.rows]
     groups = [None if each is None or each.guess else each.protocol for each in printed]
-    by_metric = {metric: _marked([_as_printed(each, metric) for each in printed], groups) for metric in METRICS}
-    return [
-        PublishedCell(psnr, ssim)
-        if each is None
-        else PublishedCell(psnr, ssim, each.protocol, each.guess, each.source, each.note)
-        for each, psnr, ssim in zip(printed, by_metric["psnr"], by_metric["ssim"], strict=True)
-    ]
+    columns = {
+        metric: _marked([_as_printed(each, metric) for each in printed], groups, metric) for metric in printed_metrics()
+    }
+    found = []
+    for down, each in enumerate(printed):
+        scores = {metric: cells[down] for metric, cells in columns.items()}
+        facts = () if each is None else (each.protocol, each.guess, each.source, each.note)
+        found.append(PublishedCell(scores, *facts))
+    return found
+
+
+def printed_metrics() -> tuple[Metric, ...]:
+    """The metrics that papers' tables print, in the order of a comparison's."""
+    return tuple(metric for metric in METRICS if metric in PRINTED)
 
 
 def _as_printed(published: Published | None, metric: Metric) -> Cell:
-    text = None if published is None else getattr(published, metric)
+    text = None if published is None else published.score(metric)
     return Cell("missing", math.nan, MISSING) if text is None else Cell("finished", float(text), text)
 
 
@@ -386,6 +399,7 @@ def _measured_column(
         _marked(
             [_measured(each, protocol, metric, digits[metric], means) for each in fillings],
             [None if each is None else each.dataset for each in fillings],
+            metric,
         )
         for metric in METRICS
     ]
@@ -395,8 +409,8 @@ def _measured_column(
 def _digits(table: PaperTable, dataset: str, metric: Metric) -> int:
     """The most decimal places to which a column is printed; the field's where nothing is printed in it."""
     printed = [row.published[dataset] for row in table.rows if dataset in row.published]
-    texts = [text for each in printed if (text := getattr(each, metric)) is not None]
-    return max((len(text.partition(".")[2]) for text in texts), default=DIGITS[metric])
+    texts = [text for each in printed if (text := each.score(metric)) is not None]
+    return max((len(text.partition(".")[2]) for text in texts), default=METRICS[metric].digits)
 
 
 def _measured(found: Filling | None, protocol: str, metric: Metric, digits: int, means: Means) -> Cell:
@@ -412,7 +426,7 @@ def _measured(found: Filling | None, protocol: str, metric: Metric, digits: int,
     return replace(cell, text=rounded(cell.value, digits), deviation_text=deviation, seen=found.seen)
 
 
-def _marked(cells: Sequence[Cell], groups: Sequence[str | None]) -> list[Cell]:
+def _marked(cells: Sequence[Cell], groups: Sequence[str | None], metric: Metric) -> list[Cell]:
     """``cells`` with the best and second of each group marked where it has two or more; None is no group."""
     members: dict[str, list[int]] = defaultdict(list)
     for number, group in enumerate(groups):
@@ -421,7 +435,7 @@ def _marked(cells: Sequence[Cell], groups: Sequence[str | None]) -> list[Cell]:
     marked = list(cells)
     for numbers in members.values():
         if len(numbers) > 1:
-            for number, cell in zip(numbers, ranked(cells[n] for n in numbers), strict=True):
+            for number, cell in zip(numbers, ranked((cells[n] for n in numbers), metric), strict=True):
                 marked[number] = cell
     return marked
 

@@ -72,6 +72,10 @@ class Measure(_Data):
 Printed = Annotated[str, Field(pattern=r"^[0-9]{0,4}\.?[0-9]{1,8}$")]
 
 
+#: The metrics whose scores a table may print.
+PRINTED = ("psnr", "ssim")
+
+
 class Published(_Data):
     """The scores of one row on one dataset, as printed.
 
@@ -87,7 +91,11 @@ class Published(_Data):
     source: str
     note: str = ""
 
-    @field_validator("psnr", "ssim", mode="before")
+    def score(self, metric: str) -> str | None:
+        """What is printed of a metric; None where nothing is."""
+        return {"psnr": self.psnr, "ssim": self.ssim}.get(metric)
+
+    @field_validator(*PRINTED, mode="before")
     @classmethod
     def _as_printed(cls, value: object) -> object:
         if isinstance(value, int | float):

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from derainbench.results.score_table import WIDE_COLUMNS, as_wide
+from derainbench.results.score_table import as_wide, wide_columns
 
 from ..comparison.provenance import warning_words
 from ..content import Content
@@ -27,9 +27,10 @@ def scores_csv(content: Content) -> str:
     """
     scores = as_wide(content.results.scores)
     unverified = {method.name for method in content.results.methods if method.unverified}
-    columns = [_column(scores[name], kind) for name, kind in _COLUMNS]
+    names = wide_columns()
+    columns = [_column(scores[name], kind) for name, kind in names.items()]
     columns.append(_texts(~scores["method"].isin(unverified), str))
-    head = ",".join([*WIDE_COLUMNS, "verified"])
+    head = ",".join([*names, "verified"])
     # half a million rows: joined column by column, not row by row
     lines = pc.binary_join_element_wise(*columns, ",")
     return "\n".join([head, *lines.to_pylist()]) + "\n"
@@ -54,7 +55,6 @@ def harmless(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-_COLUMNS = tuple(WIDE_COLUMNS.items())
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
 
 

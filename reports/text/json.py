@@ -188,8 +188,7 @@ def _reproduction(row: Reproduction) -> dict[str, Any]:
         "method": row.name,
         "dataset_title": row.dataset,
         "protocol": row.protocol,
-        "psnr": {"here": row.psnr[0], "published": row.psnr[1]},
-        "ssim": {"here": row.ssim[0], "published": row.ssim[1]},
+        **{metric: {"here": here, "published": printed} for metric, (here, printed) in row.scores.items()},
         "source": row.source,
     }
 
@@ -313,10 +312,9 @@ def _published_row(row: FilledRow, columns: Sequence[TableColumn]) -> dict[str, 
             {
                 "protocol": protocol,
                 "dataset": column.dataset,
-                "psnr": cell_data(cells[2 * n]),
-                "ssim": cell_data(cells[2 * n + 1]),
+                **{metric: cell_data(cell) for metric, cell in row.here(protocol, n).items()},
             }
-            for protocol, cells in row.measured.items()
+            for protocol in row.measured
             for n, column in enumerate(columns)
         ],
         "filled_by": row.filled_by or None,
@@ -325,11 +323,9 @@ def _published_row(row: FilledRow, columns: Sequence[TableColumn]) -> dict[str, 
 
 
 def _published(column: TableColumn, cell: PublishedCell) -> dict[str, Any]:
-    psnr, ssim = (each.text if each.state == "finished" else None for each in cell.cells)
     return {
         "dataset": column.dataset,
-        "psnr": psnr,
-        "ssim": ssim,
+        **{metric: each.text if each.state == "finished" else None for metric, each in cell.scores.items()},
         "protocol": cell.protocol,
         "guess": cell.guess,
         "source": cell.source or None,

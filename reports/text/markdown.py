@@ -7,19 +7,21 @@ from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from ..comparison.cells import Cell, ComparisonTable
+from derainbench.metrics.kinds import METRICS
+
+from ..comparison.cells import Cell, ComparisonTable, direction_words
 from ..comparison.costs import ALIGNMENT as COST_ALIGNMENT
 from ..comparison.costs import HEADERS as COST_HEADERS
 from ..comparison.costs import CostTable, cost_tables
 from ..comparison.provenance import Provenance, warning_words
-from ..comparison.reproduction import ALIGNMENT, HEADERS, Reproduction, sources
+from ..comparison.reproduction import Reproduction, alignment, headers, sources
 from ..comparison.seen import SEEN_MARK
 from ..comparison.significance import MARK
 from ..content import Content
 from ..layout.panels import cell_text
 from ..layout.published import Footnote, Line, SetTable, set_tables
 from ..layout.statistics import WHERE_OTHERS, SetDataset, SetStatistics, set_statistics
-from ..published.filled import NOT_RUN
+from ..published.filled import NOT_RUN, printed_metrics
 from ..published.module_figures import CountedFigure
 
 #: What Markdown reads wherever it stands. An underscore between two letters or digits is none, nor is a bracket without
@@ -57,8 +59,8 @@ def markdown(content: Content) -> str:
     for table in content.marked_tables:
         parts += [
             f"## {escape(table.title)}",
-            f"Protocol `{code(table.protocol)}`; mean over test images; higher is "
-            "better; **best** and <ins>second</ins> of each column.",
+            f"Protocol `{code(table.protocol)}`; mean over test images; "
+            f"{direction_words()}; **best** and <ins>second</ins> of each column.",
             *_warning(source),
             _table(table),
             *_list(table.notes),
@@ -85,14 +87,14 @@ def markdown(content: Content) -> str:
 
 
 def _table(table: ComparisonTable) -> str:
-    headers = ["Method", "Parameters"]
-    headers += [f"{escape(column.dataset.title)} {column.title}" for column in table.columns]
+    heads = ["Method", "Parameters"]
+    heads += [f"{escape(column.dataset.title)} {column.title}" for column in table.columns]
     body = [
         [escape(row.entry.full_label), f"{row.entry.method.parameters:,}", *map(_marked, row.cells)]
         for row in table.rows
     ]
     align = ("left", "right", *("right" for _ in table.columns))
-    return tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return tabulate(body, heads, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
 def _marked(cell: Cell) -> str:
@@ -114,7 +116,7 @@ def _sentences(dataset: SetDataset, metrics: str, words: Iterable[str]) -> str:
 
 def _reproductions(rows: tuple[Reproduction, ...]) -> str:
     body = [[escape(cell) for cell in (row.label, *row.cells)] for row in rows]
-    return tabulate(body, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=ALIGNMENT)
+    return tabulate(body, headers(rows), tablefmt="pipe", disable_numparse=True, colalign=alignment(rows))
 
 
 def _fact(name: str, value: str) -> str:
@@ -152,32 +154,32 @@ def published_markdown(paper: Iterable[SetTable]) -> list[str]:
 def _published_table(table: SetTable) -> str:
     filled = table.filled
     if filled.table.kind == "parameters":
-        headers = ["Network", "Published", *(["Counted here"] if filled.filled else [])]
+        heads = ["Network", "Published", *(["Counted here"] if filled.filled else [])]
         body = []
         for row in filled.rows:
             printed, counted = row.counts or ("", "")
             here = [counted if row.filled_by else NOT_RUN] if filled.filled else []
             body.append([escape(row.title), printed, *here])
     else:
-        headers = ["Method"]
+        heads = ["Method"]
         for panel in table.panels:
             dataset = f"{escape(panel.title)} " if len(table.panels) > 1 else ""
-            headers += [f"{dataset}PSNR", f"{dataset}SSIM", "Protocol"]
-            headers += [f"{metric} here, `{code(name)}`" for name in table.blocks for metric in ("PSNR", "SSIM")]
+            heads += [*(f"{dataset}{METRICS[metric].title}" for metric in printed_metrics()), "Protocol"]
+            heads += [f"{kind.title} here, `{code(name)}`" for name in table.blocks for kind in METRICS.values()]
         body = [
             [escape(row.title), *(text for panel in table.panels for text in _cells(panel.lines[down], table.blocks))]
             for down, row in enumerate(filled.rows)
         ]
-    align = ("left", *("left" if head == "Protocol" else "right" for head in headers[1:]))
-    return tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    align = ("left", *("left" if head == "Protocol" else "right" for head in heads[1:]))
+    return tabulate(body, heads, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
 def _cells(line: Line, blocks: tuple[str, ...]) -> list[str]:
     under = f"`{code(line.published.tag)}` <sup>{line.mark}</sup>" if line.mark else ""
     if line.measured:
-        here = [_published_mark(cell) for name in blocks for cell in line.measured[name]]
+        here = [_published_mark(cell) for name in blocks for cell in line.measured[name].values()]
     else:
-        here = [NOT_RUN] * (2 * len(blocks))
+        here = [NOT_RUN] * (len(METRICS) * len(blocks))
     return [*map(_published_mark, line.published.cells), under, *here]
 
 

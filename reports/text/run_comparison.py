@@ -7,10 +7,11 @@ from typing import Any
 
 from tabulate import tabulate
 
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.plugins.names import UNTRAINED
 from derainbench.results.comparing import CellChange, MetricChange, RunComparison
 from derainbench.stats import Paired, Refusal, p_words
-from derainbench.support.words import counted
+from derainbench.support.words import counted, listed
 
 from ..comparison.cells import MISSING, printed, protocol_title
 from .json import dumps
@@ -23,32 +24,23 @@ FEW = 3
 
 
 def comparison_text(comparison: RunComparison) -> str:
-    """A row a cell that both runs scored, PSNR and SSIM of both, then cells of one run, then what was not the same."""
+    """A row a cell that both runs scored, each metric of both, then cells of one run, then what was not the same."""
     first, second = comparison.runs
-    both = [cell for cell in comparison.cells if cell.psnr is not None]
+    both = [cell for cell in comparison.cells if cell.scored]
     lines = [
         f"A = {first}, B = {second} · {protocol_title(comparison.protocol)} (protocol {comparison.protocol})",
         "",
     ]
     if both:
-        head = [
-            "Cell",
-            "PSNR A",
-            "B",
-            "B - A",
-            "SSIM A",
-            "B",
-            "B - A",
-            "Images",
-            "B better",
-            "worse",
-            "p PSNR",
-            "p SSIM",
-        ]
-        align = ["left", *["right"] * 9, "left", "left"]
+        numbers = [head for metric in METRICS.values() for head in (f"{metric.title} A", "B", "B - A")]
+        numbers += ["Images", "B better", "worse"]
+        head = ["Cell", *numbers, *(f"p {metric.title}" for metric in METRICS.values())]
+        align = ["left", *("right" for _ in numbers), *("left" for _ in METRICS)]
         body = [[plain_text(part) for part in _row(cell)] for cell in both]
         lines += [tabulate(body, head, tablefmt="simple", disable_numparse=True, colalign=align), ""]
-        lines.append("Means over the images that both have; B better and worse count images by PSNR." + _tests(both))
+        by = METRICS[LEADING].title
+        lines.append(f"Means over the images that both have; B better and worse count images by {by}." + _tests(both))
+        lines += [f"{metric.title}: lower is better." for metric in METRICS.values() if not metric.higher_is_better]
         lines += [f"{where(cell)}: {note}" for cell in both for note in _notes(cell, comparison)]
         lines += _refused(both)
     else:
@@ -81,28 +73,29 @@ def where(cell: CellChange) -> str:
 
 
 def _row(cell: CellChange) -> list[str]:
-    psnr, ssim = cell.psnr, cell.ssim
-    if psnr is None or ssim is None:
-        raise ValueError(f"{where(cell)} has no scores in both runs")
-    numbers = [
-        printed(psnr.first, "psnr"),
-        printed(psnr.second, "psnr"),
-        _signed(psnr.difference, 4),
-        printed(ssim.first, "ssim"),
-        printed(ssim.second, "ssim"),
-        _signed(ssim.difference, 6),
-    ]
-    counts = [str(cell.images), str(psnr.better), str(psnr.worse)]
-    words = ["identical", ""] if cell.identical else [_verdict(psnr), _verdict(ssim)]
-    return [where(cell), *numbers, *counts, *words]
+    numbers = [text for metric in METRICS for text in _numbers(cell.changes.get(metric), metric)]
+    leading = cell.changes.get(LEADING)
+    counts = [MISSING] * 2 if leading is None else [str(leading.better), str(leading.worse)]
+    words = [_verdict(cell.changes.get(metric)) for metric in METRICS]
+    if cell.identical:
+        words = ["identical", *("" for _ in words[1:])]
+    return [where(cell), *numbers, str(cell.images), *counts, *words]
+
+
+def _numbers(change: MetricChange | None, metric: str) -> tuple[str, str, str]:
+    """Both means and their difference, to two digits more than the field prints."""
+    if change is None:
+        return MISSING, MISSING, MISSING
+    difference = _signed(change.difference, METRICS[metric].digits + 2)
+    return printed(change.first, metric), printed(change.second, metric), difference
 
 
 def _tests(cells: list[CellChange]) -> str:
     """What the p of a table are; nothing where it has none."""
-    changes = {"PSNR": [cell.psnr for cell in cells], "SSIM": [cell.ssim for cell in cells]}
+    changes = [(metric, change) for cell in cells for metric, change in cell.changes.items()]
     tested = {
-        metric: sum(change is not None and isinstance(change.test, Paired) for change in of_cells)
-        for metric, of_cells in changes.items()
+        kind.title: sum(of == metric and isinstance(change.test, Paired) for of, change in changes)
+        for metric, kind in METRICS.items()
     }
     if not any(tested.values()):
         return ""
@@ -115,21 +108,24 @@ def _refused(cells: list[CellChange]) -> list[str]:
     """Why cells were not tested: each reason once, with the cells, or how many they are."""
     found: dict[str, dict[str, list[str]]] = {}
     for cell in cells:
-        for metric, change in (("PSNR", cell.psnr), ("SSIM", cell.ssim)):
-            if change is not None and isinstance(change.test, Refusal) and not cell.identical:
-                found.setdefault(change.test.reason, {}).setdefault(where(cell), []).append(metric)
+        for metric, change in cell.changes.items():
+            if isinstance(change.test, Refusal) and not cell.identical:
+                of_cell = found.setdefault(change.test.reason, {}).setdefault(where(cell), [])
+                of_cell.append(METRICS[metric].title)
     lines = []
     for reason, metrics_of in found.items():
         by_metrics: dict[str, list[str]] = {}
         for place, metrics in metrics_of.items():
-            by_metrics.setdefault(" and ".join(metrics), []).append(place)
+            by_metrics.setdefault(listed(metrics), []).append(place)
         for metric_words, places in by_metrics.items():
             named = "; ".join(places) if len(places) <= FEW else counted(len(places), "cell")
             lines.append(f"{named}: no test of {metric_words}: {reason}.")
     return lines
 
 
-def _verdict(change: MetricChange) -> str:
+def _verdict(change: MetricChange | None) -> str:
+    if change is None:
+        return MISSING
     return p_words(change.test.p) if isinstance(change.test, Paired) else "no test"
 
 
@@ -138,17 +134,18 @@ def _notes(cell: CellChange, comparison: RunComparison) -> list[str]:
     for name, count in zip(comparison.runs, cell.alone, strict=True):
         if count:
             notes.append(f"{counted(count, 'more test image')} in {name} only.")
-    for metric, change in (("PSNR", cell.psnr), ("SSIM", cell.ssim)):
-        if change is not None and change.infinite:
-            notes.append(f"{counted(change.infinite, 'image')} with infinite {metric} left out of the means.")
-        if change is not None and (undefined := cell.images - change.better - change.equal - change.worse):
-            notes.append(f"{counted(undefined, 'image')} with undefined {metric} left out.")
+    for metric, change in cell.changes.items():
+        title = METRICS[metric].title
+        if change.infinite:
+            notes.append(f"{counted(change.infinite, 'image')} with infinite {title} left out of the means.")
+        if undefined := cell.images - change.better - change.equal - change.worse:
+            notes.append(f"{counted(undefined, 'image')} with undefined {title} left out.")
     return notes
 
 
 def _of_one_run(comparison: RunComparison) -> list[str]:
     """The cells that only one run has scores of: each, or how many where they are many and nothing went wrong."""
-    alone = [cell for cell in comparison.cells if cell.psnr is None]
+    alone = [cell for cell in comparison.cells if not cell.scored]
     lines = []
     for run, number in zip(comparison.runs, (0, 1), strict=True):
         only = [cell for cell in alone if cell.states[number] == "scored" and not any(cell.errors)]
@@ -198,8 +195,7 @@ def _cell(cell: CellChange) -> dict[str, Any]:
         "seeds": {"a": cell.seeds[0], "b": cell.seeds[1]},
         "images": {"both": cell.images, "only_a": cell.alone[0], "only_b": cell.alone[1]},
         "identical": cell.identical,
-        "psnr": _metric(cell.psnr),
-        "ssim": _metric(cell.ssim),
+        **{metric: _metric(cell.changes.get(metric)) for metric in METRICS},
         "causes": cell.causes,
         "errors": {"a": cell.errors[0] or None, "b": cell.errors[1] or None},
     }

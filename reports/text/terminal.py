@@ -5,13 +5,13 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.metrics.kinds import LEADING
+from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.stats import Paired
 
-from ..comparison.cells import Cell, ComparisonTable
+from ..comparison.cells import Cell, ComparisonTable, direction_words
 from ..comparison.leader import leader_words
 from ..comparison.provenance import warning_words
-from ..comparison.reproduction import ALIGNMENT, HEADERS, sources
+from ..comparison.reproduction import alignment, headers, sources
 from ..comparison.seen import SEEN_MARK
 from ..content import Content
 from ..layout.panels import Frame, cell_text, panels
@@ -42,7 +42,7 @@ def terminal(content: Content, protocol: str | None = None, width: int = 100) ->
         lines.append(plain_text(f"{before}`{recipe}`{after}"))
         lines += [plain_text(f"  {source.summary_of_changes}")] if source.changes else []
     lines += ["", "\n\n".join(_panel(panel) for panel in panels(table, Frame(width, width // 3))), ""]
-    lines.append("* best, + second of a column; mean over test images; higher is better")
+    lines.append(f"* best, + second of a column; mean over test images; {direction_words()}")
     lines += [plain_text(note) for note in table.notes]
     lines += _statistics(content, table)
     lines += _reproductions(content)
@@ -70,21 +70,26 @@ def _panel(table: ComparisonTable) -> str:
 
 
 def _statistics(content: Content, table: ComparisonTable) -> list[str]:
-    """How sure the best PSNR on each dataset is, a line each."""
+    """How sure the best score on each dataset is, by the leading metric, a line each."""
     datasets = [column.dataset for column in table.columns if column.leads]
     found = [content.statistics.get((each.name, table.protocol, LEADING)) for each in datasets]
     words = [(dataset.title, leader_words(of)) for dataset, of in zip(datasets, found, strict=True)]
     said = [plain_text(f"{title}: {sentence}") for title, sentence in words if sentence]
     more = len(said) - SENTENCES
     tested = any(isinstance(pair, Paired) for of in found if of is not None for pair in of.pairs.values())
-    lead = ["Best PSNR against the next, paired Wilcoxon tests by scene, Holm-adjusted:"] if tested and said else []
+    best = f"Best {METRICS[LEADING].title} against the next, paired Wilcoxon tests by scene, Holm-adjusted:"
+    lead = [best] if tested and said else []
     return lead + said[:SENTENCES] + ([f"(statistics of {more} more datasets: in the report)"] if more > 0 else [])
 
 
 def _reproductions(content: Content) -> list[str]:
     rows = content.reproductions
     body = [[plain_text(cell) for cell in (row.name, *row.cells)] for row in rows]
-    table = tabulate(body, HEADERS, tablefmt="simple", disable_numparse=True, colalign=ALIGNMENT) if rows else ""
+    table = (
+        tabulate(body, headers(rows), tablefmt="simple", disable_numparse=True, colalign=alignment(rows))
+        if rows
+        else ""
+    )
     return ["", table, "", plain_text(sources(rows))] if rows else []
 
 

@@ -71,8 +71,8 @@ def test_golden_pairs(shared: Path, dtype: torch.dtype) -> None:
             for side in ("restored", "clean")
         )
         for name, scores in score_all(restored, clean, PROTOCOLS).items():
-            assert scores.psnr.dtype == scores.ssim.dtype == dtype
-            for value, measure, tolerance in zip(scores, ("psnr", "ssim"), TOLERANCES[dtype], strict=True):
+            assert scores["psnr"].dtype == scores["ssim"].dtype == dtype
+            for (measure, value), tolerance in zip(scores.items(), TOLERANCES[dtype], strict=True):
                 truth = float(expected[name][measure])
                 if not np.isclose(float(value), truth, rtol=0, atol=tolerance, equal_nan=True):
                     wrong.append((pair, name, measure, float(value), truth))
@@ -86,7 +86,7 @@ def test_rain100l_input_scores_as_published(shared: Path) -> None:
     for rainy in sorted((folder / "rainy").glob("rain-*.png")):
         measured = score_all(loaded(rainy), loaded(folder / f"no{rainy.name}"), scores)
         for name, values in scores.items():
-            values.append(measured[name])
+            values.append(Scores(**measured[name]))
     assert [len(values) for values in scores.values()] == [100, 100]
     for name, psnr, decibels, ssim in (("y", 26.901, 5e-4, 0.8384), ("rgb-float-u7", 25.52, 5e-3, 0.8140)):
         mean, infinite = finite_mean(value.psnr for value in scores[name])
@@ -148,7 +148,7 @@ def test_psnr_of_two_greys(protocol: str) -> None:
 
 def test_limited_range_luma_gains_its_1_3219_db_on_a_grey_error() -> None:
     scores = score_all(grey(110), grey(100), ["y", "rgb"])
-    assert (scores["y"].psnr - scores["rgb"].psnr).item() == pytest.approx(20 * math.log10(255 / 219), abs=1e-9)
+    assert (scores["y"]["psnr"] - scores["rgb"]["psnr"]).item() == pytest.approx(20 * math.log10(255 / 219), abs=1e-9)
 
 
 def test_whole_level_luma_of_two_greys() -> None:
@@ -170,9 +170,9 @@ def test_quantisation_separates_the_protocols() -> None:
     """An error below half a grey level exists in float and is gone in 8 bit."""
     scores = score_all(grey(100) + 0.4 / 255, grey(100), PROTOCOLS)
     for name in ("y", "y-u8", "rgb"):
-        assert scores[name].psnr.item() == math.inf
+        assert scores[name]["psnr"].item() == math.inf
     for name in (*UNIFORM, "rgb-zeropad"):
-        assert scores[name].psnr.item() == pytest.approx(20 * math.log10(255 / 0.4), abs=1e-4)
+        assert scores[name]["psnr"].item() == pytest.approx(20 * math.log10(255 / 0.4), abs=1e-4)
 
 
 def test_truncation_is_what_uint8_does_and_float_protocols_do_not_care() -> None:
@@ -181,8 +181,8 @@ def test_truncation_is_what_uint8_does_and_float_protocols_do_not_care() -> None
     rounded, truncated = (score_all(restored, clean, PROTOCOLS, how) for how in ("round", "truncate"))
     for name in PROTOCOLS:
         if name in ("y", "y-u8", "rgb"):
-            assert truncated[name].psnr.item() == math.inf
-            assert rounded[name].psnr.item() == score(grey(101), clean, name).psnr.item() < 52
+            assert truncated[name]["psnr"].item() == math.inf
+            assert rounded[name]["psnr"].item() == score(grey(101), clean, name).psnr.item() < 52
         else:
             assert truncated[name] == rounded[name]
 
@@ -257,7 +257,7 @@ def test_several_protocols_at_once_score_as_each_alone() -> None:
     together = score_all(restored, clean, [*DEFAULT_PROTOCOLS, PROTOCOLS["rgb-zeropad"]])
     assert list(together) == [*DEFAULT_PROTOCOLS, "rgb-zeropad"]
     for name, scores in together.items():
-        assert scores == score(restored, clean, get_protocol(name))
+        assert scores == score(restored, clean, get_protocol(name))._asdict()
 
 
 # Edges -------------------------------------------------------------------------------------------------------------
@@ -325,9 +325,10 @@ def test_a_gpu_agrees_with_the_cpu() -> None:
     reference = score_all(restored, clean, PROTOCOLS)
     with torch.autocast("cuda", dtype=torch.bfloat16):
         scores = score_all(restored.float().cuda(), clean.float().cuda(), PROTOCOLS)
-    for name, (psnr, ssim) in scores.items():
-        assert psnr.cpu().tolist() == pytest.approx(reference[name].psnr.tolist(), abs=1e-3)
-        assert ssim.cpu().tolist() == pytest.approx(reference[name].ssim.tolist(), abs=2e-5)
+    for name, found in scores.items():
+        psnr, ssim = Scores(**found)
+        assert psnr.cpu().tolist() == pytest.approx(reference[name]["psnr"].tolist(), abs=1e-3)
+        assert ssim.cpu().tolist() == pytest.approx(reference[name]["ssim"].tolist(), abs=2e-5)
 
 
 # Mistakes and averages ---------------------------------------------------------------------------------------------

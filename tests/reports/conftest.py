@@ -16,7 +16,7 @@ from skimage import data
 
 from derainbench.results.results import DatasetInRun, Failure, MethodInRun, Results, TestPair
 from derainbench.results.run_info import RunInfo, WeightsInfo
-from derainbench.results.score_table import WIDE_COLUMNS, as_long, as_wide
+from derainbench.results.score_table import as_long, as_wide, wide_columns
 from derainbench.support.run_folder import evaluation_folder, training_folder
 
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
@@ -95,7 +95,7 @@ def results(
         info(**changes),
         tuple(methods),
         tuple(datasets),
-        as_long(table[[*WIDE_COLUMNS]].astype(WIDE_COLUMNS)),
+        as_long(table[[*wide_columns()]].astype(wide_columns())),
         failures,
     )
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derainbench.reports.comparison.cells import DIGITS, Metric, printed
+from derainbench.metrics.kinds import METRICS
+from derainbench.reports.comparison.cells import Metric, printed
 from derainbench.reports.page.compact import compact
 
 
@@ -24,7 +25,7 @@ from derainbench.reports.page.compact import compact
     )
 )
 def test_the_digits_are_those_that_are_printed(metric: Metric, values: list[float]) -> None:
-    digits = DIGITS[metric]
+    digits = METRICS[metric].digits
     texts = [f"{int(number) / 10**digits + 0.0:.{digits}f}" for number in compact(np.array(values), metric)]  # type: ignore[arg-type]
     assert texts == [printed(value, metric) for value in values]
 

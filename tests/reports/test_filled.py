@@ -240,13 +240,20 @@ def test_parameters_are_counted_not_scored() -> None:
 
 
 def test_published_numbers_are_marked_among_those_of_one_known_protocol() -> None:
-    marks = {each.title: each.published[0].psnr.rank for each in fill(table("nasnet/1"), measured(run([], []))).rows}
+    marks = {
+        each.title: each.published[0].scores["psnr"].rank
+        for each in fill(table("nasnet/1"), measured(run([], []))).rows
+    }
     assert {title: rank for title, rank in marks.items() if rank} == {"PReNet": "best", "DDN": "second"}
     # five rows are guessed to be under one protocol, and nobody confirmed it
-    assert [each.published[0].ssim.rank for each in fill(table("nasnet/3"), measured(run([], []))).rows] == [None] * 6
-    assert [each.published[0].psnr.rank for each in fill(table("nasnet/4"), measured(run([], []))).rows] == [None] * 4
+    assert [each.published[0].scores["ssim"].rank for each in fill(table("nasnet/3"), measured(run([], []))).rows] == [
+        None
+    ] * 6
+    assert [each.published[0].scores["psnr"].rank for each in fill(table("nasnet/4"), measured(run([], []))).rows] == [
+        None
+    ] * 4
     ablation = fill(table("nasnet/8"), measured(run([], [])))
-    assert [each.published[0].psnr.rank for each in ablation.rows] == [None, None, "second", "best"]
+    assert [each.published[0].scores["psnr"].rank for each in ablation.rows] == [None, None, "second", "best"]
 
 
 def test_every_format_says_what_a_mark_means_and_under_what_a_number_was_published() -> None:
@@ -273,12 +280,12 @@ def test_no_row_is_marked_across_protocols() -> None:
         for across in range(len(filled.table.columns)):
             cells = [each.published[across] for each in filled.rows]
             for metric in ("psnr", "ssim"):
-                under = {c.protocol for c in cells if getattr(c, metric).rank}
+                under = {c.protocol for c in cells if c.scores[metric].rank}
                 for protocol in under:
                     same = [c for c in cells if c.protocol == protocol and not c.guess]
-                    best = [float(getattr(c, metric).text) for c in same if getattr(c, metric).rank == "best"]
+                    best = [float(c.scores[metric].text) for c in same if c.scores[metric].rank == "best"]
                     assert len(same) > 1
-                    assert best[0] == max(float(getattr(c, metric).text) for c in same)
+                    assert best[0] == max(float(c.scores[metric].text) for c in same)
 
 
 def test_not_run_stands_where_nothing_was_run() -> None:
@@ -320,7 +327,7 @@ def test_the_stored_scores_of_published_weights_reproduce_the_number_of_table_2(
     here = run([weights("prenet@rain100l", "rain100l")], found)
     prenet = row(fill(table_2, measured(here)), "PReNet")
     assert shown(fill(table_2, measured(here)), "PReNet") == ["37.48", "0.9792"]
-    assert prenet.published[0].psnr.text == "37.48"
+    assert prenet.published[0].scores["psnr"].text == "37.48"
     assert shown(fill(table_2, measured(here)), "PReNet", "rgb-float-u7") == ["36.28", "0.9760"]
 
 

@@ -87,7 +87,9 @@ def test_it_fits_the_line_of_a_plain_article(run: Results, tmp_path: Path) -> No
     shown = content(run)
     label = "PReNet, recurrent (published weights rain100l)"
     rows = tuple(
-        dataclasses.replace(row, label=label, dataset="Rain100L", protocol="y-u8", psnr=(37.0, 37.1))
+        dataclasses.replace(
+            row, label=label, dataset="Rain100L", protocol="y-u8", scores={**row.scores, "psnr": (37.0, 37.1)}
+        )
         for row in shown.reproductions
     )
     table = weights_tex(dataclasses.replace(shown, reproductions=rows))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from derainbench.reports.comparison.cells import METRICS
+from derainbench.metrics.kinds import METRICS
 from derainbench.reports.comparison.entries import Entry
 from derainbench.reports.comparison.grids import ScoreGrid, SeedScores
 from derainbench.reports.comparison.statistics import DatasetStatistics, dataset_statistics, statistics

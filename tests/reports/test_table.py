@@ -153,7 +153,7 @@ def test_numbers_are_rounded_half_to_even_as_they_read(value: float, text: str) 
 
 @given(st.lists(st.floats(0, 60), min_size=1, max_size=8))
 def test_every_column_has_a_best_and_nothing_prints_higher(values: list[float]) -> None:
-    cells = ranked(Cell("finished", value, printed(value, "psnr")) for value in values)
+    cells = ranked((Cell("finished", value, printed(value, "psnr")) for value in values), "psnr")
     best = {float(cell.text) for cell in cells if cell.rank == "best"}
     second = {float(cell.text) for cell in cells if cell.rank == "second"}
     others = {float(cell.text) for cell in cells if cell.rank is None}

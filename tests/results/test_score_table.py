@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from derainbench.results.score_table import SCORE_COLUMNS, WIDE_COLUMNS, as_long, as_wide
+from derainbench.results.score_table import SCORE_COLUMNS, as_long, as_wide, wide_columns
 
 PLACE = {"method": "a", "trained_on": "", "seed": 0, "dataset": "rain", "scene": "", "height": 8, "width": 9, "tile": 0}
 
@@ -17,7 +17,7 @@ def wide(*images: str) -> pd.DataFrame:
         for number, image in enumerate(images)
         for protocol in ("y", "rgb")
     ]
-    return pd.DataFrame(rows)[[*WIDE_COLUMNS]].astype(WIDE_COLUMNS)
+    return pd.DataFrame(rows)[[*wide_columns()]].astype(wide_columns())
 
 
 def test_there_and_back() -> None:
@@ -43,4 +43,4 @@ def test_a_score_that_is_not_there_is_absent_in_its_place(metric: str) -> None:
 
 
 def test_no_scores() -> None:
-    assert as_wide(as_long(wide("c").iloc[:0])).columns.tolist() == [*WIDE_COLUMNS]
+    assert as_wide(as_long(wide("c").iloc[:0])).columns.tolist() == [*wide_columns()]

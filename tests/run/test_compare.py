@@ -44,26 +44,24 @@ def strict(text: str) -> Any:
 def test_a_gain_is_tested_by_scene(tmp_path: Path) -> None:
     first, second = (Run([Score("tiny", "rain", psnr)], images=24) for psnr in (BEFORE, AFTER))
     (cell,) = compared(tmp_path, first, second).cells
-    assert cell.psnr is not None
     assert (cell.images, cell.alone, cell.identical) == (24, (0, 0), False)
-    assert (cell.psnr.better, cell.psnr.equal, cell.psnr.worse) == (22, 0, 2)
-    assert cell.psnr.first == pytest.approx(np.mean(BEFORE), abs=1e-12)
-    assert cell.psnr.difference == pytest.approx(np.mean(GAIN), abs=1e-12)
+    assert (cell.changes["psnr"].better, cell.changes["psnr"].equal, cell.changes["psnr"].worse) == (22, 0, 2)
+    assert cell.changes["psnr"].first == pytest.approx(np.mean(BEFORE), abs=1e-12)
+    assert cell.changes["psnr"].difference == pytest.approx(np.mean(GAIN), abs=1e-12)
     by_scene = np.reshape(GAIN, (12, 2)).mean(axis=1)
-    assert isinstance(cell.psnr.test, Paired)
-    assert cell.psnr.test.p == pytest.approx(stats.wilcoxon(by_scene, method="exact").pvalue, rel=1e-9)
-    assert cell.psnr.test.units == 12
+    assert isinstance(cell.changes["psnr"].test, Paired)
+    assert cell.changes["psnr"].test.p == pytest.approx(stats.wilcoxon(by_scene, method="exact").pvalue, rel=1e-9)
+    assert cell.changes["psnr"].test.units == 12
     assert cell.causes == ("nothing that is recorded",)
 
 
 def test_the_worse_run_loses(tmp_path: Path) -> None:
     first, second = (Run([Score("tiny", "rain", psnr)], images=24) for psnr in (AFTER, BEFORE))
     (cell,) = compared(tmp_path, first, second).cells
-    assert cell.psnr is not None
-    assert cell.psnr.difference < 0
-    assert (cell.psnr.better, cell.psnr.worse) == (2, 22)
-    assert isinstance(cell.psnr.test, Paired)
-    assert cell.psnr.test.effect < 0
+    assert cell.changes["psnr"].difference < 0
+    assert (cell.changes["psnr"].better, cell.changes["psnr"].worse) == (2, 22)
+    assert isinstance(cell.changes["psnr"].test, Paired)
+    assert cell.changes["psnr"].test.effect < 0
 
 
 def test_p_is_adjusted_for_all_cells(tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def test_p_is_adjusted_for_all_cells(tmp_path: Path) -> None:
     alone = compared(tmp_path / "1", first, second)
     three = compared(tmp_path / "3", run(BEFORE), run(AFTER))
     ((single,), several) = (
-        [cell.psnr.test.p for cell in each.cells if cell.psnr and isinstance(cell.psnr.test, Paired)]
+        [cell.changes["psnr"].test.p for cell in each.cells if isinstance(cell.changes["psnr"].test, Paired)]
         for each in (alone, three)
     )
     assert several == [pytest.approx(3 * single)] * 3
@@ -110,8 +108,7 @@ def test_the_last_bit_makes_a_difference(tmp_path: Path) -> None:
     first, second = (Run([Score("tiny", "rain", psnr)], images=24, protocols=("y",)) for psnr in (BEFORE, almost))
     (cell,) = compared(tmp_path, first, second).cells
     assert not cell.identical
-    assert cell.psnr is not None
-    assert (cell.psnr.better, cell.psnr.equal) == (1, 23)
+    assert (cell.changes["psnr"].better, cell.changes["psnr"].equal) == (1, 23)
 
 
 def test_only_images_of_both_are_compared(tmp_path: Path) -> None:
@@ -119,9 +116,8 @@ def test_only_images_of_both_are_compared(tmp_path: Path) -> None:
     second = Run([Score("tiny", "rain", AFTER[:20])], images=24, digests={"rain": "fewer"})
     comparison = compared(tmp_path, first, second)
     (cell,) = comparison.cells
-    assert cell.psnr is not None
     assert (cell.images, cell.alone) == (20, (4, 0))
-    assert cell.psnr.first == pytest.approx(np.mean(BEFORE[:20]), abs=1e-12)
+    assert cell.changes["psnr"].first == pytest.approx(np.mean(BEFORE[:20]), abs=1e-12)
     text = comparison_text(comparison)
     assert "tiny on rain: 4 more test images in a only." in text
     assert "the test images are other ones" in text
@@ -132,8 +128,12 @@ def test_infinite_scores_win_but_are_not_averaged(tmp_path: Path) -> None:
     second = Run([Score("tiny", "rain", (math.inf, *BEFORE[1:]))], images=24)
     comparison = compared(tmp_path, first, second)
     (cell,) = comparison.cells
-    assert cell.psnr is not None
-    assert (cell.psnr.better, cell.psnr.worse, cell.psnr.infinite, cell.psnr.difference) == (1, 0, 1, 0.0)
+    assert (
+        cell.changes["psnr"].better,
+        cell.changes["psnr"].worse,
+        cell.changes["psnr"].infinite,
+        cell.changes["psnr"].difference,
+    ) == (1, 0, 1, 0.0)
     assert "1 image with infinite PSNR left out" in comparison_text(comparison)
 
 
@@ -144,9 +144,11 @@ def test_undefined_scores_are_left_out_and_said(tmp_path: Path) -> None:
     scores.loc[(scores["image"] == "photo-0") & (scores["metric"] == "psnr"), "value"] = math.nan
     comparison = compare_runs(first, second)
     (cell,) = comparison.cells
-    assert cell.psnr is not None
-    assert cell.psnr.first == pytest.approx(np.mean(BEFORE[1:]), abs=1e-12)
-    assert (cell.images, cell.psnr.better + cell.psnr.equal + cell.psnr.worse) == (24, 23)
+    assert cell.changes["psnr"].first == pytest.approx(np.mean(BEFORE[1:]), abs=1e-12)
+    assert (cell.images, cell.changes["psnr"].better + cell.changes["psnr"].equal + cell.changes["psnr"].worse) == (
+        24,
+        23,
+    )
     assert "tiny on rain: 1 image with undefined PSNR left out." in comparison_text(comparison)
 
 
@@ -157,9 +159,8 @@ def test_seeds_are_pooled(tmp_path: Path) -> None:
 
     comparison = compared(tmp_path, run(0, 1), run(1, 2, 3))
     (cell,) = comparison.cells
-    assert cell.psnr is not None
     assert cell.seeds == ((0, 1), (0, 1, 2))
-    assert cell.psnr.difference == pytest.approx(1.5)
+    assert cell.changes["psnr"].difference == pytest.approx(1.5)
     assert cell.causes == ("seeds 0, 1 -> 0, 1, 2",)
 
 
@@ -238,10 +239,9 @@ def test_json_is_strict_and_says_the_same(tmp_path: Path) -> None:
     assert data["schema"] == "derainbench-comparison/1"
     assert data["runs"] == {"a": "a", "b": "b"}
     (tiny, untouched) = data["cells"]
-    assert comparison.cells[0].psnr is not None
-    assert isinstance(comparison.cells[0].psnr.test, Paired)
-    assert tiny["psnr"]["p"] == comparison.cells[0].psnr.test.p
-    assert tiny["psnr"]["difference"] == comparison.cells[0].psnr.difference
+    assert isinstance(comparison.cells[0].changes["psnr"].test, Paired)
+    assert tiny["psnr"]["p"] == comparison.cells[0].changes["psnr"].test.p
+    assert tiny["psnr"]["difference"] == comparison.cells[0].changes["psnr"].difference
     assert untouched["psnr"]["a"] is None
     assert untouched["psnr"]["refused"] == "all differences are zero"
     assert untouched["identical"] is True

@@ -1,7 +1,6 @@
 /* The scores of single images: data, of which as many rows are made as are looked at. */
 const report = JSON.parse(document.getElementById("report-data").textContent);
-const DIGITS = { psnr: 2, ssim: 4 };
-const METRICS = ["psnr", "ssim"];
+const METRICS = new Map(report.metrics.map((metric) => [metric.name, metric]));
 const FIRST_ROWS = 50; /* of a longer table than ALL_ROWS */
 const ALL_ROWS = 100;
 const MORE_ROWS = 200;
@@ -10,7 +9,8 @@ const thousands = (number) => number.toLocaleString("en");
 /* Scores are integers in units of the last printed digit; "inf" for identical images, null for no score. */
 const printed = (score, metric) => {
   if (score === null) return "–";
-  return typeof score === "string" ? score.replace("inf", "∞") : (score / 10 ** DIGITS[metric]).toFixed(DIGITS[metric]);
+  const { digits } = METRICS.get(metric);
+  return typeof score === "string" ? score.replace("inf", "∞") : (score / 10 ** digits).toFixed(digits);
 };
 const size = (score) => (score === "inf" ? Infinity : score === "-inf" ? -Infinity : score);
 
@@ -39,15 +39,16 @@ function startTable(section) {
   const column = (line, metric) => data.scores[protocol.name]?.[metric][line] ?? null;
 
   /* What is printed decides, so what looks equal shares a rank. */
-  function ranks(scores) {
-    const heights = Array.from(new Set(scores.filter((score) => score !== null).map(size))).sort((a, b) => b - a);
+  function ranks(scores, metric) {
+    const compare = inOrder(METRICS.get(metric).higherIsBetter ? "descending" : "ascending");
+    const heights = Array.from(new Set(scores.filter((score) => score !== null).map(size))).sort(compare);
     return scores.map((score) => (score === null ? -1 : heights.indexOf(size(score))));
   }
 
   /* The markup made here holds numbers only; names of users are put into it as text. */
   function cell(score, metric, rank) {
     const text = printed(score, metric);
-    const first = metric === "psnr" ? " first" : "";
+    const first = metric === report.metrics[0].name ? " first" : "";
     if (score === null) return `<td class="missing${first}">${text}</td>`;
     const marked = rank === 0 ? `<strong class="best">${text}</strong><span class="said"> best</span>`
       : rank === 1 ? `<span class="second">${text}</span><span class="said"> second best</span>` : text;
@@ -55,17 +56,19 @@ function startTable(section) {
   }
 
   function cells(image, columns) {
-    const scores = { psnr: [], ssim: [] };
-    for (const metric of METRICS) scores[metric] = columns[metric].map((values) => values?.[image] ?? null);
-    const ranked = { psnr: ranks(scores.psnr), ssim: ranks(scores.ssim) };
+    const scores = {}, ranked = {};
+    for (const metric of METRICS.keys()) {
+      scores[metric] = columns[metric].map((values) => values?.[image] ?? null);
+      ranked[metric] = ranks(scores[metric], metric);
+    }
     const name = pictured.has(image) ? '<button type="button" class="open"></button>' : "";
-    const numbers = lines.map((line) => METRICS.map((metric) => cell(scores[metric][line], metric, ranked[metric][line])).join(""));
+    const numbers = lines.map((line) => Array.from(METRICS.keys(), (metric) => cell(scores[metric][line], metric, ranked[metric][line])).join(""));
     return `<tr data-image="${image}"><th scope="row" class="name">${name}</th>${numbers.join("")}</tr>`;
   }
 
   function show() {
     const columns = {};
-    for (const metric of METRICS) columns[metric] = data.lines.map((_, line) => column(line, metric));
+    for (const metric of METRICS.keys()) columns[metric] = data.lines.map((_, line) => column(line, metric));
     const made = lines.length ? images.slice(0, rows) : [];
     body.innerHTML = made.map((image) => cells(image, columns)).join("");
     made.forEach((image, number) => {

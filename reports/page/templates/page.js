@@ -95,9 +95,8 @@ const methodFilter = {
       const left = selectAll(checks, "input").map((check) => check.checked);
       for (const table of selectAll(document, "table.comparison")) {
         for (const head of selectAll(table.tHead, "[data-dataset]")) head.hidden = !left[Number(head.dataset.dataset)];
-        for (const row of table.tBodies[0].rows) {
-          Array.from(row.cells).forEach((cell, number) => { if (number > 1) cell.hidden = !left[(number - 2) >> 1]; });
-        }
+        const heads = Array.from(table.tHead.rows[1].cells);
+        for (const row of table.tBodies[0].rows) heads.forEach((head, number) => { row.cells[number + 2].hidden = head.hidden; });
       }
     });
     filters.hidden = false;
@@ -105,6 +104,7 @@ const methodFilter = {
 }
 
 /* Sorting: first click best first, second click reversed, third click the original order. Cells without a number stay last.
+   A header says where the lowest is best.
    A table gets the header and the order, and sorts itself by `inOrder`. */
 const inOrder = (order) => {
   const sign = order === "descending" ? -1 : 1;
@@ -124,7 +124,8 @@ function onSort(table, listener) {
     header.addEventListener("click", (event) => {
       if (!event.target.closest("button")) return;
       const before = header.getAttribute("aria-sort");
-      listener(header, before === null ? "descending" : before === "descending" ? "ascending" : null);
+      const orders = header.dataset.best === "lowest" ? ["ascending", "descending"] : ["descending", "ascending"];
+      listener(header, before === null ? orders[0] : before === orders[0] ? orders[1] : null);
     });
   }
 }

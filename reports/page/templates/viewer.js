@@ -70,11 +70,16 @@ function startViewer(place) {
     if (version === truth) return "reference";
     const column = viewer.scores[protocol.name]?.[version] ?? null;
     if (column === null) return "not scored";
-    const [psnr, ssim] = METRICS.map((metric) => {
-      const values = typeof column === "number" ? data.scores[protocol.name][metric][column] : column[metric];
+    const scores = report.metrics.map(({ name }) => {
+      const values = typeof column === "number" ? data.scores[protocol.name][name][column] : column[name];
       return values?.[image()] ?? null;
     });
-    return psnr === null && ssim === null ? "not scored" : `${printed(psnr, "psnr")} dB · SSIM ${printed(ssim, "ssim")}`;
+    if (scores.every((score) => score === null)) return "not scored";
+    /* a title says what a number is where no unit does */
+    return report.metrics.map(({ name, title, unit }, number) => {
+      const text = printed(scores[number], name);
+      return unit ? `${text} ${unit}` : `${title} ${text}`;
+    }).join(" · ");
   }
 
   function showScores() {
