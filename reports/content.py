@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from derainbench.efficiency.record import EfficiencyRecord, parse_record, read_efficiency
+from derainbench.efficiency.record import EfficiencyRecord, read_efficiency
 from derainbench.errors import UserError
 from derainbench.results.load import load_run
 from derainbench.results.merging import merged
@@ -28,6 +27,9 @@ from .published.filled import FilledTable, fill_all
 from .published.module_figures import CountedFigure, figures_of
 from .published.shipped import PaperTable, paper_tables
 
+#: Where nobody measured what networks cost.
+NOT_MEASURED = EfficiencyRecord()
+
 
 @dataclass(frozen=True)
 class Content:
@@ -35,8 +37,8 @@ class Content:
 
     ``run`` has the means and the rows; ``tables`` one comparison a protocol, ``grids`` the scores of every image by
     (dataset, protocol), ``statistics`` what may be concluded from them by (dataset, protocol, metric). ``paper`` are
-    published tables with what was scored beside them. ``efficiency`` is the run's ``efficiency.json``, None where
-    nobody measured it.
+    published tables with what was scored beside them. ``efficiency`` is what the run's networks cost, empty
+    where nobody measured it.
     """
 
     run: Measured
@@ -46,7 +48,7 @@ class Content:
     reproductions: tuple[Reproduction, ...]
     statistics: Mapping[tuple[str, str, Metric], DatasetStatistics] = field(default_factory=dict)
     paper: tuple[FilledTable, ...] = ()
-    efficiency: Mapping[str, Any] | None = None
+    efficiency: EfficiencyRecord = NOT_MEASURED
 
     @property
     def results(self) -> Results:
@@ -70,7 +72,7 @@ class Content:
 
 
 def content(
-    results: Results, published: Sequence[PaperTable] = (), efficiency: Mapping[str, Any] | None = None
+    results: Results, published: Sequence[PaperTable] = (), efficiency: EfficiencyRecord = NOT_MEASURED
 ) -> Content:
     """Everything that a report of ``results`` shows, beside the tables of papers that are ``published``."""
     run = measured(with_distinct_titles(results))
@@ -114,11 +116,10 @@ def folder_for(runs: Sequence[Path], out: Path | None) -> Path:
     return folder
 
 
-def _efficiency(runs: Sequence[Path]) -> Mapping[str, Any] | None:
+def _efficiency(runs: Sequence[Path]) -> EfficiencyRecord:
     """What was measured in any of the runs' folders; the later run's where two measured the same."""
     record = EfficiencyRecord()
     for run in runs:
-        found = read_efficiency(run)
-        for session in parse_record(found, str(run)).sessions if found is not None else ():
+        for session in read_efficiency(run).sessions:
             record = record.with_session(session)
-    return record.data() if record.sessions else None
+    return record

@@ -149,10 +149,10 @@ def read_record(path: Path) -> EfficiencyRecord:
     return parse_record(read_json(path), str(path))
 
 
-def read_efficiency(run: Path) -> dict[str, Any] | None:
-    """The record of a run folder as checked plain data; None where nobody measured."""
+def read_efficiency(run: Path) -> EfficiencyRecord:
+    """The record of a run folder; an empty one where nobody measured."""
     path = run / FILE
-    return read_record(path).data() if path.exists() else None
+    return read_record(path) if path.exists() else EfficiencyRecord()
 
 
 def keep(path: Path, session: Session) -> None:

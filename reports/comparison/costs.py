@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from derainbench.efficiency import text
-from derainbench.efficiency.record import Session, parse_record
+from derainbench.efficiency.record import EfficiencyRecord, Session
 
 HEADERS, ALIGNMENT = text.HEADERS, text.ALIGNMENT
 
@@ -35,11 +33,9 @@ class CostTable:
     notes: tuple[str, ...]
 
 
-def cost_tables(efficiency: Mapping[str, Any] | None) -> tuple[CostTable, ...]:
-    """``efficiency.json`` as tables, one a setting; none where nobody measured. UserError where it is damaged."""
-    if efficiency is None:
-        return ()
-    return tuple(_table(session) for session in parse_record(efficiency, "efficiency.json").sessions)
+def cost_tables(efficiency: EfficiencyRecord) -> tuple[CostTable, ...]:
+    """``efficiency.json`` as tables, one a setting; none where nobody measured."""
+    return tuple(map(_table, efficiency.sessions))
 
 
 def _table(session: Session) -> CostTable:

@@ -97,7 +97,7 @@ def results_json(content: Content) -> str:
             "statistics": statistics_data(content.grids, content.statistics),
             "reproductions": [_reproduction(row) for row in content.reproductions],
             "paper_tables": published_tables(content.paper),
-            "efficiency": content.efficiency,
+            "efficiency": content.efficiency.data() if content.efficiency.sessions else None,
             "failures": [{"cell": failure.cell, "error": failure.error} for failure in results.failures],
         }
     )

@@ -137,11 +137,9 @@ def test_the_command(tmp_path: Path, command: Callable[..., tuple[int, str, str]
     assert status == 0
     assert "kept in" in out
     assert "median and quartiles of 2 runs" in out
-    found = read_efficiency(tmp_path)
-    assert found is not None
-    (session,) = found["sessions"]
-    assert [(each["method"], each["width"], each["height"]) for each in session["rows"]] == [("small", 8, 4)]
-    assert session["setting"]["precision"] == "fp32"
+    (session,) = read_efficiency(tmp_path).sessions
+    assert [each.key for each in session.rows] == [("small", 8, 4)]
+    assert session.setting.precision == "fp32"
 
     status, out, _ = command("efficiency", "--methods", "unbuildable", *arguments, "--json")
     assert status == 1

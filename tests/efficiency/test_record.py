@@ -82,9 +82,9 @@ def test_a_record_of_schema_1_is_read_and_becomes_one_of_today(tmp_path: Path) -
     del old["sessions"][0]["rows"][0]["seconds"]["cpu_share"]
     (tmp_path / FILE).write_text(json.dumps(old))
     found = read_efficiency(tmp_path)
-    assert found is not None
-    assert found["schema"] == 2
-    assert found["sessions"][0]["rows"][0]["seconds"]["cpu_share"] is None
+    assert found.data()["schema"] == 2
+    assert found.sessions[0].rows[0].seconds is not None
+    assert found.sessions[0].rows[0].seconds.cpu_share is None
 
 
 def test_sessions_are_added(tmp_path: Path) -> None:
@@ -95,16 +95,14 @@ def test_sessions_are_added(tmp_path: Path) -> None:
     for added in (session(row(), row("nasnet")), session(row(), setting=other), session(slower, row(width=64))):
         keep(path, added)
     found = read_efficiency(tmp_path)
-    assert found is not None
-    assert found["schema"] == 2
-    first, second = parse_record(found, "here").sessions
+    first, second = found.sessions
     assert [each.key for each in first.rows] == [("prenet", 256, 128), ("nasnet", 256, 128), ("prenet", 64, 128)]
     assert first.rows[0] == slower
     assert second == session(row(), setting=other)
 
 
 def test_nobody_measured(tmp_path: Path) -> None:
-    assert read_efficiency(tmp_path) is None
+    assert read_efficiency(tmp_path).sessions == ()
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from derainbench.efficiency.record import EfficiencyRecord
 from derainbench.reports.published.shipped import paper_tables
 from derainbench.results.results import Results
 
@@ -283,7 +284,7 @@ def test_controls_have_names_and_text_has_contrast(
     browser: Browser,  # noqa: F811
     tmp_path: Path,
     run_with_pictures: Results,
-    efficiency: dict[str, Any],  # noqa: F811
+    efficiency: EfficiencyRecord,  # noqa: F811
 ) -> None:
     """In every section that a page can have."""
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from derainbench.efficiency.module_parameters import module_parameters
+from derainbench.efficiency.record import EfficiencyRecord
 from derainbench.reports.charts.bars import WIDTH, bar_chart
 from derainbench.reports.charts.drawing import Rect, Text, extent
 from derainbench.reports.charts.svg import svg
@@ -136,5 +137,5 @@ def test_bars_of_nothing() -> None:
 
 
 def test_nobody_measured() -> None:
-    assert cost_tables(None) == ()
+    assert cost_tables(EfficiencyRecord()) == ()
     assert costs_markdown(()) == ""

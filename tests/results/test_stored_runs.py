@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from derainbench.efficiency.record import parse_record, read_efficiency
+from derainbench.efficiency.record import read_efficiency
 from derainbench.errors import UserError
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.reports.content import report_of
@@ -86,9 +86,7 @@ def test_all_else_is_there(folder: Path) -> None:
     for (method, trained_on, seed, dataset), place in results.evaluations.items():
         for image in (path.stem for path in place.glob("images/*.png")):
             assert results.restored(method, trained_on, seed, dataset, image).is_file(), RULE
-    kept = read_efficiency(folder)
-    assert kept is not None, RULE
-    assert [row.error for session in parse_record(kept, folder.name).sessions for row in session.rows] == [""], RULE
+    assert [row.error for session in read_efficiency(folder).sessions for row in session.rows] == [""], RULE
 
 
 @pytest.mark.usefixtures("as_measured")
