@@ -44,6 +44,7 @@ autosummary_generate = False  # its tables only; the pages themselves are writte
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_type_aliases = {"ImageArray": "ImageArray"}  # of arrays the text tells shape and range
 highlight_language = "text"  # blocks without a language are what commands print
 smartquotes = False
 default_role = "code"  # docstrings that quote a name in single backticks mean code
@@ -54,8 +55,11 @@ nitpicky = True
 # Names of other projects, whose inventories would have to be fetched; and the few of ours that no page shows.
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|np|numpy|nn|pd|pandas|pydantic|lightning_fabric|collections|importlib|pathlib|typing)\..*"),
-    ("py:.*", r"Any|Callable|Fabric|Iterable|Literal|Mapping|Path|Sequence|Tensor"),
-    ("py:class", r"derainbench\.(images\.decode\.Half|stats\.family\.Key|engine\.on_arrays\._Image)"),
+    ("py:.*", r"Any|Callable|Fabric|ImageArray|Iterable|Literal|Mapping|Path|Sequence|Tensor"),
+    (
+        "py:class",
+        r"derainbench\.(images\.decode\.Half|metrics\.kinds\.Values|stats\.family\.Key|engine\.on_arrays\._Image)",
+    ),
 ]
 
 html_theme = "furo"
@@ -66,6 +70,7 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 
 _ARRAY = re.compile(r"~numpy\.ndarray\[tuple\[~typing\.Any, \.\.\.\], ~numpy\.dtype\[[^\]]*\]\]")
+_ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 _FUNCTION = re.compile(r"<function (\w+)[^>]*>")
 _LINK = re.compile(r"(\]\(|src=\")([^)\s\"#]+)(#[^)\s\"]*)?(?=[)\"])")
 _FENCE = re.compile(r"^(```.*?^```[^\S\n]*$)", flags=re.MULTILINE | re.DOTALL)
@@ -146,7 +151,9 @@ def _plain_signature(
     app: Any, what: str, name: str, it: Any, options: Any, signature: str | None, back: str | None
 ) -> tuple[str | None, str | None]:
     """Defaults that are no Python keep Sphinx from reading the rest; of arrays the text tells shape and range."""
-    parts = (None if part is None else _ARRAY.sub("~numpy.ndarray", part) for part in (signature, back))
+    parts = (
+        None if part is None else _ALIAS.sub(r"\1", _ARRAY.sub("~numpy.ndarray", part)) for part in (signature, back)
+    )
     signature, back = parts
     return (signature and _FUNCTION.sub(r"\1", signature.replace("<factory>", "..."))), back
 

@@ -15,7 +15,7 @@ from derainbench.images.tensors import check_image
 from derainbench.metrics.scores import Scores
 from derainbench.metrics.scores import score as score_batch
 
-Image = NDArray[Any]
+ImageArray = NDArray[Any]
 
 
 class ImageScore(NamedTuple):
@@ -26,13 +26,15 @@ class ImageScore(NamedTuple):
 
 
 @overload
-def score(restored: Image, clean: Image, protocol: str = ..., quantisation: Quantisation = ...) -> ImageScore: ...
+def score(
+    restored: ImageArray, clean: ImageArray, protocol: str = ..., quantisation: Quantisation = ...
+) -> ImageScore: ...
 @overload
 def score(
     restored: Tensor, clean: Tensor, protocol: str = ..., quantisation: Quantisation = ...
 ) -> ImageScore | Scores: ...
 def score(
-    restored: Image | Tensor, clean: Image | Tensor, protocol: str = "y", quantisation: Quantisation = "round"
+    restored: ImageArray | Tensor, clean: ImageArray | Tensor, protocol: str = "y", quantisation: Quantisation = "round"
 ) -> ImageScore | Scores:
     """PSNR and SSIM of a restored image under a named protocol (:data:`derainbench.PROTOCOLS`).
 
@@ -58,28 +60,28 @@ def score(
     return _single(restored, clean, protocol, quantisation)
 
 
-def psnr(restored: Image | Tensor, clean: Image | Tensor, protocol: str = "y") -> float:
+def psnr(restored: ImageArray | Tensor, clean: ImageArray | Tensor, protocol: str = "y") -> float:
     """The PSNR of one image in dB, as :func:`score` measures it."""
     return _single(restored, clean, protocol).psnr
 
 
-def ssim(restored: Image | Tensor, clean: Image | Tensor, protocol: str = "y") -> float:
+def ssim(restored: ImageArray | Tensor, clean: ImageArray | Tensor, protocol: str = "y") -> float:
     """The SSIM of one image, as :func:`score` measures it."""
     return _single(restored, clean, protocol).ssim
 
 
 def _single(
-    restored: Image | Tensor, clean: Image | Tensor, protocol: str, quantisation: Quantisation = "round"
+    restored: ImageArray | Tensor, clean: ImageArray | Tensor, protocol: str, quantisation: Quantisation = "round"
 ) -> ImageScore:
     found = score_batch(_batch(restored, "restored"), _batch(clean, "clean"), protocol, quantisation)
     return ImageScore(float(found.psnr), float(found.ssim))
 
 
-def _tensor(image: Image | Tensor) -> Tensor:
+def _tensor(image: ImageArray | Tensor) -> Tensor:
     return image if isinstance(image, Tensor) else torch.from_numpy(np.asarray(image))
 
 
-def _batch(image: Image | Tensor, name: str) -> Tensor:
+def _batch(image: ImageArray | Tensor, name: str) -> Tensor:
     """(1, 3, H, W) floats in [0, 1]."""
     if isinstance(image, Tensor):
         if image.ndim != 3:
