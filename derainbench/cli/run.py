@@ -68,6 +68,9 @@ def run(
         bool, typer.Option("--cross", help="Test every training on every dataset, not only its own.")
     ] = False,
     device: DeviceOption = "auto",
+    devices: Annotated[
+        str, typer.Option(metavar="all|0,1,3|cpu:N", help="Several devices, a process on each: GPUs, or N on the CPU.")
+    ] = "",
     precision: PrecisionOption = "auto",
     tile: TileOption = "auto",
     threads: ThreadsOption = None,
@@ -100,9 +103,11 @@ def run(
         protocols=protocols,
         cross=cross,
         device=device,
+        devices=devices,
         precision=precision,
         tile=tile,
         workers=workers,
+        threads=threads,
         data_root=data_root,
         plugin=plugin,
         card=card,

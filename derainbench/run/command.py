@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,12 +16,15 @@ from derainbench.errors import printable
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.load import load_run
 from derainbench.results.results import Results
+from derainbench.run.cells import Cell
 from derainbench.run.choices import dataset_finder
 from derainbench.run.console import ConsoleWatcher, look_at_training_sets, print_plan
-from derainbench.run.cost import costs_of
+from derainbench.run.cost import costs_of, macs_of
 from derainbench.run.description import describe_run, merge, restated, splits_of
 from derainbench.run.execute import RunOutcome, execute
+from derainbench.run.executors import Executor, Inline, Processes
 from derainbench.run.input_checks import with_input_checks
+from derainbench.run.job import Words
 from derainbench.run.plan import Planned
 from derainbench.run.suite import Measurement
 from derainbench.run.suite_grid import SuiteGrid
@@ -72,7 +76,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
         store.write_info(merged)
         with ConsoleWatcher(debug=debug) as watcher:
-            outcome = execute(cells, planned.statuses, store, planned.engine, watcher, order.workers)
+            outcome = execute(_in_order(planned), planned.statuses, store, _executor(planned), watcher)
         results = load_run(store.folder)
         merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
         store.write_info(merged)
@@ -80,6 +84,21 @@ def carry_out(planned: Planned, debug: bool) -> Done:
     unread = [entry.notice for entry in seen if entry.shared is None]
     checks = filter(None, [*unread, *(check.notice for check in merged.input_checks)])
     return Done(store.folder, outcome, results, [*info.notices, *checks])
+
+
+def _executor(planned: Planned) -> Executor:
+    order, store = planned.order, planned.store
+    if len(planned.devices) == 1:
+        return Inline(store, planned.engine, order.workers)
+    words = Words(store.folder, order.data_root, tuple(order.plugin), tuple(order.card), order.workers)
+    return Processes(words, planned.devices, order.threads)
+
+
+def _in_order(planned: Planned) -> Sequence[Cell]:
+    """The cells as they are to be begun: on several devices those that cost most first, so that none is left alone."""
+    if len(planned.devices) == 1:
+        return planned.cells
+    return sorted(planned.cells, key=lambda cell: -(macs_of(cell) or math.inf))
 
 
 def _places(rows: Sequence[Measurement]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -41,9 +41,8 @@ class ConsoleWatcher:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task: TaskID | None = None
-        self._unit, self._cell, self._count, self._to_do = "", "", 0, 0
-        self._every, self._said = every, time.monotonic()
+        self._shown: dict[str, _Shown] = {}
+        self._count, self._to_do, self._every = 0, 0, every
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -60,50 +59,60 @@ class ConsoleWatcher:
         self._say(f"{cells} cells, {to_do} to do" if to_do else nothing)
 
     def started(self, cell: Cell, why: Status) -> None:
-        self._cell, self._count = cell.name, self._count + 1
-        self._unit, self._said = "steps" if isinstance(cell, TrainCell) else "images", time.monotonic()
+        self._count += 1
         if why.state == "changed":
             self._say(f"{cell.name}: done again, because {why.reason}; the old result is in superseded/")
-        self._task = self._bar.add_task(escape(cell.name), total=None, loss="")
+        task = self._bar.add_task(escape(cell.name), total=None, loss="")
+        self._shown[cell.name] = _Shown(self._count, task, time.monotonic())
 
-    def progress(self, done: int, total: int, loss: float | None) -> None:
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, loss="" if loss is None else f"loss {loss:.4f}")
-        if not self._console.is_terminal and time.monotonic() - self._said >= self._every:
-            self._said = time.monotonic()
+    def progress(self, cell: Cell, done: int, total: int, loss: float | None) -> None:
+        shown = self._shown[cell.name]
+        self._bar.update(shown.task, completed=done, total=total, loss="" if loss is None else f"loss {loss:.4f}")
+        if not self._console.is_terminal and time.monotonic() - shown.said >= self._every:
+            shown.said = time.monotonic()
             more = "" if loss is None else f", loss {loss:.4f}"
-            self._say(f"{self._place} {done:,} of {total:,} {self._unit}{more}")
+            self._say(f"{self._place(cell)} {done:,} of {total:,} {_unit(cell)}{more}")
 
     def finished(self, cell: Cell, seconds: float) -> None:
-        self._end()
-        self._say(f"{self._place} ({seconds:.1f} s)")
+        self._say(f"{self._place(cell)} ({seconds:.1f} s)")
+        self._end(cell)
 
-    def resumed(self, done: int, total: int) -> None:
-        self._say(f"{self._place} goes on after {done:,} of {total:,} {self._unit}")
+    def resumed(self, cell: Cell, done: int, total: int) -> None:
+        self._say(f"{self._place(cell)} goes on after {done:,} of {total:,} {_unit(cell)}")
 
-    def note(self, text: str) -> None:
-        self._say(f"{self._place} note: {text}")
+    def note(self, cell: Cell, text: str) -> None:
+        self._say(f"{self._place(cell)} note: {text}")
 
-    def failed(self, cell: Cell, error: str, crash: BaseException | None) -> None:
-        self._end()
-        self._say(f"{self._place} FAILED: {error}")
-        if crash is not None and self._debug:
-            self._say("".join(traceback.format_exception(crash)))
+    def failed(self, cell: Cell, error: str, crash: str) -> None:
+        self._say(f"{self._place(cell)} FAILED: {error}")
+        if crash and self._debug:
+            self._say(crash)
+        self._end(cell)
 
-    @property
-    def _place(self) -> str:
-        """The cell at hand, and its number among those to do."""
-        return f"[{self._count}/{self._to_do}] {self._cell}"
+    def _place(self, cell: Cell) -> str:
+        """A cell under way, and its number among those to do."""
+        return f"[{self._shown[cell.name].number}/{self._to_do}] {cell.name}"
 
-    def _end(self) -> None:
-        if self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
+    def _end(self, cell: Cell) -> None:
+        self._bar.remove_task(self._shown.pop(cell.name).task)
 
     def _say(self, text: str) -> None:
         # No wrapping: an error that names a file must stay one line that can be copied.
         for line in text.split("\n"):
             self._console.print(printable(line), markup=False, soft_wrap=True)
+
+
+@dataclass
+class _Shown:
+    """A cell under way: its number, its bar, and when a log last said how far it is."""
+
+    number: int
+    task: TaskID
+    said: float
+
+
+def _unit(cell: Cell) -> str:
+    return "steps" if isinstance(cell, TrainCell) else "images"
 
 
 def print_plan(

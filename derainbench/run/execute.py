@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from derainbench.engine.device import Engine, describe_machine
-from derainbench.engine.evaluate import evaluate
-from derainbench.engine.partial_scores import PartialScores
-from derainbench.engine.training import train
-from derainbench.errors import FOREIGN, StorageError, UserError, one_line
-from derainbench.plugins.weights import load_into
-from derainbench.plugins.weights_store import weights_file
-from derainbench.run.cells import Cell, TrainCell, key_of
+from derainbench.run.cells import Cell, EvalCell
+from derainbench.run.executors import Executor
 from derainbench.run.store import Status, Store
+from derainbench.run.work import Ending
+
+#: Seconds between two looks at what cells under way say.
+POLL = 0.5
 
 
 class Watcher(Protocol):
@@ -27,20 +25,37 @@ class Watcher(Protocol):
     def started(self, cell: Cell, why: Status) -> None:
         """A cell begins, because it is missing or because what it depends on changed."""
 
-    def progress(self, done: int, total: int, loss: float | None) -> None:
-        """So many steps or images of the current cell are done."""
+    def progress(self, cell: Cell, done: int, total: int, loss: float | None) -> None:
+        """So many steps or images of a cell are done."""
 
     def finished(self, cell: Cell, seconds: float) -> None:
-        """The current cell is done."""
+        """A cell is done."""
+
+    def resumed(self, cell: Cell, done: int, total: int) -> None:
+        """A cell goes on where an earlier process left it."""
+
+    def note(self, cell: Cell, text: str) -> None:
+        """Something about a cell that its user should know."""
+
+    def failed(self, cell: Cell, error: str, crash: str) -> None:
+        """A cell cannot be done; ``crash`` is the traceback where it was no mistake of the user's."""
+
+
+@dataclass(frozen=True)
+class _OfCell:
+    """What is told of one cell."""
+
+    watcher: Watcher
+    cell: Cell
+
+    def progress(self, done: int, total: int, loss: float | None) -> None:
+        self.watcher.progress(self.cell, done, total, loss)
 
     def resumed(self, done: int, total: int) -> None:
-        """The current cell goes on where an earlier process left it."""
+        self.watcher.resumed(self.cell, done, total)
 
     def note(self, text: str) -> None:
-        """Something about the current cell that its user should know."""
-
-    def failed(self, cell: Cell, error: str, crash: BaseException | None) -> None:
-        """The current cell cannot be done; ``crash`` is the exception where it was no mistake of the user's."""
+        self.watcher.note(self.cell, text)
 
 
 @dataclass
@@ -54,87 +69,59 @@ class RunOutcome:
 
 
 def execute(
-    plan: Sequence[Cell],
-    statuses: Mapping[str, Status],
-    store: Store,
-    engine: Engine,
-    watcher: Watcher,
-    workers: int = 0,
+    plan: Sequence[Cell], statuses: Mapping[str, Status], store: Store, executor: Executor, watcher: Watcher
 ) -> RunOutcome:
-    """Do every cell whose result is missing or out of date, in order; ``statuses`` says so by the cell's name.
+    """Do every cell whose result is missing or out of date; ``statuses`` says so by the cell's name.
 
-    A cell that fails is recorded and the rest goes on; evaluations that need a failed training fail with it. Only a
-    disk that refuses (:class:`StorageError`) ends the run.
+    In the order of the plan, as far as an evaluation's training is done. A cell that fails is recorded and the rest
+    goes on; evaluations that need a failed training fail with it. Only a disk that refuses (:class:`StorageError`)
+    ends the run.
     """
     outcome = RunOutcome()
-    made_on = describe_machine(engine)
     watcher.planned(len(plan), sum(status.state != "done" for status in statuses.values()))
     for cell in plan:
         if statuses[cell.name].state == "changed":
             # All of them at once: an interrupted run must not show old scores beside new weights.
             store.supersede(cell)
-    for cell in plan:
-        status = statuses[cell.name]
-        if status.state == "done":
+        elif statuses[cell.name].state == "done":
             store.tidy(cell)
             outcome.skipped += 1
-            continue
-        watcher.started(cell, status)
-        begun = time.monotonic()
-        crash: BaseException | None = None
-        try:
-            _do(cell, store, engine, watcher, workers, outcome.failed)
-        except StorageError:
-            raise
-        except UserError as mistake:
-            error = str(mistake)
-        except FOREIGN as exception:  # a method's own code may raise anything; the other cells still run
-            crash, error = exception, f"{type(exception).__name__}: {one_line(exception)}"
-        else:
+    waiting = {cell.name: cell for cell in plan if statuses[cell.name].state != "done"}
+    unfinished, under_way = {*waiting}, dict[Future[Ending], Cell]()
+
+    def record(cell: Cell, ending: Ending) -> None:
+        unfinished.remove(cell.name)
+        if not ending.error:
             outcome.done += 1
-            store.finish(cell, time.monotonic() - begun, made_on)
-            watcher.finished(cell, time.monotonic() - begun)
-            continue
-        outcome.failed[cell.name] = error
-        outcome.crashed |= crash is not None
-        store.fail(cell, error)
-        watcher.failed(cell, error, crash)
+            watcher.finished(cell, ending.seconds)
+            return
+        outcome.failed[cell.name] = ending.error
+        outcome.crashed |= bool(ending.crash)
+        store.fail(cell, ending.error)
+        watcher.failed(cell, ending.error, ending.crash)
+
+    with executor:
+        while waiting or under_way:
+            while len(under_way) < executor.slots and (ready := _ready(waiting, unfinished)) is not None:
+                cell = waiting.pop(ready)
+                watcher.started(cell, statuses[cell.name])
+                needs = cell.training.name if isinstance(cell, EvalCell) and cell.training is not None else ""
+                if needs in outcome.failed:
+                    error = f"not evaluated, because its training failed: {outcome.failed[needs]}"
+                    store.begin(cell)
+                    record(cell, Ending(0.0, error))
+                else:
+                    under_way[executor.submit(cell, _OfCell(watcher, cell))] = cell
+            finished, _ = wait(under_way, POLL, return_when=FIRST_COMPLETED)
+            executor.poll()
+            for future in finished:
+                record(under_way.pop(future), future.result())
     return outcome
 
 
-def _do(cell: Cell, store: Store, engine: Engine, watcher: Watcher, workers: int, failed: Mapping[str, str]) -> None:
-    folder = store.begin(cell)
-    if isinstance(cell, TrainCell):
-        train(
-            cell.variant,
-            cell.recipe,
-            cell.dataset.pairs("train"),
-            cell.seed,
-            folder,
-            key_of(cell),
-            engine.fabric,
-            watcher.progress,
-            workers,
-            watcher.resumed,
-            watcher.note,
-        )
-        return
-    network = cell.variant.build()
-    if cell.training is not None and cell.training.name in failed:
-        raise UserError(f"not evaluated, because its training failed: {failed[cell.training.name]}")
-    if cell.training is not None:
-        load_into(network, cell.variant, store.folder / cell.training.name / "weights.safetensors")
-    elif cell.variant.weights is not None:
-        load_into(network, cell.variant, weights_file(cell.variant))
-    evaluate(
-        network,
-        cell.dataset.pairs("test"),
-        cell.protocols,
-        PartialScores(folder, key_of(cell)),
-        engine.fabric,
-        lambda done, total: watcher.progress(done, total, None),
-        cell.variant.quantisation,
-        cell.tile,
-        cell.seed,
-        watcher.resumed,
-    )
+def _ready(waiting: Mapping[str, Cell], unfinished: Set[str]) -> str | None:
+    """The first cell that waits for no other."""
+    for name, cell in waiting.items():
+        if not isinstance(cell, EvalCell) or cell.training is None or cell.training.name not in unfinished:
+            return name
+    return None

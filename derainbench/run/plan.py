@@ -31,6 +31,7 @@ from derainbench.run.choices import (
 )
 from derainbench.run.console import read_manifests
 from derainbench.run.description import splits_of
+from derainbench.run.devices import parse_devices
 from derainbench.run.grid import Grid, Plan
 from derainbench.run.store import Status, Store
 from derainbench.run.suite import Adaptation, Measurement, measurements, not_registered, parse_options
@@ -57,9 +58,11 @@ class Order:
     protocols: str = ""
     cross: bool = False
     device: str = "auto"
+    devices: str = ""
     precision: str = "auto"
     tile: str = "auto"
     workers: int = 0
+    threads: int | None = None
     data_root: Path | None = None
     plugin: Sequence[Path] = ()
     card: Sequence[Path] = ()
@@ -75,6 +78,7 @@ class Planned:
     store: Store
     engine: Engine
     before: RunInfo | None = None
+    devices: Sequence[str] = ("auto",)
 
     @cached_property
     def statuses(self) -> Mapping[str, Status]:
@@ -191,6 +195,7 @@ class _Settings:
     protocols: Sequence[str]
     seeds: Sequence[int]
     before: RunInfo | None
+    devices: Sequence[str]
 
 
 def _settings(
@@ -201,7 +206,8 @@ def _settings(
     say: Callable[[str], None],
 ) -> _Settings:
     """As ordered; what the run folder has already decides where the order does not."""
-    engine = choose_engine(order.device, order.precision)
+    devices = _devices(order)
+    engine = choose_engine(devices[0], order.precision)
     seeds = choose_seeds(order.seeds)
     recipe, why = choose_recipe(order.recipe, engine.device.type, datasets)
     book = recipe_book(recipe)
@@ -214,7 +220,7 @@ def _settings(
     store = Store(order.out or Path("runs") / name)
     before = store.read_info()
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
-        engine = choose_engine(order.device, before.precision)
+        engine = choose_engine(devices[0], before.precision)
     protocols = choose_protocols(order.protocols, () if before is None else before.protocols)
     asked = choose_protocols(order.protocols, ())
     if order.protocols and len(protocols) > len(asked):
@@ -222,14 +228,22 @@ def _settings(
             f"protocols {', '.join(protocols)}: {store.folder} has others than {', '.join(asked)}, and a "
             "run measures under all of its protocols; for fewer give another --out"
         )
-    return _Settings(book, store, engine, protocols, seeds, before)
+    return _Settings(book, store, engine, protocols, seeds, before, devices)
+
+
+def _devices(order: Order) -> Sequence[str]:
+    if not order.devices:
+        return (order.device,)
+    if order.device != "auto":
+        raise UserError("--device and --devices: give one of them")
+    return parse_devices(order.devices)
 
 
 def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:
     """The plan's cells, each compared with what is in the run folder."""
     cells = grid.cells()
     read_manifests(_splits_here(cells))
-    return Planned(order, grid, cells, how.store, how.engine, how.before)
+    return Planned(order, grid, cells, how.store, how.engine, how.before, how.devices)
 
 
 def _splits_here(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:

@@ -65,6 +65,27 @@ def obeyed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def obeyed_once() -> Iterator[None]:
+    """As :func:`obeyed`, for a process whose driver passes on what it may have been sent itself: a second signal is
+    none, and Ctrl-C, which a terminal sends to both, is the driver's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with obeyed():
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            for each in SIGNALS:
+                signal.signal(each, signal.SIG_IGN)
+            handler = handlers[number]
+            assert callable(handler)
+            handler(number, frame)
+
+        for number in SIGNALS:
+            if handlers[number] is not signal.SIG_IGN:
+                signal.signal(number, stop)
+        yield
+
+
+@contextlib.contextmanager
 def postponed() -> Iterator[None]:
     """What is begun in this block is finished before a first signal is obeyed; a second one is obeyed at once."""
     _State.postponed += 1

@@ -96,7 +96,7 @@ class _Worker:
 def _prepare_worker(stop: ctypes.c_bool, started: ctypes.c_bool) -> None:
     started.value = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends its workers in good order
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _Worker.stop = stop
 
 
@@ -106,7 +106,7 @@ def _unless_stopped(work: Callable[[Sequence[_Item]], _Result], items: Sequence[
     return work(items)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A worker whose parent is killed would otherwise wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -22,11 +22,11 @@ def told(every: float, capsys: pytest.CaptureFixture[str]) -> list[str]:
     with ConsoleWatcher(every=every) as watcher:
         watcher.planned(3, 2)
         watcher.started(training, Status("missing"))
-        watcher.progress(120, 300_000, 0.12)
+        watcher.progress(training, 120, 300_000, 0.12)
         watcher.finished(training, 5)
         watcher.started(evaluation, Status("missing"))
-        watcher.progress(7, 100, None)
-        watcher.failed(evaluation, "no luck", None)
+        watcher.progress(evaluation, 7, 100, None)
+        watcher.failed(evaluation, "no luck", "")
     return capsys.readouterr().err.splitlines()
 
 

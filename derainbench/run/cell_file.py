@@ -1,0 +1,78 @@
+"""What a cell that is under way says of itself: a small file that any process, or machine, can read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from derainbench.support.atomic import write_json
+
+#: Seconds between two writings of the file.
+EVERY = 1.0
+
+
+class UnderWay(BaseModel):
+    """How far a cell is, where, since when; times are seconds since 1970. ``resumed`` is the step it went on from."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cell: str
+    host: str
+    process: int
+    device: str
+    started: float
+    updated: float
+    done: int = 0
+    total: int = 0
+    loss: float | None = None
+    resumed: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def folder_of(run: Path, cell: str) -> Path:
+    """Where a cell's lock and file are while it is under way: outside its own folder, which is replaced."""
+    return run / ".cells" / hashlib.sha256(cell.encode()).hexdigest()[:24]
+
+
+def read_under_way(run: Path, cell: str) -> UnderWay | None:
+    """What a cell last said; None where it is not under way, or says nothing that can be read."""
+    try:
+        return UnderWay.model_validate_json((folder_of(run, cell) / "progress.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+class CellFile:
+    """Writes the file, at most every :data:`EVERY` seconds: a :class:`.work.Teller`."""
+
+    def __init__(self, run: Path, cell: str, device: str, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._clock = folder_of(run, cell) / "progress.json", clock
+        now = clock()
+        self._said = UnderWay(
+            cell=cell, host=platform.node(), process=os.getpid(), device=device, started=now, updated=now
+        )
+        self._write()
+
+    def progress(self, done: int, total: int, loss: float | None) -> None:
+        if self._clock() - self._said.updated >= EVERY:
+            self._change(done=done, total=total, loss=loss)
+
+    def resumed(self, done: int, total: int) -> None:
+        self._change(done=done, total=total, resumed=done)
+
+    def note(self, text: str) -> None:
+        self._change(notes=(*self._said.notes, text))
+
+    def _change(self, **values: object) -> None:
+        self._said = self._said.model_copy(update={**values, "updated": self._clock()})
+        self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self._path, self._said.model_dump(mode="json"))

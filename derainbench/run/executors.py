@@ -1,0 +1,190 @@
+"""What carries out cells: this process, or a process on each of several devices."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Protocol, Self
+
+from derainbench.engine.device import Engine
+from derainbench.errors import StorageError, UserError
+from derainbench.run.cell_file import CellFile, UnderWay, folder_of, read_under_way
+from derainbench.run.cells import Cell
+from derainbench.run.job import Job, Words, job_of
+from derainbench.run.store import Store
+from derainbench.run.work import Ending, Teller, carry_out
+from derainbench.support.stopping import Stopped
+from derainbench.support.threads import available_cores
+
+
+class Executor(Protocol):
+    """As :class:`concurrent.futures.Executor`, for cells: at most ``slots`` of them at a time."""
+
+    slots: int
+
+    def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
+        """Begin a cell. The future has :class:`StorageError` where the disk refuses."""
+
+    def poll(self) -> None:
+        """Tell the tellers what is new."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """What is under way is asked to save its state, and waited for."""
+
+
+class Inline:
+    """One cell at a time, in this process."""
+
+    slots = 1
+
+    def __init__(self, store: Store, engine: Engine, workers: int) -> None:
+        self._store, self._engine, self._workers = store, engine, workers
+
+    def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
+        future = Future[Ending]()
+        future.set_result(carry_out(cell, self._store, self._engine, self._workers, teller))
+        return future
+
+    def poll(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        pass
+
+
+class Processes:
+    """A new process for each cell, one at a time on each device: what one leaves behind ends with it."""
+
+    def __init__(self, words: Words, devices: Sequence[str], threads: int | None = None) -> None:
+        self._words, self._free = words, list(devices)
+        self.slots = len(devices)
+        self._threads = threads or max(1, available_cores() // len(devices))
+        self._under_way: dict[str, _UnderWay] = {}
+
+    def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
+        device, future = self._free.pop(0), Future[Ending]()
+        receiving, sending = _SPAWN.Pipe(duplex=False)
+        process = _SPAWN.Process(
+            target=_child, args=(job_of(cell), cell.name, self._words, device, self._threads, sending), daemon=False
+        )
+        with _threads_of_children(self._threads):
+            process.start()
+        sending.close()
+        self._under_way[cell.name] = _UnderWay(process, teller, device)
+        threading.Thread(target=_await, args=(process, receiving, future), daemon=True).start()
+        future.add_done_callback(lambda _: self._ended(cell.name))
+        return future
+
+    def poll(self) -> None:
+        for name, each in list(self._under_way.items()):
+            each.tell(read_under_way(self._words.folder, name))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for each in list(self._under_way.values()):
+            each.process.terminate()
+        for each in list(self._under_way.values()):
+            each.process.join()
+
+    def _ended(self, name: str) -> None:
+        self._free.append(self._under_way.pop(name).device)
+
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+class _UnderWay:
+    """A cell's process, and what its teller was told."""
+
+    def __init__(self, process: BaseProcess, teller: Teller, device: str) -> None:
+        self.process, self.device, self._teller = process, device, teller
+        self._told: UnderWay | None = None
+
+    def tell(self, said: UnderWay | None) -> None:
+        before = self._told
+        if said is None or said == before or said.process != self.process.pid:
+            return
+        if said.resumed is not None and (before is None or before.resumed is None):
+            self._teller.resumed(said.resumed, said.total)
+        for text in said.notes[0 if before is None else len(before.notes) :]:
+            self._teller.note(text)
+        if said.total:
+            self._teller.progress(said.done, said.total, said.loss)
+        self._told = said
+
+
+@contextlib.contextmanager
+def _threads_of_children(count: int) -> Iterator[None]:
+    """What starts in this block computes with so many threads, also in libraries that read it when they are loaded."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _await(process: BaseProcess, receiving: Connection, future: Future[Ending]) -> None:
+    """Hand on what the process answers, or that it ended without an answer."""
+    try:
+        answer = receiving.recv()
+    except (EOFError, OSError):
+        answer = None
+    process.join()
+    if isinstance(answer, BaseException):
+        future.set_exception(answer)
+    elif answer is not None:
+        future.set_result(answer)
+    else:
+        future.set_result(Ending(0.0, _why(process.exitcode)))
+
+
+def _why(status: int | None) -> str:
+    if status == -signal.SIGKILL:
+        return "its process was killed, most likely for want of memory; what it had saved is kept: run it again"
+    return f"its process ended with status {status} and without a word; what it had saved is kept: run it again"
+
+
+def _child(job: Job, name: str, words: Words, device: str, threads: int, answer: Connection) -> None:
+    """The process of one cell: everything is found again from words."""
+    import torch
+
+    from derainbench.engine.device import choose_engine
+    from derainbench.plugins.registry import discover
+    from derainbench.run.choices import dataset_finder
+    from derainbench.run.job import cell_of
+    from derainbench.support.lock import locked
+    from derainbench.support.stopping import obeyed_once
+    from derainbench.support.workers import end_with_parent
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    try:
+        with obeyed_once(), locked(folder_of(words.folder, name)):
+            cell = cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root))
+            teller = CellFile(words.folder, name, device)
+            engine = choose_engine(device, job.precision)
+            answer.send(carry_out(cell, Store(words.folder), engine, words.workers, teller))
+    except StorageError as error:
+        answer.send(error)
+    except UserError as mistake:
+        answer.send(Ending(0.0, str(mistake)))
+    except Stopped as stopped:
+        os._exit(stopped.status)

@@ -1,0 +1,72 @@
+"""A cell in words and paths, from which another process makes it again: no object of a plugin's travels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from derainbench.catalogue.locate import Dataset
+from derainbench.errors import UserError
+from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.registry import Registry
+from derainbench.run.cells import Cell, EvalCell, TrainCell, key_of
+
+
+@dataclass(frozen=True)
+class Words:
+    """Where a run lies and what its names mean: as typed, but for ``folder``, the run's."""
+
+    folder: Path
+    data_root: Path | None = None
+    plugin: tuple[Path, ...] = ()
+    card: tuple[Path, ...] = ()
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training, with its ``recipe``, or an evaluation, under ``protocols`` and of a ``training`` if it has one.
+
+    ``key`` is the cell's when it was planned: whoever makes it again must come to the same.
+    """
+
+    key: str
+    variant: str
+    dataset: str
+    seed: int
+    precision: str
+    recipe: Mapping[str, Any] | None = None
+    protocols: tuple[str, ...] = ()
+    tile: int | None = None
+    training: Job | None = None
+
+
+def job_of(cell: Cell) -> Job:
+    """The cell in words."""
+    common = (key_of(cell), cell.variant.name, cell.dataset.name, cell.seed, cell.precision)
+    if isinstance(cell, TrainCell):
+        return Job(*common, recipe=cell.recipe.model_dump(mode="json"))
+    training = None if cell.training is None else job_of(cell.training)
+    return Job(*common, protocols=cell.protocols, tile=cell.tile, training=training)
+
+
+def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None]) -> Cell:
+    """The cell that the words mean here. :class:`UserError` where it is not the one that was planned."""
+    variant, dataset = registry.variant(job.variant), find(job.dataset)
+    if dataset is None:
+        raise UserError(f"{job.dataset} is not here, where the cell is to be done; give --data-root a folder that is")
+    cell: Cell
+    if job.recipe is not None:
+        cell = TrainCell(variant, Recipe.model_validate(job.recipe), dataset, job.seed, job.precision)
+    else:
+        training = None if job.training is None else cell_of(job.training, registry, find)
+        assert not isinstance(training, EvalCell)
+        cell = EvalCell(variant, training, dataset, job.seed, job.precision, job.protocols, job.tile)
+    if key_of(cell) != job.key:
+        raise UserError(
+            f"{cell.name} is not what was planned: the method's code, its weights or the data changed meanwhile; run "
+            "the same command again"
+        )
+    return cell
