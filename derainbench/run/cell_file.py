@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from derainbench.support.atomic import write_json
+from derainbench.errors import UserError
+from derainbench.support.atomic import remove, write_json
+from derainbench.support.lock import locked
 
 #: Seconds between two writings of the file.
 EVERY = 1.0
@@ -38,6 +42,18 @@ class UnderWay(BaseModel):
 def folder_of(run: Path, cell: str) -> Path:
     """Where a cell's lock and file are while it is under way: outside its own folder, which is replaced."""
     return run / ".cells" / hashlib.sha256(cell.encode()).hexdigest()[:24]
+
+
+def forget(run: Path, cell: str | None = None) -> None:
+    """Take away what was said of a cell, or of all, by whoever holds the run's lock. Who holds a cell's lock keeps it:
+    a process whose driver was killed a moment ago."""
+    folders = [folder_of(run, cell)] if cell is not None else [*(run / ".cells").glob("*")]
+    for folder in folders:
+        remove(folder / "progress.json")
+        with contextlib.suppress(UserError), locked(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        (run / ".cells").rmdir()
 
 
 def read_under_way(run: Path, cell: str) -> UnderWay | None:

@@ -9,13 +9,14 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Protocol, Self
 
 from derainbench.engine.device import Engine
 from derainbench.errors import StorageError, UserError
-from derainbench.run.cell_file import CellFile, UnderWay, folder_of, read_under_way
+from derainbench.run.cell_file import CellFile, UnderWay, folder_of, forget, read_under_way
 from derainbench.run.cells import Cell
 from derainbench.run.job import Job, Words, job_of
 from derainbench.run.store import Store
@@ -50,18 +51,40 @@ class Inline:
         self._store, self._engine, self._workers = store, engine, workers
 
     def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
-        future = Future[Ending]()
-        future.set_result(carry_out(cell, self._store, self._engine, self._workers, teller))
+        future, file = Future[Ending](), CellFile(self._store.folder, cell.name, str(self._engine.device))
+        future.set_result(carry_out(cell, self._store, self._engine, self._workers, _Both(teller, file)))
+        forget(self._store.folder, cell.name)
         return future
 
     def poll(self) -> None:
         pass
 
     def __enter__(self) -> Self:
+        forget(self._store.folder)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        pass
+        forget(self._store.folder)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Tells two."""
+
+    first: Teller
+    second: Teller
+
+    def progress(self, done: int, total: int, loss: float | None) -> None:
+        self.first.progress(done, total, loss)
+        self.second.progress(done, total, loss)
+
+    def resumed(self, done: int, total: int) -> None:
+        self.first.resumed(done, total)
+        self.second.resumed(done, total)
+
+    def note(self, text: str) -> None:
+        self.first.note(text)
+        self.second.note(text)
 
 
 class Processes:
@@ -83,8 +106,7 @@ class Processes:
             process.start()
         sending.close()
         self._under_way[cell.name] = _UnderWay(process, teller, device)
-        threading.Thread(target=_await, args=(process, receiving, future), daemon=True).start()
-        future.add_done_callback(lambda _: self._ended(cell.name))
+        threading.Thread(target=self._await, args=(cell.name, receiving, future), daemon=True).start()
         return future
 
     def poll(self) -> None:
@@ -92,6 +114,7 @@ class Processes:
             each.tell(read_under_way(self._words.folder, name))
 
     def __enter__(self) -> Self:
+        forget(self._words.folder)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -99,9 +122,22 @@ class Processes:
             each.process.terminate()
         for each in list(self._under_way.values()):
             each.process.join()
+        forget(self._words.folder)
 
-    def _ended(self, name: str) -> None:
+    def _await(self, name: str, receiving: Connection, future: Future[Ending]) -> None:
+        """Hand on what a cell's process answers, or that it ended without an answer; its device is free before."""
+        process = self._under_way[name].process
+        try:
+            answer = receiving.recv()
+        except (EOFError, OSError):
+            answer = None
+        process.join()
+        forget(self._words.folder, name)
         self._free.append(self._under_way.pop(name).device)
+        if isinstance(answer, BaseException):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer or Ending(0.0, _why(process.exitcode)))
 
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -139,21 +175,6 @@ def _threads_of_children(count: int) -> Iterator[None]:
             del os.environ["OMP_NUM_THREADS"]
         else:
             os.environ["OMP_NUM_THREADS"] = before
-
-
-def _await(process: BaseProcess, receiving: Connection, future: Future[Ending]) -> None:
-    """Hand on what the process answers, or that it ended without an answer."""
-    try:
-        answer = receiving.recv()
-    except (EOFError, OSError):
-        answer = None
-    process.join()
-    if isinstance(answer, BaseException):
-        future.set_exception(answer)
-    elif answer is not None:
-        future.set_result(answer)
-    else:
-        future.set_result(Ending(0.0, _why(process.exitcode)))
 
 
 def _why(status: int | None) -> str:

@@ -90,11 +90,10 @@ def save(path: Path, image: np.ndarray) -> None:
     Image.fromarray(image).save(path)
 
 
-@pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
+def workshop_in(folder: Path) -> Workshop:
     """Six training pairs of three scenes and two test pairs, about 20 pixels a side."""
     random = np.random.default_rng(0)
-    data = tmp_path / "data"
+    data = folder / "data"
 
     def pair(split: str, scene: str, rains: Sequence[str], shape: tuple[int, int]) -> None:
         clean = np.kron(random.integers(30, 200, (shape[0] // 4, shape[1] // 4, 3)), np.ones((4, 4, 1))).astype(
@@ -109,6 +108,12 @@ def workshop(tmp_path: Path) -> Workshop:
         pair("train", scene, ("-1", "-2"), (24, 28))
     for scene in ("x", "y"):
         pair("test", scene, ("",), (20, 24))
-    (tmp_path / "card.toml").write_text(CARD)
-    (tmp_path / "tiny.toml").write_text(RECIPE)
-    return Workshop(tmp_path)
+    (folder / "card.toml").write_text(CARD)
+    (folder / "tiny.toml").write_text(RECIPE)
+    return Workshop(folder)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """A workshop of the test's own."""
+    return workshop_in(tmp_path)
