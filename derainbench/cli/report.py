@@ -10,6 +10,7 @@ import typer
 
 from derainbench.cli.options import OUT, JsonOption
 
+
 class PageImages(StrEnum):
     """Where the images of a report's page are."""
 
