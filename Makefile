@@ -6,6 +6,9 @@ READY := $(VENV)/.ready
 # What tests reach, branches too, costs a third of their time on Pythons before 3.14: make test COVERAGE= leaves it out.
 COVERAGE ?= --cov --cov-report=term
 
+# Set as it may be in a container, it has every process compile all that it imports: a second each, and an hour in all.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint docs bench clean
 
 demo: $(READY)  ## train and evaluate two methods on the three embedded datasets, and write a report

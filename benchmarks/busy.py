@@ -1,7 +1,8 @@
 """A training step beside other programs, by how OpenMP's threads wait: ``python -m benchmarks.busy``.
 
 Each row is a process of its own, PReNet on four patches of 48x48 pixels; the reference is the policy that
-libgomp has by itself, with the machine to itself. The other programs are plain loops of Python.
+libgomp has by itself, with the machine to itself. The other programs are plain loops of Python. A busy machine's
+commands wait for so many spins as :data:`derainbench.support.threads.SPINS` says.
 """
 
 from __future__ import annotations
@@ -64,7 +65,10 @@ def main() -> None:
     steps, loads = (1, (0,)) if options.quick else (5, (0, 3))
     ways: dict[str, tuple[dict[str, str], int]] = {
         f"{options.threads} threads, as libgomp waits": ({}, options.threads),
-        f"{options.threads} threads, waiting briefly": ({"GOMP_SPINCOUNT": str(SPINS)}, options.threads),
+        **{
+            f"{options.threads} threads, {spins:,} spins": ({"GOMP_SPINCOUNT": str(spins)}, options.threads)
+            for spins in (10 * SPINS, 3 * SPINS, SPINS)
+        },
         f"{options.threads} threads, passive": ({"OMP_WAIT_POLICY": "PASSIVE"}, options.threads),
         "1 thread": ({}, 1),
     }

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from derainbench.catalogue.cards import InputScore
-
-if TYPE_CHECKING:
-    pass
-
 
 #: How far the scores may be from the card's, whose last digit is rounded: in dB, and of SSIM.
 TOLERANCES = {"psnr": 0.005, "ssim": 0.0002}

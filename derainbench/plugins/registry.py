@@ -7,8 +7,10 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import CodeType
 
 from pydantic import ValidationError
 
@@ -109,6 +111,15 @@ def discover(plugins: Sequence[Path] = ()) -> Registry:
     return registry
 
 
+class _FromSource(SourceFileLoader):
+    """Runs a file as it stands: the results are kept under its text, and Python would take compiled code of an older
+    text of the same length and second for it, and leave a folder beside the user's file."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def _methods_in_file(path: Path) -> list[Method]:
     if not path.is_file():
         raise UserError(f"plugin {path}: no such file; give the path of a Python file")
@@ -116,9 +127,11 @@ def _methods_in_file(path: Path) -> list[Method]:
         raise UserError(f"plugin {path} has {path.stat().st_size:,} bytes, which no Python file has; check the path")
     # A name of its own for each path, so that two plugins called method.py do not replace each other.
     name = f"derainbench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise UserError(f"plugin {path} is not a Python file; its name must end in .py")
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FromSource(name, str(path)))
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import io
 import os
@@ -193,6 +194,7 @@ def _in_child(
     arguments: Sequence[str], place: Path, environment: Mapping[str, str], home: Path, out: Path, err: Path
 ) -> None:
     """Never returns."""
+    gc.freeze()  # to look for garbage among what the parent has made would copy all of it
     status = 70
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -9,6 +9,7 @@ number of its ``process``; the second has its ``status``, what it ``said``, and 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -44,6 +45,7 @@ class _Operations:
 def _child(order: dict[str, Any], output: Path, counted: int) -> None:
     from derainbench.cli.main import main
 
+    gc.freeze()  # to look for garbage among what the parent has made would copy all of it
     os.chdir(order["cwd"])
     os.environ.update(order["environment"])
     with output.open("wb") as stream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib.metadata import EntryPoint
@@ -58,6 +60,17 @@ def test_a_plugin_file(tmp_path: Path) -> None:
     registry = discover([path])
     assert registry.variant("mine[stages=2]").name == "mine[stages=2]"
     assert registry.origin("mine") == f"file {path}"
+
+
+def test_a_plugin_file_is_run_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as Python compiled another text of the same length a moment ago; and nothing is left beside the file."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "method.py"
+    for title in ("A net", "B net"):
+        path.write_text(PLUGIN.format(name="mine", names="NET").replace("A net", title))
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+        assert discover([path]).get("mine").title == title
+    assert [each.name for each in tmp_path.iterdir()] == ["method.py"]
 
 
 def test_two_plugin_files_of_one_name(tmp_path: Path) -> None:
