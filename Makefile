@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # What tests reach, branches too, costs a third of their time on Pythons before 3.14: make test COVERAGE= leaves it out.
 COVERAGE ?= --cov --cov-report=term
 
-# Set as it may be in a container, it has every process compile all that it imports: a second each, and an hour in all.
+# Set, as it may be in a container, it has every process compile anew what it imports of derainbench.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint docs bench clean

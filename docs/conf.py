@@ -70,6 +70,7 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 
 _ARRAY = re.compile(r"~numpy\.ndarray\[tuple\[~typing\.Any, \.\.\.\], ~numpy\.dtype\[[^\]]*\]\]")
+_CARDS = "<!-- cards -->"  # what a page has in place of their table
 _ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 _FUNCTION = re.compile(r"<function (\w+)[^>]*>")
 _LINK = re.compile(r"(\]\(|src=\")([^)\s\"#]+)(#[^)\s\"]*)?(?=[)\"])")
@@ -114,7 +115,8 @@ def table_of_cards() -> str:
 def _read_page(app: Any, docname: str, content: list[str]) -> None:
     page = Path(app.env.doc2path(docname))
     if page.suffix == ".md":
-        content[0] = content[0].replace("<!-- cards -->", table_of_cards())
+        if _CARDS in content[0]:
+            content[0] = content[0].replace(_CARDS, table_of_cards())
         content[0] = _with_links_of_the_site(content[0], page, page)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from derainbench.efficiency.record import EfficiencyRecord, read_efficiency
 from derainbench.errors import UserError
+from derainbench.metrics.kinds import METRICS
 from derainbench.results.load import load_run
 from derainbench.results.merging import merged
 from derainbench.results.results import Results
@@ -54,6 +55,11 @@ class Content:
     def results(self) -> Results:
         """The run as it was read."""
         return self.run.results
+
+    def statistics_of(self, dataset: str, protocol: str) -> dict[Metric, DatasetStatistics]:
+        """What may be concluded from each metric that was measured there."""
+        places = {metric: (dataset, protocol, metric) for metric in METRICS}
+        return {metric: self.statistics[place] for metric, place in places.items() if place in self.statistics}
 
     @cached_property
     def marked_tables(self) -> tuple[ComparisonTable, ...]:

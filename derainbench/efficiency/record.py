@@ -151,14 +151,17 @@ def read_record(path: Path) -> EfficiencyRecord:
 
 def read_efficiency(run: Path) -> EfficiencyRecord:
     """The record of a run folder; an empty one where nobody measured."""
-    path = run / FILE
-    return read_record(path) if path.exists() else EfficiencyRecord()
+    return _kept(run / FILE)
 
 
 def keep(path: Path, session: Session) -> None:
     """Add a session to the file, atomically."""
-    before = read_record(path) if path.exists() else EfficiencyRecord()
-    write_json(path, before.with_session(session).data())
+    write_json(path, _kept(path).with_session(session).data())
+
+
+def _kept(path: Path) -> EfficiencyRecord:
+    """What a file has so far."""
+    return read_record(path) if path.exists() else EfficiencyRecord()
 
 
 def place(out: Path) -> Path:

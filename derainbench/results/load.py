@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,15 +190,17 @@ def _cell_scores(place: Path, done: DoneCell) -> tuple[pa.Table | None, str]:
 
 #: What a cell's place tells.
 _PLACE = ["method", "trained_on", "seed", "dataset"]
-#: The metrics of every cell's own table; it may have others.
-_IN_ALL = ("psnr", "ssim")
+#: The columns of every cell's own table: once there were no tiles, and other metrics are added.
+_IN_ALL = {*PLACE_COLUMNS, "psnr", "ssim"} - {*_PLACE, "tile"}
 
 
 def _wrong_columns(table: pa.Table) -> str:
     """Why a table is not the scores of a cell, by its columns alone; empty where it may be."""
-    for name, kind in _in_file(METRICS).items():
+    for name, kind in wide_columns().items():
+        if name in _PLACE:
+            continue
         if name not in table.column_names:
-            if name != "tile" and (name in PLACE_COLUMNS or name in _IN_ALL):  # there were no tiles once
+            if name in _IN_ALL:
                 return f"{name}: no such column"
             continue
         column = table.column(name)
@@ -228,11 +230,6 @@ def _check_values(scores: pd.DataFrame, evaluations: Mapping[EvaluationKey, Path
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
-
-
-def _in_file(metrics: Iterable[str]) -> dict[str, str]:
-    """The columns of a cell's own table with these metrics."""
-    return {name: kind for name, kind in wide_columns(metrics).items() if name not in _PLACE}
 
 
 def _together(tables: Sequence[tuple[CellInfo, pa.Table]]) -> list[pd.DataFrame]:

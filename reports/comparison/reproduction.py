@@ -39,14 +39,14 @@ class Reproduction:
         return (self.dataset, self.protocol, *numbers)
 
 
-def printed_metrics(rows: Sequence[Reproduction]) -> tuple[Kind, ...]:
+def metrics_of(rows: Sequence[Reproduction]) -> tuple[Kind, ...]:
     """The metrics that scores are printed in: those of all rows."""
     return tuple(METRICS[name] for name in rows[0].scores) if rows else ()
 
 
 def headers(rows: Sequence[Reproduction]) -> tuple[str, ...]:
     """Column heads: of the name, then of :attr:`Reproduction.cells`."""
-    groups = (text for kind in printed_metrics(rows) for text in (f"{kind.title} here", "printed", "differs"))
+    groups = (text for kind in metrics_of(rows) for text in (f"{kind.title} here", "printed", "differs"))
     return ("Weights", "Dataset", "Protocol", *groups)
 
 

@@ -31,17 +31,11 @@ class AgainstBest:
 
 def against_best(content: Content, part: SetStatistics) -> tuple[AgainstBest, ...]:
     """Every dataset of ``part`` that anything is said of."""
-    found = []
-    for dataset in part.datasets:
-        if dataset.said:
-            place = (dataset.dataset.name, part.protocol)
-            found.append(
-                _of_dataset(
-                    dataset.dataset.title,
-                    {m: content.statistics[*place, m] for m in METRICS if (*place, m) in content.statistics},
-                )
-            )
-    return tuple(found)
+    return tuple(
+        _of_dataset(each.dataset.title, content.statistics_of(each.dataset.name, part.protocol))
+        for each in part.datasets
+        if each.said
+    )
 
 
 def _of_dataset(title: str, found: Mapping[Metric, DatasetStatistics]) -> AgainstBest:

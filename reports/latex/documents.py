@@ -13,7 +13,7 @@ from ..comparison.cells import Cell, ComparisonTable, Row
 from ..comparison.costs import HEADERS as COST_HEADERS
 from ..comparison.costs import cost_tables
 from ..comparison.provenance import warning_words
-from ..comparison.reproduction import printed_metrics, sources
+from ..comparison.reproduction import metrics_of, sources
 from ..content import Content
 from ..figures import figure_charts
 from ..layout.panels import Frame, label_width, panels
@@ -83,7 +83,7 @@ def _rendered(template: str, content: Content, **more: Any) -> str:
         references=references,
         own=OWN,
         source=content.source,
-        weights_metrics=printed_metrics(content.reproductions),
+        weights_metrics=metrics_of(content.reproductions),
         warning=warning_words(content.source.recipe),
         reproductions=content.reproductions,
         printed=sources(content.reproductions),

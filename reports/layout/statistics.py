@@ -73,8 +73,7 @@ def _of_protocol(table: ComparisonTable, content: Content) -> SetStatistics:
     datasets = []
     refused: dict[str, dict[str, None]] = defaultdict(dict)
     for dataset in dict.fromkeys(column.dataset.name for column in table.columns):
-        places = {metric: (dataset, table.protocol, metric) for metric in METRICS}
-        found = {m: content.statistics[place] for m, place in places.items() if place in content.statistics}
+        found = content.statistics_of(dataset, table.protocol)
         if found:
             datasets.append(_of_dataset(content.grids[dataset, table.protocol].dataset, found))
             for each in found.values():

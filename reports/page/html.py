@@ -15,7 +15,7 @@ from ..charts.svg import svg
 from ..comparison.costs import HEADERS, cost_tables
 from ..comparison.entries import trained_seeds
 from ..comparison.provenance import warning_words
-from ..comparison.reproduction import printed_metrics, sources
+from ..comparison.reproduction import metrics_of, sources
 from ..comparison.significance import MARK
 from ..content import Content
 from ..figures import figure_charts
@@ -79,7 +79,7 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "galleries": sections,
         "seeds": trained_seeds(results),
         "reproductions": content.reproductions,
-        "weights_metrics": printed_metrics(content.reproductions),
+        "weights_metrics": metrics_of(content.reproductions),
         "printed": sources(content.reproductions),
         "figures": content.figures,
         "svg": svg,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,8 @@ def test_one_line_at_once(bench: Bench, case: Case) -> None:
     assert answer.seconds < AT_ONCE
 
 
-def test_the_table_is_long_and_names_each_case_once() -> None:
+def test_the_table_is_long_and_names_each_case_once(project: Path) -> None:
     assert len(CASES) >= 600
+    for page in ("docs/hostile-input.md", "CHANGELOG.md"):
+        assert f" {len(CASES)} hostile inputs" in (project / page).read_text()
     assert [name for name, times in Counter(case.name for case in CASES).items() if times > 1] == []
