@@ -23,7 +23,7 @@ import torch
 from derainbench.engine.device import choose_engine
 from derainbench.plugins.method import Batch
 from derainbench.plugins.registry import discover
-from derainbench.engine.training import Trainer
+from derainbench.engine.trainer import Trainer
 variant, fabric = discover().variant("prenet"), choose_engine("cpu", "fp32").fabric
 torch.manual_seed(0)
 trainer = Trainer(fabric, variant.build(), variant.method.recipe.changed({"steps": 99}), 99)

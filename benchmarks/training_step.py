@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmarks.networks import METHODS, Pair, Plain, build, rainy_photograph
 from benchmarks.timing import interleaved, machine, parse, parser, refuse_unequal, table
 from derainbench.engine.device import choose_engine
-from derainbench.engine.training import Trainer, make_optimiser
+from derainbench.engine.trainer import Trainer, make_optimiser
 from derainbench.metrics.losses import Loss, get_loss
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe

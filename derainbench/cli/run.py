@@ -75,8 +75,13 @@ def run(
     tile: TileOption = "auto",
     threads: ThreadsOption = None,
     workers: Annotated[
-        int, typer.Option(min=0, max=MOST_WORKERS, help="Processes that load training data; the result is the same.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_WORKERS,
+            help="Processes that load training data; the result is the same. Default: 4 for a GPU, otherwise none.",
+        ),
+    ] = None,
     data_root: DataOption = None,
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
     card: CardOption = [],  # noqa: B006

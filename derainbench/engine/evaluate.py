@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,9 +17,9 @@ import torch
 
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
-from derainbench.engine.partial_scores import PartialScores
+from derainbench.engine.partial_scores import PartialScores, ScoreRow
 from derainbench.engine.restore import restorer, tile_side
-from derainbench.images.decode import png_bytes, read_pair
+from derainbench.images.decode import Array, png_bytes, read_pair
 from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import to_array, to_tensor
 from derainbench.metrics.kinds import METRICS
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
 
 #: Called after every image with (images done, images in all).
 OnImage = Callable[[int, int], None]
+
+#: How many images are decoded before a network is ready for them, and how many may wait to be written.
+AHEAD = 2
 
 #: What a cell's score table has, beside what its place in the run folder says (method, seed, dataset), and before the
 #: metrics that one of its protocols measures.
@@ -62,32 +69,66 @@ def evaluate(
     known = partial.read()
     known = {image: rows for image, rows in known.items() if all(len(row) == len(columns) - 1 for row in rows)}
     known = {image: rows for image, rows in known.items() if image_file(partial.folder, image).is_file()}
-    done = len(known)
-    if done:
-        on_resume(done, len(pairs))
-    table: list[Sequence[Any]] = []
-    for number, pair in enumerate(pairs):
-        rows = known.get(pair.image)
-        if rows is None:
-            torch.manual_seed(int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
-            rainy, clean = (to_tensor(image).unsqueeze(0) for image in read_pair(pair.rainy, pair.clean))
-            if isinstance(pairs, Pairs):
-                pairs.check_content(number)
-            rainy, clean = rainy.to(fabric.device), clean.to(fabric.device)
-            height, width = rainy.shape[-2:]
-            side = tile_side(height, width, network, tile)
-            restored = restore(rainy)
-            write_atomic(image_file(partial.folder, pair.image), png_bytes(to_array(restored[0], quantisation)))
-            scores = score_all(restored.to(dtype), clean.to(dtype), protocols, quantisation)
-            rows = [
-                (pair.scene, height, width, side, protocol, *(float(score.get(name, math.nan)) for name in metrics))
-                for protocol, score in scores.items()
-            ]
-            partial.add(pair.image, rows)
-            done += 1
-            on_image(done, len(pairs))
-        table += [(pair.image, *row) for row in rows]
+    if known:
+        on_resume(len(known), len(pairs))
+    to_do = [number for number, pair in enumerate(pairs) if pair.image not in known]
+    being_written = deque[tuple[Future[None], str, list[ScoreRow]]]()
+
+    def settle(most: int) -> None:
+        """Wait until no more than so many images are being written; what is scored of an image counts from then on."""
+        while len(being_written) > most:
+            future, image, rows = being_written.popleft()
+            future.result()
+            partial.add(image, rows)
+            known[image] = rows
+            on_image(len(known), len(pairs))
+
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        try:
+            for number, (rainy_levels, clean_levels) in zip(to_do, _read_ahead(reader, pairs, to_do), strict=True):
+                image, scene = pairs[number].image, pairs[number].scene
+                torch.manual_seed(int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
+                rainy, clean = (to_tensor(each).unsqueeze(0).to(fabric.device) for each in (rainy_levels, clean_levels))
+                height, width = rainy.shape[-2:]
+                side = tile_side(height, width, network, tile)
+                restored = restore(rainy)
+                written = writer.submit(
+                    _write_png, image_file(partial.folder, image), to_array(restored[0], quantisation)
+                )
+                scores = score_all(restored.to(dtype), clean.to(dtype), protocols, quantisation)
+                rows: list[ScoreRow] = [
+                    (scene, height, width, side, protocol, *(float(score.get(name, math.nan)) for name in metrics))
+                    for protocol, score in scores.items()
+                ]
+                being_written.append((written, image, rows))
+                settle(AHEAD)
+            settle(0)
+        finally:
+            reader.shutdown(wait=False, cancel_futures=True)
+    table = [(pair.image, *row) for pair in pairs for row in known[pair.image]]
     buffer = io.BytesIO()
     pd.DataFrame(table, columns=columns).to_parquet(buffer, index=False)
     write_atomic(partial.folder / "scores.parquet", buffer.getvalue())
     partial.remove()
+
+
+def _read_ahead(reader: Executor, pairs: Sequence[Pair], numbers: Sequence[int]) -> Iterator[tuple[Array, Array]]:
+    """Each pair's rainy and clean image; the next ones are decoded while a network has the last."""
+    waiting, futures = iter(numbers), deque[Future[tuple[Array, Array]]]()
+    for number in islice(waiting, AHEAD):
+        futures.append(reader.submit(_read, pairs, number))
+    while futures:
+        images = futures.popleft().result()
+        futures.extend(reader.submit(_read, pairs, number) for number in islice(waiting, 1))
+        yield images
+
+
+def _read(pairs: Sequence[Pair], number: int) -> tuple[Array, Array]:
+    images = read_pair(pairs[number].rainy, pairs[number].clean)
+    if isinstance(pairs, Pairs):
+        pairs.check_content(number)
+    return images
+
+
+def _write_png(path: Path, image: Array) -> None:
+    write_atomic(path, png_bytes(image))

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from derainbench.engine.patches import Patches
+from derainbench.engine.patches import Levels, Patches
 from derainbench.errors import UserError
 from derainbench.plugins.method import Batch
 
@@ -33,7 +33,7 @@ def training_batches(
     a mistake in the files, and where a worker was killed (see also :func:`deaths_of_workers_told`). Its ``close`` ends
     the workers.
     """
-    loader: DataLoader[Batch | _Copied | UserError] = DataLoader(
+    loader: DataLoader[_Item] = DataLoader(
         _Delivered(patches, shared=workers > 0),
         batch_size=None,  # an item is a batch
         collate_fn=_as_it_is,  # type: ignore[arg-type]
@@ -52,7 +52,8 @@ def training_batches(
             if isinstance(batch, _Copied) and not warned:
                 warned = True
                 say(_little_memory(workers))
-            yield fabric.to_device(batch.batch() if isinstance(batch, _Copied) else batch)
+            levels: Levels = fabric.to_device(batch.levels() if isinstance(batch, _Copied) else batch)
+            yield levels.batch()
     except (ConnectionError, EOFError, FileNotFoundError) as error:  # what is left of one: its end of a pipe or socket
         if not workers:
             raise
@@ -90,25 +91,29 @@ def _killed() -> UserError:
     )
 
 
-def _as_it_is(item: Batch | _Copied | UserError) -> Batch | _Copied | UserError:
+class _Copied(NamedTuple):
+    """Levels as arrays, which travel to another process through a pipe."""
+
+    rainy: NDArray[np.uint8]
+    clean: NDArray[np.uint8]
+    layers: dict[str, NDArray[np.float32]]
+
+    def levels(self) -> Levels:
+        """As tensors again."""
+        layers = {name: torch.from_numpy(layer) for name, layer in self.layers.items()}
+        return Levels(torch.from_numpy(self.rainy), torch.from_numpy(self.clean), layers)
+
+
+#: What a step's place in the loader holds.
+_Item = Levels | _Copied | UserError
+
+
+def _as_it_is(item: _Item) -> _Item:
     """Torch would make tensors of arrays, which it then sends through shared memory again."""
     return item
 
 
-class _Copied(NamedTuple):
-    """A batch as arrays, which travel to another process through a pipe."""
-
-    rainy: NDArray[np.float32]
-    clean: NDArray[np.float32]
-    layers: dict[str, NDArray[np.float32]]
-
-    def batch(self) -> Batch:
-        """As tensors again."""
-        layers = {name: torch.from_numpy(layer) for name, layer in self.layers.items()}
-        return Batch(torch.from_numpy(self.rainy), torch.from_numpy(self.clean), layers)
-
-
-class _Delivered(Dataset[Batch | _Copied | UserError]):
+class _Delivered(Dataset[_Item]):
     """The patches, or the mistake found in their files: raised in a worker, it would arrive as a traceback.
 
     ``shared`` puts them into shared memory here. Torch would do it in a thread of the worker, where a failure is lost
@@ -118,9 +123,9 @@ class _Delivered(Dataset[Batch | _Copied | UserError]):
     def __init__(self, patches: Patches, shared: bool) -> None:
         self._patches, self._shared, self._full = patches, shared, False
 
-    def __getitem__(self, step: int) -> Batch | _Copied | UserError:
+    def __getitem__(self, step: int) -> _Item:
         try:
-            batch = self._patches[step]
+            batch = self._patches.levels(step)
         except UserError as error:
             return error
         if not self._shared:
@@ -136,7 +141,7 @@ class _Delivered(Dataset[Batch | _Copied | UserError]):
         return batch
 
 
-def _copied(batch: Batch) -> _Copied:
+def _copied(batch: Levels) -> _Copied:
     return _Copied(batch.rainy.numpy(), batch.clean.numpy(), {n: each.numpy() for n, each in batch.layers.items()})
 
 

@@ -114,7 +114,7 @@ def same_name(name: str) -> tuple[str, ...]:
 
 
 class Training(Protocol):
-    """What the training loop asks of a trainer; :class:`derainbench.engine.training.Trainer` is the usual one.
+    """What the training loop asks of a trainer; :class:`derainbench.engine.trainer.Trainer` is the usual one.
 
     Made as ``Trainer(fabric, network, recipe, steps)`` with the network not yet on its device.
     """

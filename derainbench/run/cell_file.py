@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from derainbench.errors import UserError
+from derainbench.run.work import Teller
 from derainbench.support.atomic import remove, write_json
 from derainbench.support.lock import locked
 
@@ -92,3 +93,25 @@ class CellFile:
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_json(self._path, self._said.model_dump(mode="json"))
+
+
+class Follower:
+    """Tells a teller what a cell's file says, each thing once."""
+
+    def __init__(self, run: Path, cell: str, teller: Teller) -> None:
+        self._run, self._cell, self._teller = run, cell, teller
+        self._told: UnderWay | None = None
+
+    def look(self, process: int | None = None) -> UnderWay | None:
+        """What it says now; a file of another process than ``process``, if given, says nothing."""
+        said, before = read_under_way(self._run, self._cell), self._told
+        if said is None or said == before or (process is not None and said.process != process):
+            return said
+        if said.resumed is not None and (before is None or before.resumed is None):
+            self._teller.resumed(said.resumed, said.total)
+        for text in said.notes[0 if before is None else len(before.notes) :]:
+            self._teller.note(text)
+        if said.total:
+            self._teller.progress(said.done, said.total, said.loss)
+        self._told = said
+        return said

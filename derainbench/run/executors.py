@@ -15,9 +15,10 @@ from multiprocessing.process import BaseProcess
 from typing import Protocol, Self
 
 from derainbench.engine.device import Engine
-from derainbench.errors import StorageError, UserError
-from derainbench.run.cell_file import CellFile, UnderWay, folder_of, forget, read_under_way
+from derainbench.errors import StorageError
+from derainbench.run.cell_file import CellFile, Follower, forget
 from derainbench.run.cells import Cell
+from derainbench.run.elsewhere import carry_out_elsewhere
 from derainbench.run.job import Job, Words, job_of
 from derainbench.run.store import Store
 from derainbench.run.work import Ending, Teller, carry_out
@@ -47,7 +48,7 @@ class Inline:
 
     slots = 1
 
-    def __init__(self, store: Store, engine: Engine, workers: int) -> None:
+    def __init__(self, store: Store, engine: Engine, workers: int | None) -> None:
         self._store, self._engine, self._workers = store, engine, workers
 
     def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
@@ -105,13 +106,13 @@ class Processes:
         with _threads_of_children(self._threads):
             process.start()
         sending.close()
-        self._under_way[cell.name] = _UnderWay(process, teller, device)
+        self._under_way[cell.name] = _UnderWay(process, device, Follower(self._words.folder, cell.name, teller))
         threading.Thread(target=self._await, args=(cell.name, receiving, future), daemon=True).start()
         return future
 
     def poll(self) -> None:
-        for name, each in list(self._under_way.items()):
-            each.tell(read_under_way(self._words.folder, name))
+        for each in list(self._under_way.values()):
+            each.follower.look(each.process.pid)
 
     def __enter__(self) -> Self:
         forget(self._words.folder)
@@ -143,24 +144,13 @@ class Processes:
 _SPAWN = multiprocessing.get_context("spawn")
 
 
+@dataclass(frozen=True)
 class _UnderWay:
-    """A cell's process, and what its teller was told."""
+    """A cell's process, where it is, and who tells of it."""
 
-    def __init__(self, process: BaseProcess, teller: Teller, device: str) -> None:
-        self.process, self.device, self._teller = process, device, teller
-        self._told: UnderWay | None = None
-
-    def tell(self, said: UnderWay | None) -> None:
-        before = self._told
-        if said is None or said == before or said.process != self.process.pid:
-            return
-        if said.resumed is not None and (before is None or before.resumed is None):
-            self._teller.resumed(said.resumed, said.total)
-        for text in said.notes[0 if before is None else len(before.notes) :]:
-            self._teller.note(text)
-        if said.total:
-            self._teller.progress(said.done, said.total, said.loss)
-        self._told = said
+    process: BaseProcess
+    device: str
+    follower: Follower
 
 
 @contextlib.contextmanager
@@ -184,28 +174,15 @@ def _why(status: int | None) -> str:
 
 
 def _child(job: Job, name: str, words: Words, device: str, threads: int, answer: Connection) -> None:
-    """The process of one cell: everything is found again from words."""
-    import torch
-
-    from derainbench.engine.device import choose_engine
-    from derainbench.plugins.registry import discover
-    from derainbench.run.choices import dataset_finder
-    from derainbench.run.job import cell_of
-    from derainbench.support.lock import locked
+    """The process of one cell."""
     from derainbench.support.stopping import obeyed_once
     from derainbench.support.workers import end_with_parent
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
     try:
-        with obeyed_once(), locked(folder_of(words.folder, name)):
-            cell = cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root))
-            teller = CellFile(words.folder, name, device)
-            engine = choose_engine(device, job.precision)
-            answer.send(carry_out(cell, Store(words.folder), engine, words.workers, teller))
+        with obeyed_once():
+            answer.send(carry_out_elsewhere(job, name, words, device, threads))
     except StorageError as error:
         answer.send(error)
-    except UserError as mistake:
-        answer.send(Ending(0.0, str(mistake)))
     except Stopped as stopped:
         os._exit(stopped.status)

@@ -22,7 +22,7 @@ class Words:
     data_root: Path | None = None
     plugin: tuple[Path, ...] = ()
     card: tuple[Path, ...] = ()
-    workers: int = 0
+    workers: int | None = None
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Order:
     devices: str = ""
     precision: str = "auto"
     tile: str = "auto"
-    workers: int = 0
+    workers: int | None = None
     threads: int | None = None
     data_root: Path | None = None
     plugin: Sequence[Path] = ()

@@ -7,6 +7,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+
 from derainbench.engine.device import Engine, describe_machine
 from derainbench.engine.evaluate import evaluate
 from derainbench.engine.partial_scores import PartialScores
@@ -16,6 +18,9 @@ from derainbench.plugins.weights import load_into
 from derainbench.plugins.weights_store import weights_file
 from derainbench.run.cells import Cell, TrainCell, key_of
 from derainbench.run.store import Store
+
+#: Processes that load training data for a GPU, unless somebody says otherwise: a few, as each takes memory.
+LOADING_FOR_A_GPU = 4
 
 
 class Teller(Protocol):
@@ -43,7 +48,7 @@ class Ending:
     crash: str = ""
 
 
-def carry_out(cell: Cell, store: Store, engine: Engine, workers: int, teller: Teller) -> Ending:
+def carry_out(cell: Cell, store: Store, engine: Engine, workers: int | None, teller: Teller) -> Ending:
     """Do a cell whose training, if it has one, is done. :class:`StorageError` where the disk refuses."""
     begun = time.monotonic()
     try:
@@ -52,17 +57,42 @@ def carry_out(cell: Cell, store: Store, engine: Engine, workers: int, teller: Te
         raise
     except UserError as mistake:
         ending = Ending(time.monotonic() - begun, str(mistake))
+    except torch.OutOfMemoryError:
+        ending = Ending(time.monotonic() - begun, _too_large(cell, engine))
     except FOREIGN as exception:  # a method's own code may raise anything; the other cells still run
         error = f"{type(exception).__name__}: {one_line(exception)}"
         ending = Ending(time.monotonic() - begun, error, "".join(traceback.format_exception(exception)))
     else:
         ending = Ending(time.monotonic() - begun)
         store.finish(cell, ending.seconds, describe_machine(engine))
-        return ending
+    if engine.device.type == "cuda":  # what a cell had is free for the next, or for another program
+        torch.cuda.empty_cache()
     return ending
 
 
-def _compute(cell: Cell, store: Store, engine: Engine, workers: int, teller: Teller) -> None:
+def _loading(engine: Engine) -> int:
+    """So many processes load training data where nobody says how many."""
+    return LOADING_FOR_A_GPU if engine.device.type == "cuda" else 0
+
+
+def _too_large(cell: Cell, engine: Engine) -> str:
+    """What to do about a device whose memory is full."""
+    if isinstance(cell, TrainCell):
+        remedy = (
+            f"give a recipe with a batch below {cell.recipe.batch} or a patch below {cell.recipe.patch}, which is "
+            "another training, or --precision bf16"
+        )
+    elif cell.tile:
+        remedy = f"give a --tile below {cell.tile}"
+    else:
+        reach = cell.variant.build().reach
+        means = "the result is that of the whole image" if reach is not None else "a network that sees whole images "
+        means += "" if reach is not None else "then gives something else, and the table says so"
+        remedy = f"give --tile 512, or less: {means}"
+    return f"out of memory on {engine.device}; {remedy}; or run it on a larger device"
+
+
+def _compute(cell: Cell, store: Store, engine: Engine, workers: int | None, teller: Teller) -> None:
     folder = store.begin(cell)
     if isinstance(cell, TrainCell):
         train(
@@ -74,7 +104,7 @@ def _compute(cell: Cell, store: Store, engine: Engine, workers: int, teller: Tel
             key_of(cell),
             engine.fabric,
             teller.progress,
-            workers,
+            _loading(engine) if workers is None else workers,
             teller.resumed,
             teller.note,
         )

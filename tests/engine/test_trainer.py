@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from derainbench.engine.device import Engine, Precision, choose_engine
 from derainbench.engine.restore import restorer
-from derainbench.engine.training import SMALLEST_SCALE, Trainer
+from derainbench.engine.trainer import SMALLEST_SCALE, Trainer
 from derainbench.errors import UserError
 from derainbench.metrics.losses import Loss, get_loss
 from derainbench.plugins.method import Batch, Derainer

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.device import choose_engine
-from derainbench.engine.training import Trainer, learning_rate, train
+from derainbench.engine.trainer import Trainer, learning_rate
+from derainbench.engine.training import train
 from derainbench.errors import UserError
 from derainbench.metrics.losses import Loss
 from derainbench.plugins.method import Batch, Derainer, Method

@@ -16,7 +16,7 @@ import torch
 
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.device import choose_engine
-from derainbench.engine.patches import Patches
+from derainbench.engine.patches import Levels, Patches
 from derainbench.engine.training_batches import deaths_of_workers_told, training_batches
 from derainbench.errors import UserError
 from derainbench.plugins.method import Batch
@@ -67,10 +67,10 @@ def test_enough_shared_memory_is_not_mentioned(patches: Patches) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_worker_is_one_line(patches: Patches) -> None:
     class Killing(Patches):
-        def __getitem__(self, step: int) -> Batch:
+        def levels(self, step: int) -> Levels:
             if step == 5:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().__getitem__(step)
+            return super().levels(step)
 
     patches.__class__ = Killing
     told = ""

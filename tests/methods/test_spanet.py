@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from derainbench.engine.training import make_optimiser
+from derainbench.engine.trainer import make_optimiser
 from derainbench.methods.spanet import SPANET, SPANet, official_names
 from derainbench.metrics.losses import get_loss
 from derainbench.plugins.method import Batch

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from derainbench.engine.training import learning_rate
+from derainbench.engine.trainer import learning_rate
 from derainbench.plugins.method import Derainer, Method
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.recipe_book import PAPER_RECIPE, QUICK, QUICK_RECIPE, RecipeBook, recipe_book

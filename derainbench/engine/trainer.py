@@ -1,0 +1,102 @@
+"""One optimisation step after another: the loss, its gradient, one optimiser."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from derainbench.engine.device import channels_last, lay_out
+from derainbench.metrics.losses import get_loss
+from derainbench.plugins.method import Batch, Derainer
+from derainbench.plugins.recipe import Recipe
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+_OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "radam": torch.optim.RAdam,
+    "sgd": torch.optim.SGD,
+}
+
+#: In fp16 a gradient that is not finite is taken for too large as long as the loss is multiplied by more than this.
+SMALLEST_SCALE = 1.0
+
+
+class Trainer:
+    """Minimises ``network.training_loss`` with one optimiser, as the recipe says.
+
+    A method that needs more (a GAN's two optimisers, a classifier trained first) brings a subclass, or a class with
+    the same four methods; the loop around it does not change.
+    """
+
+    def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
+        self.fabric, self.recipe, self.steps = fabric, recipe, steps
+        self.loss = get_loss(recipe.loss)
+        lay_out(network)
+        self.network, self.optimiser = fabric.setup(network, make_optimiser(network, recipe))
+        self.network.mark_forward_method("training_loss")
+
+    def step(self, step: int, batch: Batch) -> Tensor:
+        """One step, 0 to ``steps - 1``: returns the loss, detached, or what is not finite in its place: a gradient's
+        norm. Nothing is read from the device, so that it need not wait for this process; fp16's scaler reads once."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, step, self.steps)
+        # Fabric calls this method in its precision only where it wraps the network, as for several devices.
+        with self.fabric.autocast():
+            loss: Tensor = self.network.training_loss(batch._replace(rainy=channels_last(batch.rainy)), self.loss)
+        self.fabric.backward(loss)
+        largest = self.recipe.clip if self.recipe.clip is not None else math.inf
+        norm = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=largest, error_if_nonfinite=False)
+        told = loss.detach()
+        if norm is not None:  # a finite loss can have a gradient that is not, such as that of a square root at 0
+            told = torch.where(torch.isfinite(norm) | self._may_be_smaller(told), told, norm)
+        self.optimiser.step()  # in fp16 one whose gradient is not finite halves the scale, and no more
+        self.optimiser.zero_grad(set_to_none=True)
+        return told
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that later steps depend on."""
+        state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        scaler = self.fabric.strategy.precision.state_dict()
+        return {**state, "scaler": scaler} if scaler else state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what :meth:`state_dict` gave."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if "scaler" in state:
+            self.fabric.strategy.precision.load_state_dict(state["scaler"])
+
+    def _may_be_smaller(self, loss: Tensor) -> Tensor:
+        """Whether fp16 may yet multiply the loss by less, and have a gradient that it can hold; False elsewhere."""
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        if scaler is None:
+            return torch.zeros((), dtype=torch.bool, device=loss.device)
+        scale: Tensor = scaler.scale(torch.ones((), device=loss.device))
+        return scale > SMALLEST_SCALE
+
+
+def make_optimiser(network: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over the parameters that take a gradient."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    settings: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
+    if recipe.optimiser == "sgd":
+        settings["momentum"] = recipe.betas[0]
+    else:
+        settings |= {"betas": recipe.betas, "eps": recipe.eps}
+    return _OPTIMISERS[recipe.optimiser](parameters, **settings)
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate of a step: a function of the step alone, so that nothing needs restoring."""
+    done = step / steps
+    if recipe.schedule == "cosine":
+        return recipe.lr * (1 + math.cos(math.pi * done)) / 2
+    if recipe.schedule == "multistep":
+        return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
+    return recipe.lr
