@@ -29,7 +29,7 @@ def parse_devices(words: str) -> list[str]:
         return ["cpu"] * processes
     numbers = [whole_number(part.removeprefix("cuda:"), 999) for part in split_list(words)]
     known = [number for number in numbers if number is not None]
-    if not known or len(known) < len(numbers) or len(set(known)) < len(known):
+    if not known or len(known) < len(numbers):
         raise UserError(f"--devices {words!r}: give all, numbers of GPUs such as 0,1,3, or cpu:N")
     if max(known) >= here:
         raise UserError(f"--devices {words!r}: there is no GPU {max(known)} here ({here} CUDA devices)")
