@@ -71,6 +71,12 @@ def run(
     devices: Annotated[
         str, typer.Option(metavar="all|0,1,3|cpu:N", help="Several devices, a process on each: GPUs, or N on the CPU.")
     ] = "",
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar="inline|processes|ray[=ADDRESS]|slurm[=NAME=VALUE,...]", help="What carries out the cells."
+        ),
+    ] = "",
     precision: PrecisionOption = "auto",
     tile: TileOption = "auto",
     threads: ThreadsOption = None,
@@ -109,6 +115,7 @@ def run(
         cross=cross,
         device=device,
         devices=devices,
+        executor=executor,
         precision=precision,
         tile=tile,
         workers=workers,

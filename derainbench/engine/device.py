@@ -91,10 +91,26 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     return Engine(chosen, named.get(precision, "bf16" if ampere else "fp32"))
 
 
+def engine_elsewhere(device: str, precision: str) -> Engine:
+    """The engine of cells that other machines carry out: what ``auto`` means there is decided here, for all of them.
+
+    ``device`` is ``cpu`` or ``cuda``; a GPU without bf16 then says so, instead of computing something else.
+    """
+    if device == "cpu":
+        return choose_engine(device, precision)
+    named: dict[str, Precision] = {name: name for name in get_args(Precision)}
+    if precision not in ("auto", *named):
+        raise UserError(f"no precision is called {precision!r}; known: auto, {', '.join(named)}")
+    return Engine(torch.device(device), named.get(precision, "bf16"))
+
+
 def describe_machine(engine: Engine) -> dict[str, Any]:
     """What a result was computed on, for ``run.json``."""
     device = engine.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    if device.type == "cuda":  # planned here, it may be another machine's
+        name = torch.cuda.get_device_name(device) if torch.cuda.is_available() else "another machine's"
+    else:
+        name = platform.processor() or platform.machine()
     return {
         "device": str(device),
         "name": name,

@@ -22,7 +22,9 @@ from derainbench.run.console import ConsoleWatcher, look_at_training_sets, print
 from derainbench.run.cost import costs_of, macs_of
 from derainbench.run.description import describe_run, merge, restated, splits_of
 from derainbench.run.execute import RunOutcome, execute
-from derainbench.run.executors import Executor, Inline, Processes
+from derainbench.run.executors.executor import Executor
+from derainbench.run.executors.inline import Inline
+from derainbench.run.executors.processes import Processes
 from derainbench.run.input_checks import with_input_checks
 from derainbench.run.job import Words
 from derainbench.run.plan import Planned
@@ -87,16 +89,16 @@ def carry_out(planned: Planned, debug: bool) -> Done:
 
 
 def _executor(planned: Planned) -> Executor:
-    order, store = planned.order, planned.store
-    if len(planned.devices) == 1:
+    order, store, where = planned.order, planned.store, planned.where
+    if where.kind == "inline":
         return Inline(store, planned.engine, order.workers)
     words = Words(store.folder, order.data_root, tuple(order.plugin), tuple(order.card), order.workers)
-    return Processes(words, planned.devices, order.threads)
+    return Processes(words, where.devices, order.threads)
 
 
 def _in_order(planned: Planned) -> Sequence[Cell]:
     """The cells as they are to be begun: on several devices those that cost most first, so that none is left alone."""
-    if len(planned.devices) == 1:
+    if planned.where.kind == "inline":
         return planned.cells
     return sorted(planned.cells, key=lambda cell: -(macs_of(cell) or math.inf))
 

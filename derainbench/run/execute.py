@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from derainbench.run.cells import Cell, EvalCell
-from derainbench.run.executors import Executor
+from derainbench.run.executors.executor import Executor
 from derainbench.run.store import Status, Store
 from derainbench.run.work import Ending
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import typer
 
 from derainbench.catalogue.cards import SplitName, all_cards
 from derainbench.catalogue.locate import Dataset, checked_root
-from derainbench.engine.device import Engine, choose_engine
+from derainbench.engine.device import Engine, choose_engine, engine_elsewhere
 from derainbench.engine.restore import parse_tile
 from derainbench.errors import UserError
 from derainbench.plugins.names import UNPROCESSED
@@ -31,7 +31,7 @@ from derainbench.run.choices import (
 )
 from derainbench.run.console import read_manifests
 from derainbench.run.description import splits_of
-from derainbench.run.devices import parse_devices
+from derainbench.run.executors.choice import Choice, choose_executor
 from derainbench.run.grid import Grid, Plan
 from derainbench.run.store import Status, Store
 from derainbench.run.suite import Adaptation, Measurement, measurements, not_registered, parse_options
@@ -59,6 +59,7 @@ class Order:
     cross: bool = False
     device: str = "auto"
     devices: str = ""
+    executor: str = ""
     precision: str = "auto"
     tile: str = "auto"
     workers: int | None = None
@@ -78,7 +79,7 @@ class Planned:
     store: Store
     engine: Engine
     before: RunInfo | None = None
-    devices: Sequence[str] = ("auto",)
+    where: Choice = field(default_factory=lambda: Choice("inline", ("auto",)))
 
     @cached_property
     def statuses(self) -> Mapping[str, Status]:
@@ -195,7 +196,7 @@ class _Settings:
     protocols: Sequence[str]
     seeds: Sequence[int]
     before: RunInfo | None
-    devices: Sequence[str]
+    where: Choice
 
 
 def _settings(
@@ -206,8 +207,8 @@ def _settings(
     say: Callable[[str], None],
 ) -> _Settings:
     """As ordered; what the run folder has already decides where the order does not."""
-    devices = _devices(order)
-    engine = choose_engine(devices[0], order.precision)
+    where = choose_executor(order.executor, order.device, order.devices)
+    engine = _engine(where, order.precision)
     seeds = choose_seeds(order.seeds)
     recipe, why = choose_recipe(order.recipe, engine.device.type, datasets)
     book = recipe_book(recipe)
@@ -220,7 +221,7 @@ def _settings(
     store = Store(order.out or Path("runs") / name)
     before = store.read_info()
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
-        engine = choose_engine(devices[0], before.precision)
+        engine = _engine(where, before.precision)
     protocols = choose_protocols(order.protocols, () if before is None else before.protocols)
     asked = choose_protocols(order.protocols, ())
     if order.protocols and len(protocols) > len(asked):
@@ -228,22 +229,21 @@ def _settings(
             f"protocols {', '.join(protocols)}: {store.folder} has others than {', '.join(asked)}, and a "
             "run measures under all of its protocols; for fewer give another --out"
         )
-    return _Settings(book, store, engine, protocols, seeds, before, devices)
+    return _Settings(book, store, engine, protocols, seeds, before, where)
 
 
-def _devices(order: Order) -> Sequence[str]:
-    if not order.devices:
-        return (order.device,)
-    if order.device != "auto":
-        raise UserError("--device and --devices: give one of them")
-    return parse_devices(order.devices)
+def _engine(where: Choice, precision: str) -> Engine:
+    """What the cells are computed on, as far as that decides what they are."""
+    if where.elsewhere:
+        return engine_elsewhere(where.devices[0], precision)
+    return choose_engine(where.devices[0], precision)
 
 
 def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:
     """The plan's cells, each compared with what is in the run folder."""
     cells = grid.cells()
     read_manifests(_splits_here(cells))
-    return Planned(order, grid, cells, how.store, how.engine, how.before, how.devices)
+    return Planned(order, grid, cells, how.store, how.engine, how.before, how.where)
 
 
 def _splits_here(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:

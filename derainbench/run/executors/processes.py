@@ -1,4 +1,4 @@
-"""What carries out cells: this process, or a process on each of several devices."""
+"""Cells carried out in processes of this machine, one on each of several devices."""
 
 from __future__ import annotations
 
@@ -12,80 +12,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Protocol, Self
+from typing import Self
 
-from derainbench.engine.device import Engine
 from derainbench.errors import StorageError
-from derainbench.run.cell_file import CellFile, Follower, forget
+from derainbench.run.cell_file import Follower, forget
 from derainbench.run.cells import Cell
 from derainbench.run.elsewhere import carry_out_elsewhere
 from derainbench.run.job import Job, Words, job_of
-from derainbench.run.store import Store
-from derainbench.run.work import Ending, Teller, carry_out
+from derainbench.run.work import Ending, Teller
 from derainbench.support.stopping import Stopped
 from derainbench.support.threads import available_cores
-
-
-class Executor(Protocol):
-    """As :class:`concurrent.futures.Executor`, for cells: at most ``slots`` of them at a time."""
-
-    slots: int
-
-    def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
-        """Begin a cell. The future has :class:`StorageError` where the disk refuses."""
-
-    def poll(self) -> None:
-        """Tell the tellers what is new."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """What is under way is asked to save its state, and waited for."""
-
-
-class Inline:
-    """One cell at a time, in this process."""
-
-    slots = 1
-
-    def __init__(self, store: Store, engine: Engine, workers: int | None) -> None:
-        self._store, self._engine, self._workers = store, engine, workers
-
-    def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
-        future, file = Future[Ending](), CellFile(self._store.folder, cell.name, str(self._engine.device))
-        future.set_result(carry_out(cell, self._store, self._engine, self._workers, _Both(teller, file)))
-        forget(self._store.folder, cell.name)
-        return future
-
-    def poll(self) -> None:
-        pass
-
-    def __enter__(self) -> Self:
-        forget(self._store.folder)
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        forget(self._store.folder)
-
-
-@dataclass(frozen=True)
-class _Both:
-    """Tells two."""
-
-    first: Teller
-    second: Teller
-
-    def progress(self, done: int, total: int, loss: float | None) -> None:
-        self.first.progress(done, total, loss)
-        self.second.progress(done, total, loss)
-
-    def resumed(self, done: int, total: int) -> None:
-        self.first.resumed(done, total)
-        self.second.resumed(done, total)
-
-    def note(self, text: str) -> None:
-        self.first.note(text)
-        self.second.note(text)
 
 
 class Processes:
