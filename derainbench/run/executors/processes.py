@@ -32,6 +32,7 @@ class Processes:
         self.slots = len(devices)
         self._threads = threads or max(1, available_cores() // len(devices))
         self._under_way: dict[str, _UnderWay] = {}
+        self._waiting: list[threading.Thread] = []
 
     def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
         device, future = self._free.pop(0), Future[Ending]()
@@ -43,7 +44,9 @@ class Processes:
             process.start()
         sending.close()
         self._under_way[cell.name] = _UnderWay(process, device, Follower(self._words.folder, cell.name, teller))
-        threading.Thread(target=self._await, args=(cell.name, receiving, future), daemon=True).start()
+        waiting = threading.Thread(target=self._await, args=(cell.name, receiving, future), daemon=True)
+        self._waiting.append(waiting)
+        waiting.start()
         return future
 
     def poll(self) -> None:
@@ -57,8 +60,8 @@ class Processes:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         for each in list(self._under_way.values()):
             each.process.terminate()
-        for each in list(self._under_way.values()):
-            each.process.join()
+        for thread in self._waiting:  # they take away what is left of each cell
+            thread.join()
         forget(self._words.folder)
 
     def _await(self, name: str, receiving: Connection, future: Future[Ending]) -> None:
