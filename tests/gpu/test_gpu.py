@@ -1,0 +1,147 @@
+"""What only a GPU can show: how often it is waited for, that it repeats itself, and what becomes of a full memory."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from derainbench.catalogue.pairing import Pair
+from derainbench.engine.device import choose_engine
+from derainbench.engine.patches import Levels
+from derainbench.engine.restore import restorer
+from derainbench.engine.trainer import Trainer
+from derainbench.engine.training import train
+from derainbench.images.decode import png_bytes
+from derainbench.metrics.scores import score_all
+from derainbench.plugins.method import Batch
+from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.registry import discover
+from tests.run.conftest import Workshop, workshop_in
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+
+NETWORKS = ["prenet", "rescan", "spanet", "nasnet[blocks=2]"]
+RECIPE = Recipe(lr=1e-3, steps=6, batch=2, patch=32, loss="l1+ssim", checkpoint_every=3, augment=("hflip", "rot90"))
+
+
+def batch() -> Batch:
+    torch.manual_seed(1)
+    clean = torch.rand(2, 3, 32, 32)
+    return Batch((clean + 0.2).clamp(0, 1).cuda(), clean.cuda())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_training_step_does_not_wait(name: str, precision: str) -> None:
+    trainer = Trainer(choose_engine("cuda", precision).fabric, discover().variant(name).build(), RECIPE, 9)
+    given = batch()
+    trainer.step(0, given)  # the first loads kernels
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        losses = [trainer.step(step, given) for step in (1, 2)]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(math.isfinite(float(loss)) for loss in losses)
+
+
+def test_bytes_become_the_same_floats() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, 3, 1, 1)
+    here, there = Levels(levels, levels, {}).batch(), Levels(levels.cuda(), levels.cuda(), {}).batch()
+    assert torch.equal(here.rainy, there.rainy.cpu())
+    assert np.array_equal(here.rainy.numpy()[0, 0].ravel(), np.arange(256, dtype=np.float32) / np.float32(255))
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[Pair]:
+    """Four pairs of 40x44 pixels."""
+    random = np.random.default_rng(1)
+    found = []
+    for number in range(4):
+        clean = random.integers(0, 200, (40, 44, 3), dtype=np.uint8)
+        pair = Pair(str(number), str(number), tmp_path / f"rainy{number}.png", tmp_path / f"clean{number}.png")
+        (tmp_path / f"rainy{number}.png").write_bytes(png_bytes(clean + 40))
+        (tmp_path / f"clean{number}.png").write_bytes(png_bytes(clean))
+        found.append(pair)
+    return found
+
+
+class Interruption(Exception):  # noqa: N818
+    """Stands in for a kill."""
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_training_repeats_itself_and_resumes(name: str, precision: str, pairs: list[Pair], tmp_path: Path) -> None:
+    engine, variant = choose_engine("cuda", precision), discover().variant(name)
+
+    def run(folder: str, until: int | None = None) -> bytes:
+        def on_step(done: int, total: int, loss: float) -> None:
+            if until is not None and done >= until:
+                raise Interruption
+
+        train(variant, RECIPE, pairs, 3, tmp_path / folder, "k", engine.fabric, on_step, workers=2)
+        return (tmp_path / folder / "weights.safetensors").read_bytes()
+
+    whole = run("whole")
+    assert run("again") == whole
+    with pytest.raises(Interruption):
+        run("parts", until=3)
+    assert run("parts") == whole
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_gpu_restores_and_scores_as_the_processor_does(name: str) -> None:
+    torch.manual_seed(0)
+    network, (rainy, clean) = discover().variant(name).build(), torch.rand(2, 1, 3, 48, 56).unbind()
+    restored: dict[str, Tensor] = {
+        device: restorer(choose_engine(device, "fp32").fabric, network)(rainy).cpu() for device in ("cpu", "cuda")
+    }
+    assert torch.allclose(restored["cpu"], restored["cuda"], atol=2e-4)
+    protocols = ["y", "rgb", "rgb-float-u7"]
+    here, there = (
+        score_all(restored["cpu"].double().to(device), clean.double().to(device), protocols)
+        for device in ("cpu", "cuda")
+    )
+    for protocol in protocols:
+        for metric, value in here[protocol].items():
+            assert float(value) == pytest.approx(float(there[protocol][metric]), abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return workshop_in(tmp_path_factory.mktemp("gpu"))
+
+
+def test_devices_of_this_machine_are_found(workshop: Workshop) -> None:
+    arguments = workshop.arguments(out="all", devices="all")
+    place = arguments.index("--device")
+    done = workshop.process([*arguments[:place], *arguments[place + 2 :]])
+    assert done.returncode == 0, done.stderr
+    assert '"cuda:0"' in next((workshop.folder / "all" / "eval").rglob("done.json")).read_text()
+
+
+GREEDY = """
+import torch
+from derainbench import Derainer, Method
+
+class Greedy(Derainer):
+    def forward(self, rainy):
+        return rainy + torch.empty(2 ** 50, device=rainy.device)[:1]
+
+GREEDY = Method(name="greedy", title="Greedy", network=Greedy)
+"""
+
+
+def test_a_full_memory_is_one_cells_failure(workshop: Workshop) -> None:
+    plugin = workshop.folder / "greedy.py"
+    plugin.write_text(GREEDY)
+    done = workshop.process(workshop.arguments("greedy", "full", device="cuda", plugin=str(plugin)))
+    assert done.returncode == 2, done.stderr
+    line = next(line for line in done.stderr.splitlines() if "FAILED" in line)
+    assert "out of memory on cuda:0; give --tile 512" in line
+    assert "1 done, 0 kept, 1 failed" in done.stdout
