@@ -48,14 +48,16 @@ class Engine:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.precision == "tf32"
         if self.device.type == "cpu":
             _keep_freed_memory()
-        devices: Any = [self.device.index] if self.device.index is not None else 1
-        if self.precision not in _SIXTEEN_BITS:
-            return Fabric(accelerator=self.device.type, devices=devices, precision="32-true")
-        from derainbench.engine.mixed_precision import MixedPrecision
+        from lightning_fabric.plugins.environments import LightningEnvironment
 
-        return Fabric(
-            accelerator=self.device.type, devices=devices, plugins=MixedPrecision(self.precision, self.device.type)
-        )
+        # Named, so that Fabric does not look for a scheduler, and on a cluster start what nobody asked of it.
+        plugins: list[Any] = [LightningEnvironment()]
+        if self.precision in _SIXTEEN_BITS:
+            from derainbench.engine.mixed_precision import MixedPrecision
+
+            plugins.append(MixedPrecision(self.precision, self.device.type))
+        devices: Any = [self.device.index] if self.device.index is not None else 1
+        return Fabric(accelerator=self.device.type, devices=devices, plugins=plugins)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """In this block operations run in the engine's precision, as in a network that Fabric has set up."""
@@ -155,9 +157,28 @@ def channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def lay_out(network: nn.Module) -> None:
+def fastest_layout(fabric: Fabric) -> torch.memory_format:
+    """The layout in which convolutions are fastest: channels last, but for the float32 of GPUs.
+
+    That has few kernels for channels last: NASNet's training took three times as long (benchmarks/GPU.md).
+    """
+    float32 = fabric.strategy.precision.precision == "32-true" and not torch.backends.cudnn.allow_tf32
+    return torch.contiguous_format if float32 and fabric.device.type == "cuda" else torch.channels_last
+
+
+def lay_out(network: nn.Module, layout: torch.memory_format = torch.channels_last) -> None:
     """Bring the network's two-dimensional convolutions into this layout, in place."""
     # Not nn.Module.to, which would turn every parameter of four dimensions, and refuse one of five.
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.weight.data = channels_last(module.weight.data)
+            module.weight.data = module.weight.data.contiguous(memory_format=layout)
+
+
+def laid_out(images: Tensor, network: nn.Module) -> Tensor:
+    """The same (B, C, H, W) images in the layout of the network's convolutions."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            weight = module.weight
+            if weight.is_contiguous() != weight.is_contiguous(memory_format=torch.channels_last):  # of one it is both
+                return images.contiguous() if weight.is_contiguous() else channels_last(images)
+    return channels_last(images)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from lightning_fabric.plugins.precision import MixedPrecision as FabricsMixedPrecision
 
 _NAMES: dict[str, Literal["bf16-mixed", "16-mixed"]] = {"bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -22,3 +23,8 @@ class MixedPrecision(FabricsMixedPrecision):
     def convert_input(self, data: Any) -> Any:
         """As it is."""
         return data
+
+    def begin_anew(self) -> None:
+        """Forget by how much an earlier training had its loss multiplied: one that follows it is to be as if alone."""
+        if self.scaler is not None:
+            self.scaler = torch.amp.GradScaler(device=self.device)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from derainbench.engine.device import channels_last, lay_out
+from derainbench.engine.device import fastest_layout, laid_out, lay_out
 from derainbench.errors import UserError
 from derainbench.plugins.method import Derainer
 from derainbench.support.words import whole_number
@@ -28,7 +28,7 @@ MARGIN_OF_UNKNOWN_REACH = 64
 
 def prepare(fabric: Fabric, network: Derainer) -> torch.nn.Module:
     """The network on Fabric's device and precision, ready for :func:`restore`."""
-    lay_out(network)
+    lay_out(network, fastest_layout(fabric))
     return fabric.setup_module(network.eval())
 
 
@@ -54,7 +54,7 @@ def restore(network: torch.nn.Module, rainy: Tensor, size_multiple: int = 1) -> 
     """
     height, width = rainy.shape[-2:]
     padded = _pad(rainy, -height % size_multiple, -width % size_multiple)
-    restored: Tensor = network(channels_last(padded))
+    restored: Tensor = network(laid_out(padded, network))
     _check(restored, padded)
     return restored[..., :height, :width].float().clamp(0, 1)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from derainbench.engine.device import channels_last, lay_out
+from derainbench.engine.device import fastest_layout, laid_out, lay_out
+from derainbench.engine.mixed_precision import MixedPrecision
 from derainbench.metrics.losses import get_loss
 from derainbench.plugins.method import Batch, Derainer
 from derainbench.plugins.recipe import Recipe
@@ -37,7 +38,10 @@ class Trainer:
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
         self.loss = get_loss(recipe.loss)
-        lay_out(network)
+        lay_out(network, fastest_layout(fabric))
+        precision = fabric.strategy.precision
+        if isinstance(precision, MixedPrecision):
+            precision.begin_anew()
         self.network, self.optimiser = fabric.setup(network, make_optimiser(network, recipe))
         self.network.mark_forward_method("training_loss")
 
@@ -48,7 +52,8 @@ class Trainer:
             group["lr"] = learning_rate(self.recipe, step, self.steps)
         # Fabric calls this method in its precision only where it wraps the network, as for several devices.
         with self.fabric.autocast():
-            loss: Tensor = self.network.training_loss(batch._replace(rainy=channels_last(batch.rainy)), self.loss)
+            rainy = laid_out(batch.rainy, self.network)
+            loss: Tensor = self.network.training_loss(batch._replace(rainy=rainy), self.loss)
         self.fabric.backward(loss)
         largest = self.recipe.clip if self.recipe.clip is not None else math.inf
         norm = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=largest, error_if_nonfinite=False)

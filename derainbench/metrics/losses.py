@@ -45,6 +45,12 @@ def _full_precision(loss: Loss) -> Loss:
     return in_full_precision
 
 
+def _window(channels: int, device: torch.device) -> Tensor:
+    """The Gaussian of SSIM, (C, 1, 1, 11). By itself pytorch-msssim copies it to a GPU in a way that waits for it."""
+    window: Tensor = pytorch_msssim.SSIM(win_size=11, win_sigma=1.5, channel=channels).win
+    return window.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else window.to(device)
+
+
 def _ssim(restored: Tensor, clean: Tensor) -> Tensor:
     """Mean SSIM (scalar) at every pixel of the zero-padded images, data range 1.
 
@@ -52,7 +58,7 @@ def _ssim(restored: Tensor, clean: Tensor) -> Tensor:
     because cuDNN takes a channels-last depthwise convolution, and would do it in TF32.
     """
     x, y = (F.pad(image, (5, 5, 5, 5)).contiguous() for image in (restored, clean))
-    value: Tensor = pytorch_msssim.ssim(x, y, data_range=1.0, win_size=11, win_sigma=1.5)
+    value: Tensor = pytorch_msssim.ssim(x, y, data_range=1.0, win=_window(x.shape[1], x.device))
     return value
 
 

@@ -139,6 +139,18 @@ def test_the_scale_of_fp16_is_part_of_the_state() -> None:
     assert scale(trainers[1]) == scale(trainers[0]) < 65536
 
 
+def test_a_training_in_fp16_does_not_know_of_the_one_before_it() -> None:
+    """A run's cells share a device: what one ended with must not be what the next begins with."""
+    fabric = choose_engine("cpu", "fp16").fabric
+    scales = []
+    for _ in range(2):
+        trainer = Trainer(fabric, Steep(), RECIPE.changed({"loss": "mse"}), 4)
+        scales.append(scale(trainer))
+        trainer.step(0, batch())
+    assert scales == [65536, 65536]
+    assert scale(trainer) < 65536
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_other_precisions_have_no_scale(precision: str) -> None:
     trainer = Trainer(choose_engine("cpu", precision).fabric, Steep(), RECIPE, 4)
