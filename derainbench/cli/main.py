@@ -20,6 +20,7 @@ from derainbench.cli.methods import check, derain, efficiency, methods
 from derainbench.cli.options import check_words
 from derainbench.cli.report import compare, report
 from derainbench.cli.run import run
+from derainbench.cli.watch import status, stop
 from derainbench.cli.weights import weights_app
 from derainbench.support.stopping import obeyed
 from derainbench.support.threads import wait_briefly_where_busy
@@ -51,6 +52,8 @@ def _main(
 
 
 app.command(short_help="Train and evaluate methods on datasets.")(run)
+app.command(short_help="Say how far a run is, from any terminal.")(status)
+app.command(short_help="Ask a run to end, its state saved.")(stop)
 app.command(short_help="Write the comparison: page, LaTeX, CSV, ...")(report)
 app.command(short_help="Say what changed between two runs.")(compare)
 app.command(short_help="List the methods.")(methods)

@@ -48,7 +48,7 @@ class Engine:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.precision == "tf32"
         if self.device.type == "cpu":
             _keep_freed_memory()
-        from lightning_fabric.plugins.environments import LightningEnvironment
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
         # Named, so that Fabric does not look for a scheduler, and on a cluster start what nobody asked of it.
         plugins: list[Any] = [LightningEnvironment()]

@@ -65,6 +65,15 @@ def read_under_way(run: Path, cell: str) -> UnderWay | None:
         return None
 
 
+def all_under_way(run: Path) -> list[UnderWay]:
+    """What all cells under way say, by name."""
+    found = []
+    for file in (run / ".cells").glob("*/progress.json"):
+        with contextlib.suppress(OSError, ValidationError):
+            found.append(UnderWay.model_validate_json(file.read_bytes()))
+    return sorted(found, key=lambda each: each.cell)
+
+
 class CellFile:
     """Writes the file, at most every :data:`EVERY` seconds: a :class:`.work.Teller`."""
 

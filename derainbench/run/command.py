@@ -21,6 +21,7 @@ from derainbench.run.choices import dataset_finder
 from derainbench.run.console import ConsoleWatcher, look_at_training_sets, print_plan
 from derainbench.run.cost import costs_of, macs_of
 from derainbench.run.description import describe_run, merge, restated, splits_of
+from derainbench.run.driver_file import driving
 from derainbench.run.execute import RunOutcome, execute
 from derainbench.run.executors.executor import Executor
 from derainbench.run.executors.inline import Inline
@@ -77,7 +78,8 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         merged = merge(before if before is None else restated(before, grid), info)
         keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
         store.write_info(merged)
-        with ConsoleWatcher(debug=debug) as watcher:
+        where, costs = planned.where, {cell.name: macs_of(cell) for cell in planned.to_do()}
+        with driving(store.folder, where.kind, where.devices, costs), ConsoleWatcher(debug=debug) as watcher:
             outcome = execute(_in_order(planned), planned.statuses, store, _executor(planned), watcher)
         results = load_run(store.folder)
         merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from derainbench.run.cells import Cell, EvalCell
+from derainbench.run.driver_file import obey_if_asked
 from derainbench.run.executors.executor import Executor
 from derainbench.run.store import Status, Store
 from derainbench.run.work import Ending
@@ -114,6 +115,7 @@ def execute(
                     under_way[executor.submit(cell, _OfCell(watcher, cell))] = cell
             finished, _ = wait(under_way, POLL, return_when=FIRST_COMPLETED)
             executor.poll()
+            obey_if_asked(store.folder)
             for future in finished:
                 record(under_way.pop(future), future.result())
     return outcome

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import filelock
 
-from derainbench.errors import UserError
+from derainbench.errors import StorageError, UserError
 from derainbench.support.atomic import storage_error
 
 #: What a disk answers that has no locks of its own, as NFS and Lustre may be mounted.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+
+#: Seconds in which whoever only looks whether a folder is held (:func:`is_held`) has let it go again.
+MOMENT = 0.2
 
 #: Seconds without a sign of life after which a lease may be taken over; its holder gives one every third of it.
 LEASE = 15.0
@@ -43,8 +46,19 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process holds ``folder``, which is there."""
+    try:
+        with locked(folder):
+            return False
+    except StorageError:
+        raise
+    except UserError:
+        return True
+
+
 def _acquired(folder: Path) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(folder / ".lock", timeout=0, fallback_to_soft=False)
+    lock = filelock.FileLock(folder / ".lock", timeout=MOMENT, fallback_to_soft=False)
     try:
         lock.acquire()
     except (OSError, NotImplementedError) as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from derainbench.engine.device import Engine
 from derainbench.run.cell_file import CellFile, forget
 from derainbench.run.cells import Cell
+from derainbench.run.driver_file import obey_if_asked
 from derainbench.run.store import Store
 from derainbench.run.work import Ending, Teller, carry_out
 
@@ -23,7 +25,9 @@ class Inline:
 
     def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
         future, file = Future[Ending](), CellFile(self._store.folder, cell.name, str(self._engine.device))
-        future.set_result(carry_out(cell, self._store, self._engine, self._workers, _Both(teller, file)))
+        future.set_result(
+            carry_out(cell, self._store, self._engine, self._workers, _Told(teller, file, self._store.folder))
+        )
         forget(self._store.folder, cell.name)
         return future
 
@@ -39,20 +43,22 @@ class Inline:
 
 
 @dataclass(frozen=True)
-class _Both:
-    """Tells two."""
+class _Told:
+    """Tells the driver's teller and the cell's file, and heeds who asks the run to stop."""
 
-    first: Teller
-    second: Teller
+    teller: Teller
+    file: CellFile
+    run: Path
 
     def progress(self, done: int, total: int, loss: float | None) -> None:
-        self.first.progress(done, total, loss)
-        self.second.progress(done, total, loss)
+        self.teller.progress(done, total, loss)
+        self.file.progress(done, total, loss)
+        obey_if_asked(self.run)
 
     def resumed(self, done: int, total: int) -> None:
-        self.first.resumed(done, total)
-        self.second.resumed(done, total)
+        self.teller.resumed(done, total)
+        self.file.resumed(done, total)
 
     def note(self, text: str) -> None:
-        self.first.note(text)
-        self.second.note(text)
+        self.teller.note(text)
+        self.file.note(text)
