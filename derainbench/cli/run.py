@@ -77,7 +77,13 @@ def run(
             metavar="inline|processes|ray[=ADDRESS]|slurm[=NAME=VALUE,...]", help="What carries out the cells."
         ),
     ] = "",
+    devices_per_cell: Annotated[
+        int, typer.Option(min=1, max=64, help="Train each on so many of the --devices, the batch shared out.")
+    ] = 1,
     precision: PrecisionOption = "auto",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile trainings: fewer, larger kernels; other last bits, another key.")
+    ] = False,
     tile: TileOption = "auto",
     threads: ThreadsOption = None,
     workers: Annotated[
@@ -116,6 +122,8 @@ def run(
         device=device,
         devices=devices,
         executor=executor,
+        devices_per_cell=devices_per_cell,
+        compiled=compiled,
         precision=precision,
         tile=tile,
         workers=workers,

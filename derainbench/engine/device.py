@@ -36,6 +36,8 @@ class Engine:
 
     device: torch.device
     precision: Precision
+    together: tuple[str, ...] = ()
+    """The devices of all processes that train one network together, this one's among them; see :mod:`.ranks`."""
 
     @cached_property
     def fabric(self) -> Fabric:
@@ -57,7 +59,13 @@ class Engine:
 
             plugins.append(MixedPrecision(self.precision, self.device.type))
         devices: Any = [self.device.index] if self.device.index is not None else 1
-        return Fabric(accelerator=self.device.type, devices=devices, plugins=plugins)
+        if not self.together:
+            return Fabric(accelerator=self.device.type, devices=devices, plugins=plugins)
+        from derainbench.engine.ranks import shared_training
+
+        devices = [int(name.partition(":")[2]) for name in self.together if ":" in name] or len(self.together)
+        strategy = shared_training(self.device.type)
+        return Fabric(accelerator=self.device.type, devices=devices, strategy=strategy, plugins=plugins)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """In this block operations run in the engine's precision, as in a network that Fabric has set up."""
@@ -65,11 +73,11 @@ class Engine:
         return contextlib.nullcontext() if dtype is None else torch.autocast(self.device.type, dtype)
 
 
-def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
+def choose_engine(device: str = "auto", precision: str = "auto", together: tuple[str, ...] = ()) -> Engine:
     """The engine that a user's words ask for. :class:`UserError` for what is not there.
 
     ``device`` is ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``; ``precision`` is one of
-    :data:`Precision`, or ``auto``: bf16 on a CUDA device that has it, otherwise fp32.
+    :data:`Precision`, or ``auto``: bf16 on a CUDA device that has it, otherwise fp32. ``together``: :class:`Engine`.
     """
     kind, _, index = device.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (
@@ -90,7 +98,7 @@ def choose_engine(device: str = "auto", precision: str = "auto") -> Engine:
     if precision == "tf32" and not ampere:  # it would compute in fp32, and be recorded as something else
         raise UserError(f"{chosen} has no tf32, which needs a GPU of Ampere or later; use --precision fp32 or fp16")
     named: dict[str, Precision] = {name: name for name in get_args(Precision)}
-    return Engine(chosen, named.get(precision, "bf16" if ampere else "fp32"))
+    return Engine(chosen, named.get(precision, "bf16" if ampere else "fp32"), together)
 
 
 def engine_elsewhere(device: str, precision: str) -> Engine:
@@ -114,7 +122,7 @@ def describe_machine(engine: Engine) -> dict[str, Any]:
     else:
         name = platform.processor() or platform.machine()
     return {
-        "device": str(device),
+        "device": " + ".join(engine.together) or str(device),
         "name": name,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.image_cache import Decoded, DecodedImages
+from derainbench.errors import UserError
 from derainbench.images.decode import Array
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe
@@ -41,10 +42,12 @@ class Patches(Dataset[Batch]):
     """One item a training step: a whole batch of patches.
 
     What is in it depends on the seed and the step only, not on how many workers load it nor on where a training
-    started, so that a resumed run sees exactly what an uninterrupted one would have.
+    started, so that a resumed run sees exactly what an uninterrupted one would have. ``rows`` are the samples of each
+    batch that are wanted here; None: all.
     """
 
-    def __init__(self, pairs: Sequence[Pair], recipe: Recipe, seed: int) -> None:
+    def __init__(self, pairs: Sequence[Pair], recipe: Recipe, seed: int, rows: range | None = None) -> None:
+        self._rows = range(recipe.batch) if rows is None else rows
         self._images, self._recipe, self._seed = DecodedImages(pairs), recipe, seed
         self._grid = _Grid(self._images.sizes(), recipe.patch, recipe.stride) if recipe.stride is not None else None
         self._places = len(pairs) if self._grid is None else len(self._grid)
@@ -60,11 +63,11 @@ class Patches(Dataset[Batch]):
 
     def levels(self, step: int) -> Levels:
         """The same as bytes."""
-        batch, patch = self._recipe.batch, self._recipe.patch
+        batch, patch = len(self._rows), self._recipe.patch
         rainy, clean = np.empty((2, batch, 3, patch, patch), np.uint8)
         layers: dict[str, NDArray[np.float32]] = {}
-        for offset in range(batch):
-            images, cut = self._sample(step * batch + offset)
+        for offset, row in enumerate(self._rows):
+            images, cut = self._sample(step * self._recipe.batch + row)
             rainy[offset] = cut(images.rainy).transpose(2, 0, 1)
             clean[offset] = cut(images.clean).transpose(2, 0, 1)
             for name, layer in images.layers.items():
@@ -119,6 +122,18 @@ class _Grid:
         index = int(np.searchsorted(self._ends, place, side="right"))
         row, column = divmod(place - (int(self._ends[index - 1]) if index else 0), int(self._columns[index]))
         return index, row * self._stride, column * self._stride
+
+
+def rows_of(rank: int, count: int, batch: int) -> range:
+    """Which samples of a batch a process trains on. :class:`UserError` where the batch cannot be shared out equally:
+    the mean of unequal parts' means is not that of the batch."""
+    if batch % count:
+        raise UserError(
+            f"a batch of {batch} cannot be shared out among {count} devices; give --devices-per-cell a number that "
+            f"divides it, such as {max(n for n in range(1, count) if batch % n == 0)}"
+        )
+    each = batch // count
+    return range(rank * each, (rank + 1) * each)
 
 
 def grid_places(sizes: NDArray[np.int64], patch: int, stride: int) -> int:

@@ -42,6 +42,10 @@ class Trainer:
         precision = fabric.strategy.precision
         if isinstance(precision, MixedPrecision):
             precision.begin_anew()
+        if fabric.world_size > 1:
+            from derainbench.engine.ranks import share_statistics
+
+            share_statistics(network, fabric.device.type)
         self.network, self.optimiser = fabric.setup(network, make_optimiser(network, recipe))
         self.network.mark_forward_method("training_loss")
 
@@ -60,6 +64,10 @@ class Trainer:
         told = loss.detach()
         if norm is not None:  # a finite loss can have a gradient that is not, such as that of a square root at 0
             told = torch.where(torch.isfinite(norm) | self._may_be_smaller(told), told, norm)
+        if self.fabric.world_size > 1:  # each has the loss of its own rows: of the batch it is the mean
+            mean = self.fabric.all_reduce(told, reduce_op="mean")
+            assert isinstance(mean, Tensor)
+            told = mean
         self.optimiser.step()  # in fp16 one whose gradient is not finite halves the scale, and no more
         self.optimiser.zero_grad(set_to_none=True)
         return told

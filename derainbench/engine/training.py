@@ -13,7 +13,8 @@ import torch
 
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.checkpoint import Checkpoint
-from derainbench.engine.patches import Patches, hold_out, rainy_statistics
+from derainbench.engine.compiled import compile_training
+from derainbench.engine.patches import Patches, hold_out, rainy_statistics, rows_of
 from derainbench.engine.restore import restore
 from derainbench.engine.trainer import Trainer
 from derainbench.engine.training_batches import deaths_of_workers_told, training_batches
@@ -55,25 +56,35 @@ def train(
     workers: int = 0,
     on_resume: OnResume = lambda done, total: None,
     say: Callable[[str], None] = lambda text: None,
+    compiled: bool = False,
 ) -> None:
     """Train one cell and leave ``weights.safetensors`` and ``log.jsonl`` in its folder.
 
     ``key`` identifies what is trained; a checkpoint of another key is ignored. On the way, ``checkpoint.pt`` holds the
     state after some step, so that training goes on from there after an interruption; one that is asked for by a signal
     (:mod:`.stopping`) first saves the step at hand. ``say`` is told what a user should know. Raises :class:`UserError`
-    on a loss or a weight that is not finite and on a checkpoint that cannot be read.
+    on a loss or a weight that is not finite and on a checkpoint that cannot be read. Where several processes train
+    together (:mod:`.ranks`) all call it, and the first writes.
     """
     torch.manual_seed(seed)
     network = variant.build()
     pairs, held_out = hold_out(pairs, recipe.validation)
-    patches = Patches(pairs, recipe, seed)
+    if compiled:
+        compile_training(network)
+    patches = Patches(pairs, recipe, seed, rows_of(fabric.global_rank, fabric.world_size, recipe.batch))
     network.on_training_data(*rainy_statistics(pairs))
     trainer = (variant.method.trainer or Trainer)(fabric, network, recipe, patches.steps)
     checkpoint = Checkpoint(folder / "checkpoint.pt", key)
     done = start = checkpoint.load(trainer, fabric, patches.steps)
     if start:
         on_resume(start, patches.steps)
-    record = _Record(variant.name, network, checkpoint, Log(folder / "log.jsonl", start), patches.steps)
+    record = _Record(
+        variant.name,
+        network,
+        checkpoint,
+        Log(folder / "log.jsonl" if fabric.is_global_zero else None, start),
+        patches.steps,
+    )
     network.train()
     batches = training_batches(patches, start, workers, fabric, say)
     whole = True  # whether network, optimiser, random state and log are all of the step ``done``
@@ -87,23 +98,24 @@ def train(
                 to_save = done % recipe.checkpoint_every == 0 or done == patches.steps
                 if read := to_validate or to_save or record.losses.due():
                     loss = record.settle()
-                if to_validate:
+                if to_validate and fabric.is_global_zero:
                     psnr = _validate(trainer, network.size_multiple, held_out, fabric)
                     record.log.add({"step": done, "validation_psnr_y": psnr})
-                if to_save:
+                if to_save and fabric.is_global_zero:
                     record.save(trainer, fabric, done)
                 if read:
                     on_step(done, patches.steps, loss)
                 whole = True
     except (Stopped, KeyboardInterrupt):
-        if whole and checkpoint.step < done < patches.steps:
+        if whole and fabric.is_global_zero and checkpoint.step < done < patches.steps:
             with contextlib.suppress(_DivergedError):  # the checkpoint stays as it was
                 record.settle()
                 record.save(trainer, fabric, done)
         raise
     finally:
         batches.close()
-    save_weights(folder / "weights.safetensors", network)
+    if fabric.is_global_zero:
+        save_weights(folder / "weights.safetensors", network)
 
 
 @dataclass(frozen=True)

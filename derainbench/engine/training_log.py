@@ -43,12 +43,15 @@ class Losses:
 
 
 class Log:
-    """``log.jsonl``: what was measured at which step. Lines past the checkpoint are dropped when training goes on."""
+    """``log.jsonl``: what was measured at which step. Lines past the checkpoint are dropped when training goes on.
 
-    def __init__(self, path: Path, start: int, clock: Callable[[], float] = time.monotonic) -> None:
+    Without a path nothing is written: of processes that train together one keeps the log.
+    """
+
+    def __init__(self, path: Path | None, start: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock, self._written = path, clock, clock() - EVERY
         self._lines: list[str] = []
-        if start and path.exists():
+        if start and path is not None and path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 if json.loads(line)["step"] <= start:
                     self._lines.append(line)
@@ -61,5 +64,6 @@ class Log:
 
     def write(self) -> None:
         """Write all lines, atomically."""
-        write_atomic(self._path, "".join(line + "\n" for line in self._lines).encode())
+        if self._path is not None:
+            write_atomic(self._path, "".join(line + "\n" for line in self._lines).encode())
         self._written = self._clock()

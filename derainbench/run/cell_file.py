@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -77,11 +77,13 @@ def all_under_way(run: Path) -> list[UnderWay]:
 class CellFile:
     """Writes the file, at most every :data:`EVERY` seconds: a :class:`.work.Teller`."""
 
-    def __init__(self, run: Path, cell: str, device: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, run: Path, cell: str, device: str | Sequence[str], clock: Callable[[], float] = time.time
+    ) -> None:
         self._path, self._clock = folder_of(run, cell) / "progress.json", clock
-        now = clock()
+        now, place = clock(), device if isinstance(device, str) else " + ".join(device)
         self._said = UnderWay(
-            cell=cell, host=platform.node(), process=os.getpid(), device=device, started=now, updated=now
+            cell=cell, host=platform.node(), process=os.getpid(), device=place, started=now, updated=now
         )
         self._write()
 

@@ -22,13 +22,14 @@ NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
 
 @dataclass(frozen=True)
 class TrainCell:
-    """Train a variant on a dataset's training split."""
+    """Train a variant on a dataset's training split; ``compiled``: by :mod:`.engine.compiled`."""
 
     variant: Variant
     recipe: Recipe
     dataset: Dataset
     seed: int
     precision: str
+    compiled: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -38,7 +39,7 @@ class TrainCell:
     @cached_property
     def inputs(self) -> dict[str, Any]:
         """All that the weights depend on, as plain data."""
-        return {
+        inputs = {
             "harness": HARNESS_REVISION,
             "method": self.variant.name,
             "source": self.variant.source_digest(),
@@ -47,6 +48,8 @@ class TrainCell:
             "precision": self.precision,
             "seed": self.seed,
         }
+        # Named only where it is so, so that the keys of all other trainings stay what they were.
+        return {**inputs, "compiled": True} if self.compiled else inputs
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ class Plan(Protocol):
 class Grid:
     """``cross`` tests every training on every dataset; otherwise each is tested on the one it was trained on.
 
-    ``tile`` is the side of tiles in evaluations, 0 for never, None to decide by image.
+    ``tile`` is the side of tiles in evaluations, 0 for never, None to decide by image. ``compiled`` is
+    said of trainings.
     """
 
     variants: Sequence[Variant]
@@ -54,6 +55,7 @@ class Grid:
     precision: str
     cross: bool = False
     tile: int | None = None
+    compiled: bool = False
 
     def cells(self) -> list[Cell]:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
@@ -84,7 +86,7 @@ class Grid:
             for dataset in trained_on:
                 recipe = self.book.recipe(variant.method, variant.method.published_recipe(dataset.name))
                 for seed in self.seeds:
-                    training = TrainCell(variant, recipe, dataset, seed, self.precision)
+                    training = TrainCell(variant, recipe, dataset, seed, self.precision, self.compiled)
                     tests = tested_on if self.cross else [dataset]
                     cells += [training, *(self._evaluation(variant, training, test, seed) for test in tests)]
         return cells

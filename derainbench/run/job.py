@@ -40,6 +40,7 @@ class Job:
     recipe: Mapping[str, Any] | None = None
     protocols: tuple[str, ...] = ()
     tile: int | None = None
+    compiled: bool = False
     training: Job | None = None
 
 
@@ -47,7 +48,7 @@ def job_of(cell: Cell) -> Job:
     """The cell in words."""
     common = (key_of(cell), cell.variant.name, cell.dataset.name, cell.seed, cell.precision)
     if isinstance(cell, TrainCell):
-        return Job(*common, recipe=cell.recipe.model_dump(mode="json"))
+        return Job(*common, recipe=cell.recipe.model_dump(mode="json"), compiled=cell.compiled)
     training = None if cell.training is None else job_of(cell.training)
     return Job(*common, protocols=cell.protocols, tile=cell.tile, training=training)
 
@@ -59,7 +60,7 @@ def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None])
         raise UserError(f"{job.dataset} is not here, where the cell is to be done; give --data-root a folder that is")
     cell: Cell
     if job.recipe is not None:
-        cell = TrainCell(variant, Recipe.model_validate(job.recipe), dataset, job.seed, job.precision)
+        cell = TrainCell(variant, Recipe.model_validate(job.recipe), dataset, job.seed, job.precision, job.compiled)
     else:
         training = None if job.training is None else cell_of(job.training, registry, find)
         assert not isinstance(training, EvalCell)

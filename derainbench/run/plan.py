@@ -60,6 +60,8 @@ class Order:
     device: str = "auto"
     devices: str = ""
     executor: str = ""
+    devices_per_cell: int = 1
+    compiled: bool = False
     precision: str = "auto"
     tile: str = "auto"
     workers: int | None = None
@@ -153,7 +155,9 @@ def _plan_grid(order: Order, registry: Registry, say: Callable[[str], None]) -> 
     chosen = choose_datasets(order.datasets, order.card, order.data_root)
     how = _settings(order, registry, variants, chosen, say)
     tile = parse_tile(order.tile)
-    grid = Grid(variants, chosen, how.book, how.seeds, how.protocols, how.engine.precision, order.cross, tile)
+    grid = Grid(
+        variants, chosen, how.book, how.seeds, how.protocols, how.engine.precision, order.cross, tile, order.compiled
+    )
     return _planned(order, grid, how)
 
 
@@ -169,7 +173,9 @@ def _plan_suite(order: Order, suite: Suite, registry: Registry, say: Callable[[s
     absent = not_registered(suite, registry)
     say(f"suite {suite.name}" + (f"; not in the registry: {'; '.join(absent)}" if absent else ""))
     tile = parse_tile(order.tile)
-    grid = SuiteGrid(suite, wanted, found, how.book, how.seeds, how.protocols, how.engine.precision, tile)
+    grid = SuiteGrid(
+        suite, wanted, found, how.book, how.seeds, how.protocols, how.engine.precision, tile, order.compiled
+    )
     return _planned(order, grid, how)
 
 
@@ -207,7 +213,7 @@ def _settings(
     say: Callable[[str], None],
 ) -> _Settings:
     """As ordered; what the run folder has already decides where the order does not."""
-    where = choose_executor(order.executor, order.device, order.devices)
+    where = choose_executor(order.executor, order.device, order.devices, order.devices_per_cell)
     engine = _engine(where, order.precision)
     seeds = choose_seeds(order.seeds)
     recipe, why = choose_recipe(order.recipe, engine.device.type, datasets)
@@ -236,7 +242,7 @@ def _engine(where: Choice, precision: str) -> Engine:
     """What the cells are computed on, as far as that decides what they are."""
     if where.elsewhere:
         return engine_elsewhere(where.devices[0], precision)
-    return choose_engine(where.devices[0], precision)
+    return choose_engine(where.devices[0].split("+")[0], precision)
 
 
 def _planned(order: Order, grid: Plan, how: _Settings) -> Planned:

@@ -46,6 +46,7 @@ class SuiteGrid:
     protocols: Sequence[str]
     precision: str
     tile: int | None = None
+    compiled: bool = False
 
     @property
     def variants(self) -> list[Variant]:
@@ -119,7 +120,7 @@ class SuiteGrid:
             return
         recipe = self.book.recipe(m.variant.method, m.published)
         for seed in self.seeds:
-            training = TrainCell(m.variant, recipe, self.found[m.trained_on], seed, self.precision)
+            training = TrainCell(m.variant, recipe, self.found[m.trained_on], seed, self.precision, self.compiled)
             yield training
             yield EvalCell(m.variant, training, tested, seed, self.precision, protocols, self.tile)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -70,6 +71,24 @@ def carry_out(cell: Cell, store: Store, engine: Engine, workers: int | None, tel
     return ending
 
 
+def train_cell(cell: TrainCell, folder: Path, engine: Engine, workers: int | None, teller: Teller) -> None:
+    """Train, and no more: what a process does that trains together with others."""
+    train(
+        cell.variant,
+        cell.recipe,
+        cell.dataset.pairs("train"),
+        cell.seed,
+        folder,
+        key_of(cell),
+        engine.fabric,
+        teller.progress,
+        _loading(engine) if workers is None else workers,
+        teller.resumed,
+        teller.note,
+        cell.compiled,
+    )
+
+
 def _loading(engine: Engine) -> int:
     """So many processes load training data where nobody says how many."""
     return LOADING_FOR_A_GPU if engine.device.type == "cuda" else 0
@@ -95,19 +114,7 @@ def _too_large(cell: Cell, engine: Engine) -> str:
 def _compute(cell: Cell, store: Store, engine: Engine, workers: int | None, teller: Teller) -> None:
     folder = store.begin(cell)
     if isinstance(cell, TrainCell):
-        train(
-            cell.variant,
-            cell.recipe,
-            cell.dataset.pairs("train"),
-            cell.seed,
-            folder,
-            key_of(cell),
-            engine.fabric,
-            teller.progress,
-            _loading(engine) if workers is None else workers,
-            teller.resumed,
-            teller.note,
-        )
+        train_cell(cell, folder, engine, workers, teller)
         return
     network = cell.variant.build()
     if cell.training is not None:

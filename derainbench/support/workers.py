@@ -53,7 +53,7 @@ def in_chunks(
     started = spawn.RawValue(ctypes.c_bool, False)
     pool = ProcessPoolExecutor(workers, spawn, initializer=_prepare_worker, initargs=(stop, started))
     try:
-        with _interrupts_held():
+        with interrupts_held():
             futures = {pool.submit(_unless_stopped, work, chunk): len(chunk) for chunk in islice(chunks, 3 * workers)}
         while futures:
             for future in wait(futures, return_when=FIRST_COMPLETED).done:
@@ -75,7 +75,7 @@ def in_chunks(
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Processes that start in the block never hear of Ctrl-C: in its first moments a Python would die of it aloud."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

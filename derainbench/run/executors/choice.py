@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -29,7 +29,7 @@ class Choice:
         return self.kind in ("ray", "slurm")
 
 
-def choose_executor(executor: str, device: str, devices: str) -> Choice:
+def choose_executor(executor: str, device: str, devices: str, devices_per_cell: int = 1) -> Choice:
     """The choice that a user's words mean, each empty (``device``: ``auto``) where it was left out.
 
     ``ray`` and ``ray=ADDRESS``, ``slurm`` and ``slurm=partition=gpu,time=24h``. :class:`UserError` for other words, and
@@ -46,14 +46,26 @@ def choose_executor(executor: str, device: str, devices: str) -> Choice:
             raise UserError(f"--devices is for this machine; {kind} finds devices by itself (--device cpu: processors)")
         if device not in ("auto", "cpu", "cuda"):
             raise UserError(f"--device {device!r}: a cell that {kind} places may ask for cuda or cpu")
+        if devices_per_cell > 1:
+            raise UserError(f"--devices-per-cell is for --devices of one machine, not for --executor {kind}")
         settings = _settings(words) if kind == "slurm" else {"address": words} if words else {}
         return Choice(kinds[kind], ("cpu" if device == "cpu" else "cuda",), settings)
     if words:
         raise UserError(f"--executor {executor!r}: {kind} takes no settings")
-    names = tuple(parse_devices(devices)) if devices else (device,)
-    if kind == "inline" and len(names) > 1:
+    names = _grouped(parse_devices(devices) if devices else [device], devices_per_cell)
+    if kind == "inline" and (len(names) > 1 or devices_per_cell > 1):
         raise UserError("--executor inline uses one device; leave it out, or give fewer --devices")
-    return Choice(kinds[kind] if kind else "inline" if len(names) == 1 else "processes", names)
+    alone = len(names) == 1 and devices_per_cell == 1
+    return Choice(kinds[kind] if kind else "inline" if alone else "processes", names)
+
+
+def _grouped(devices: Sequence[str], size: int) -> tuple[str, ...]:
+    """So many devices at a time, each group as one name: ``cuda:0+cuda:1``."""
+    if len(devices) % size:
+        raise UserError(
+            f"--devices-per-cell {size}: {len(devices)} devices cannot be shared out so; give a multiple to --devices"
+        )
+    return tuple("+".join(devices[start : start + size]) for start in range(0, len(devices), size))
 
 
 def _settings(words: str) -> dict[str, str]:

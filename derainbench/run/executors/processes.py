@@ -22,6 +22,7 @@ from derainbench.run.job import Job, Words, job_of
 from derainbench.run.work import Ending, Teller
 from derainbench.support.stopping import Stopped
 from derainbench.support.threads import available_cores
+from derainbench.support.workers import interrupts_held
 
 
 class Processes:
@@ -30,7 +31,8 @@ class Processes:
     def __init__(self, words: Words, devices: Sequence[str], threads: int | None = None) -> None:
         self._words, self._free = words, list(devices)
         self.slots = len(devices)
-        self._threads = threads or max(1, available_cores() // len(devices))
+        processes = sum(len(group.split("+")) for group in devices)
+        self._threads = threads or max(1, available_cores() // processes)
         self._under_way: dict[str, _UnderWay] = {}
         self._waiting: list[threading.Thread] = []
 
@@ -40,7 +42,7 @@ class Processes:
         process = _SPAWN.Process(
             target=_child, args=(job_of(cell), cell.name, self._words, device, self._threads, sending), daemon=False
         )
-        with _threads_of_children(self._threads):
+        with _threads_of_children(self._threads), interrupts_held():
             process.start()
         sending.close()
         self._under_way[cell.name] = _UnderWay(process, device, Follower(self._words.folder, cell.name, teller))
@@ -120,8 +122,17 @@ def _child(job: Job, name: str, words: Words, device: str, threads: int, answer:
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         with obeyed_once():
-            answer.send(carry_out_elsewhere(job, name, words, device, threads))
+            answer.send(_carry_out(job, name, words, device.split("+"), threads))
     except StorageError as error:
         answer.send(error)
     except Stopped as stopped:
         os._exit(stopped.status)
+
+
+def _carry_out(job: Job, name: str, words: Words, devices: Sequence[str], threads: int) -> Ending:
+    """A training on all of the devices together; an evaluation, which cannot be shared out, on the first."""
+    if len(devices) > 1 and job.recipe is not None:
+        from derainbench.run.ranks import train_together
+
+        return train_together(job, name, words, devices, threads)
+    return carry_out_elsewhere(job, name, words, devices[0], threads)

@@ -1,0 +1,47 @@
+"""One network trained by several processes, a device each: every one has its rows of a batch, and all the same weights.
+
+The processes are started by whoever carries out the cell (:mod:`derainbench.run.ranks`), never by Fabric, which would
+run the command line again. The batch is the recipe's and shared out; gradients are averaged, so that a step is that of
+one process but for the order in which numbers are added.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, MutableMapping
+
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from derainbench.errors import UserError
+
+
+def shared_training(device: str) -> DDPStrategy:
+    """How gradients travel. Buffers do not: all processes work out the same ones."""
+    backend = "nccl" if device == "cuda" else "gloo"
+    return DDPStrategy(process_group_backend=backend, broadcast_buffers=False)
+
+
+def become_rank(rank: int, count: int, port: int, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Have Fabric take this process for one of ``count``, which meet at a port of this machine."""
+    said: Mapping[str, object] = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "NODE_RANK": 0,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": count,
+    }
+    environment.update({name: str(value) for name, value in said.items()})
+
+
+def share_statistics(network: nn.Module, device: str) -> None:
+    """Have batch normalisation, if there is any, see the whole batch, in place. :class:`UserError` on processors, for
+    which torch cannot."""
+    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
+        return
+    if device != "cuda":
+        raise UserError(
+            "a network with batch statistics trains on several GPUs, or on one processor: leave --devices-per-cell out"
+        )
+    nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

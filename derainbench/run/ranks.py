@@ -1,0 +1,191 @@
+"""One training carried out by several processes of this machine: started, watched and ended together."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+
+from derainbench.engine.ranks import become_rank
+from derainbench.errors import FOREIGN, StorageError, UserError, one_line
+from derainbench.run.cell_file import CellFile, folder_of
+from derainbench.run.job import Job, Words
+from derainbench.run.work import Ending, Teller
+from derainbench.support.lock import locked
+from derainbench.support.stopping import Stopped
+from derainbench.support.workers import interrupts_held
+
+#: Seconds that the other processes have for ending by themselves once the first one has written the result.
+LAST = 30.0
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def train_together(job: Job, name: str, words: Words, devices: Sequence[str], threads: int) -> Ending:
+    """Carry out a training by a process on each device, under the cell's own lock.
+
+    The first that ends without having been asked to ends all, and what it says is how the training ended: the others
+    would wait for it for ever. :class:`.stopping.Stopped` is passed on to the process that saves the state.
+    """
+    port = _free_port()
+    with locked(folder_of(words.folder, name)):
+        ranks = [_Rank(number, job, name, words, devices, threads, port) for number in range(len(devices))]
+        try:
+            return _first_ending(ranks)
+        except Stopped:
+            ranks[0].process.terminate()
+            ranks[0].process.join()
+            raise
+        finally:
+            for rank in ranks:
+                rank.process.kill()
+                rank.process.join()
+                rank.answer.close()
+
+
+class _Rank:
+    """One of the processes, and where it answers."""
+
+    def __init__(
+        self, number: int, job: Job, name: str, words: Words, devices: Sequence[str], threads: int, port: int
+    ) -> None:
+        self.answer, sending = _SPAWN.Pipe(duplex=False)
+        self.process: BaseProcess = _SPAWN.Process(
+            target=_rank, args=(number, job, name, words, tuple(devices), threads, port, sending), daemon=False
+        )
+        with interrupts_held():
+            self.process.start()
+        sending.close()
+
+
+def _first_ending(ranks: Sequence[_Rank]) -> Ending:
+    """What the first process says that has something to say: rank 0 of the result, any of an error."""
+    left = {rank.answer: rank for rank in ranks}
+    while True:
+        for answer in wait(list(left)):
+            assert isinstance(answer, Connection)
+            rank = left.pop(answer)
+            try:
+                said = answer.recv()
+            except EOFError:
+                rank.process.join()
+                return Ending(0.0, _why(rank.process.exitcode))
+            if isinstance(said, BaseException):
+                raise said
+            if rank is ranks[0]:
+                for other in ranks[1:]:
+                    other.process.join(LAST)
+                return _typed(said)
+            if said is not None:  # None: it has done its part
+                return _typed(said)
+
+
+def _typed(said: object) -> Ending:
+    assert isinstance(said, Ending)
+    return said
+
+
+def _why(status: int | None) -> str:
+    if status == -signal.SIGKILL:
+        return (
+            "one of the processes that trained together was killed, most likely for want of memory; what was saved is "
+            "kept: run it again"
+        )
+    return (
+        f"one of the processes that trained together ended with status {status} and without a word; what was saved is "
+        "kept: run it again"
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+class _Silent:
+    """A teller of a process of which another one tells."""
+
+    def progress(self, done: int, total: int, loss: float | None) -> None:
+        pass
+
+    def resumed(self, done: int, total: int) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
+def _rank(
+    number: int,
+    job: Job,
+    name: str,
+    words: Words,
+    devices: tuple[str, ...],
+    threads: int,
+    port: int,
+    answer: Connection,
+) -> None:
+    """One of the processes, from its beginning to its end."""
+    from derainbench.support.stopping import SIGNALS, obeyed_once
+    from derainbench.support.workers import end_with_parent
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    become_rank(number, len(devices), port)
+    try:
+        if number:
+            for each in SIGNALS:  # it goes on until the first has saved a state to which all contributed
+                signal.signal(each, signal.SIG_IGN)
+            _train(number, job, name, words, devices, threads, _Silent())
+            answer.send(None)
+        else:
+            with obeyed_once():
+                answer.send(_train(number, job, name, words, devices, threads, CellFile(words.folder, name, devices)))
+    except Stopped as stopped:
+        os._exit(stopped.status)
+    except StorageError as error:
+        answer.send(error)
+    except UserError as mistake:
+        answer.send(Ending(0.0, str(mistake)))
+    except FOREIGN as exception:
+        answer.send(Ending(0.0, f"{type(exception).__name__}: {one_line(exception)}", repr(exception)))
+    with contextlib.suppress(OSError):
+        answer.close()
+    os._exit(0)  # without goodbyes to processes that may be gone
+
+
+def _train(
+    number: int,
+    job: Job,
+    name: str,
+    words: Words,
+    devices: tuple[str, ...],
+    threads: int,
+    teller: Teller,
+) -> Ending:
+    import torch
+
+    from derainbench.engine.device import choose_engine
+    from derainbench.plugins.registry import discover
+    from derainbench.run.cells import TrainCell
+    from derainbench.run.choices import dataset_finder
+    from derainbench.run.job import cell_of
+    from derainbench.run.store import Store
+    from derainbench.run.work import carry_out, train_cell
+
+    torch.set_num_threads(threads)
+    cell = cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root))
+    assert isinstance(cell, TrainCell)
+    engine = choose_engine(devices[number], job.precision, devices)
+    engine.fabric.launch()
+    if not number:
+        return carry_out(cell, Store(words.folder), engine, words.workers, teller)
+    train_cell(cell, words.folder / cell.name, engine, words.workers, teller)
+    return Ending(0.0)

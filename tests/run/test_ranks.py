@@ -1,0 +1,201 @@
+"""One training by two processes: what one would have learnt, and none is left waiting for the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+import torch
+
+from derainbench.engine.patches import rows_of
+from derainbench.plugins.weights import read_weights
+from derainbench.run.cell_file import read_under_way
+from derainbench.run.executors.choice import choose_executor
+
+from .conftest import Workshop, workshop_in
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+PLUGIN = """
+import os
+import torch
+from torch import nn
+from derainbench import Derainer, Method, Recipe, UserError
+
+RECIPE = Recipe(lr=1e-3, steps=1000, batch=4, patch=32, loss="l1")
+
+class Small(Derainer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 3, padding=1))
+        self.steps = 0
+
+    def forward(self, rainy):
+        return rainy - self.layers(rainy)
+
+    def second(self):
+        self.steps += 1
+        return os.environ.get("LOCAL_RANK") == "1" and self.steps > 3
+
+class Broken(Small):
+    def training_loss(self, batch, loss):
+        return super().training_loss(batch, loss) * (float("nan") if self.second() else 1)
+
+class Refusing(Small):
+    def training_loss(self, batch, loss):
+        if self.second():
+            raise UserError("a file of the second's rows is damaged; restore it")
+        return super().training_loss(batch, loss)
+
+class Crashing(Small):
+    def training_loss(self, batch, loss):
+        if self.second():
+            raise ZeroDivisionError("in the second")
+        return super().training_loss(batch, loss)
+
+class Ending(Small):
+    def training_loss(self, batch, loss):
+        if self.second():
+            os._exit(3)
+        return super().training_loss(batch, loss)
+
+class Normalised(Small):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers.append(nn.BatchNorm2d(3))
+
+SMALL = Method(name="small", title="Small", network=Small, recipe=RECIPE)
+BROKEN = Method(name="broken", title="Broken", network=Broken, recipe=RECIPE)
+REFUSING = Method(name="refusing", title="Refusing", network=Refusing, recipe=RECIPE)
+CRASHING = Method(name="crashing", title="Crashing", network=Crashing, recipe=RECIPE)
+ENDING = Method(name="ending", title="Ending", network=Ending, recipe=RECIPE)
+NORMALISED = Method(name="normalised", title="Normalised", network=Normalised, recipe=RECIPE)
+"""
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    workshop = workshop_in(tmp_path_factory.mktemp("ranks"))
+    (workshop.folder / "ranks.py").write_text(PLUGIN)
+    return workshop
+
+
+def together(workshop: Workshop, methods: str, out: str, **more: str) -> list[str]:
+    """The command that trains on two processes at once."""
+    options = {"plugin": "ranks.py", "baseline": "none", "devices": "cpu:2", "devices-per-cell": "2", "threads": "1"}
+    arguments = workshop.arguments(methods, out, **options, **more)
+    place = arguments.index("--device")
+    return [*arguments[:place], *arguments[place + 2 :]]
+
+
+def losses(run: Path) -> list[float]:
+    (log,) = run.glob("train/*/tiny/seed0/log.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def weights(run: Path) -> torch.Tensor:
+    (file,) = run.glob("train/*/tiny/seed0/weights.safetensors")
+    return torch.cat([value.flatten() for _, value in sorted(read_weights(file).items())])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["small", "prenet[stages=2]", "rescan[stages=2]", "spanet", "nasnet[blocks=2]"])
+def test_two_learn_what_one_learns(workshop: Workshop, method: str) -> None:
+    """But for the order in which numbers are added, over forty steps of a large learning rate."""
+    one, two = (workshop.folder / f"{method}-{name}" for name in ("one", "two"))
+    alone = workshop(workshop.arguments(method, str(one), plugin="ranks.py", baseline="none"))
+    assert alone.returncode == 0, alone.stderr
+    done = workshop.process(together(workshop, method, str(two)))
+    assert done.returncode == 0, done.stderr
+    assert losses(two) == pytest.approx(losses(one), abs=1e-3)
+    assert len(losses(two)) == 40
+    assert torch.allclose(weights(two), weights(one), atol=2e-3)
+    (made,) = two.glob("train/*/tiny/seed0/done.json")
+    assert json.loads(made.read_text())["made_on"]["device"] == "cpu + cpu"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "line"),
+    [
+        ("broken", "the loss or its gradient is nan at step 4 of 40"),
+        ("refusing", "a file of the second's rows is damaged; restore it"),
+        ("crashing", "ZeroDivisionError: in the second"),
+        ("ending", "one of the processes that trained together ended with status 3 and without a word"),
+        ("normalised", "a network with batch statistics trains on several GPUs, or on one processor"),
+    ],
+)
+def test_what_stops_one_stops_both(workshop: Workshop, method: str, line: str) -> None:
+    done = workshop.process(together(workshop, method, method))  # which ends: nobody waits for the other
+    assert done.returncode in (1, 2)
+    failed = [text for text in done.stderr.splitlines() if "FAILED" in text and "/train/" not in text]
+    assert line in failed[0]
+    assert "Traceback" not in done.stderr
+
+
+def interrupted(workshop: Workshop, out: str, end: Callable[[int, int], None]) -> None:
+    """A training of two that is ended by ``end(driver, process of the cell)``, and then begun again to its end."""
+    process = workshop.popen(together(workshop, "small", out, recipe="long.toml"))
+    for _ in range(3000):
+        said = read_under_way(workshop.folder / out, "train/small/tiny/seed0")
+        if said is not None and said.done > 20:
+            break
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    else:
+        pytest.fail("no training began")
+    end(process.pid, said.process)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    again = workshop.process(together(workshop, "small", out, recipe="long.toml"))
+    assert again.returncode == 0, again.stderr
+    assert "goes on after" in again.stderr
+
+
+@pytest.fixture(scope="module")
+def whole(workshop: Workshop) -> Sequence[Path]:
+    """A longer training by two that nobody disturbed."""
+    (workshop.folder / "long.toml").write_text(
+        (workshop.folder / "tiny.toml").read_text().replace("steps = 40", "steps = 1500")
+    )
+    assert workshop.process(together(workshop, "small", "whole", recipe="long.toml")).returncode == 0
+    return [workshop.folder / "whole"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["driver asked", "one killed"])
+def test_an_interrupted_training_of_two_goes_on(workshop: Workshop, whole: Sequence[Path], how: str) -> None:
+    def end(driver: int, process: int) -> None:
+        os.kill(*((driver, signal.SIGTERM) if how == "driver asked" else (process, signal.SIGKILL)))
+
+    out = how.replace(" ", "-")
+    interrupted(workshop, out, end)
+    for file in ("weights.safetensors", "log.jsonl"):
+        parts, undisturbed = (run / "train/small/tiny/seed0" / file for run in (workshop.folder / out, whole[0]))
+        assert parts.read_bytes() == undisturbed.read_bytes()
+
+
+def test_a_batch_is_shared_out_equally(refused: Refused) -> None:
+    assert [list(rows_of(rank, 2, 4)) for rank in (0, 1)] == [[0, 1], [2, 3]]
+    with refused("a batch of 18 cannot be shared out among 4 devices", "such as 3"):
+        rows_of(0, 4, 18)
+
+
+def test_devices_are_grouped(refused: Refused) -> None:
+    assert choose_executor("", "auto", "cpu:4", 2).devices == ("cpu+cpu", "cpu+cpu")
+    assert choose_executor("", "auto", "cpu:2", 2).kind == "processes"
+    for words in (
+        ("", "auto", "cpu:3", 2),
+        ("", "auto", "", 2),
+        ("inline", "auto", "cpu:2", 2),
+        ("slurm", "auto", "", 2),
+    ):
+        with refused(""):
+            choose_executor(*words)
