@@ -2,7 +2,7 @@
 
 Each row is one network in one precision. The plain transcription and ours take turns with a matrix product in that
 precision, the most that the device was seen to compute; "of it" is the fraction that each reaches, by the arithmetic of
-the plain network. With ``--compile`` ours is measured once more, compiled by ``torch.compile`` for this one size.
+the plain network. With ``--compile`` only training is measured, ours also as ``derainbench run --compile`` has it.
 Waits are the times that this process waited for the device in one training step of ours.
 """
 
@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.networks import METHODS, Pair, build, gmac, rainy_photograph
 from benchmarks.timing import MATRIX_SIDE, interleaved, machine, parse, parser, refuse_unequal, table
 from benchmarks.training_step import PLAIN_LOSSES, patches, plain_step
+from derainbench.engine.compiled import compile_training
 from derainbench.engine.device import Engine, Precision, choose_engine
 from derainbench.engine.restore import prepare, restore
 from derainbench.engine.trainer import Trainer
@@ -57,7 +58,7 @@ class Task(NamedTuple):
     waits: int | None = None
 
 
-def restoring(name: str, pair: Pair, engine: Engine, quick: bool, compiled: bool) -> Task:
+def restoring(name: str, pair: Pair, engine: Engine, quick: bool) -> Task:
     """One image, batch 1."""
     size = QUICK_IMAGE if quick else IMAGE
     device = str(engine.fabric.device)
@@ -67,18 +68,14 @@ def restoring(name: str, pair: Pair, engine: Engine, quick: bool, compiled: bool
         with torch.inference_mode(), engine.autocast():
             return plain.restore(rainy)
 
-    def ours(compile_it: bool) -> Callable[[], torch.Tensor]:
-        network = copy.deepcopy(pair.ours)
-        if compile_it:
-            network.compile(dynamic=False)
-        prepared = prepare(engine.fabric, network)
-        return lambda: restore(prepared, rainy, pair.ours.size_multiple)
+    prepared = prepare(engine.fabric, copy.deepcopy(pair.ours))
 
-    calls: Calls = {"plain": run_plain, "ours": ours(False)}
+    def run() -> torch.Tensor:
+        return restore(prepared, rainy, pair.ours.size_multiple)
+
+    calls: Calls = {"plain": run_plain, "ours": run}
     if engine.precision == "fp32":
-        refuse_unequal(name, ours(False)(), run_plain().float().clamp(0, 1), TOLERANCE)
-    if compiled:
-        calls["compiled"] = ours(True)
+        refuse_unequal(name, run(), run_plain().float().clamp(0, 1), TOLERANCE)
     return Task(f"restore {size[0]}x{size[1]}", gmac(copy.deepcopy(pair.plain), *size), calls)
 
 
@@ -98,7 +95,7 @@ def training(name: str, pair: Pair, engine: Engine, quick: bool, compiled: bool)
     def ours(compile_it: bool) -> Callable[[], torch.Tensor]:
         network = copy.deepcopy(pair.ours).train()
         if compile_it:
-            network.training_loss = torch.compile(network.training_loss, dynamic=False)  # type: ignore[method-assign]
+            compile_training(network)
         trainer = Trainer(engine.fabric, network, recipe, steps=1_000_000)
         return lambda: trainer.step(0, batch)
 
@@ -155,7 +152,7 @@ def main() -> None:
     known.add_argument("--device", default="cuda", help="cuda, cuda:N, cpu (default: %(default)s)")
     known.add_argument("--networks", nargs="+", choices=METHODS, default=list(METHODS), help="which (default: all)")
     known.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS), help="(default: all)")
-    known.add_argument("--compile", action="store_true", help="measure ours compiled, too: minutes for each network")
+    known.add_argument("--compile", action="store_true", help="training alone, compiled too: minutes a network")
     options = parse(known)
     rows, rates, device = [], list[str](), options.device
     for precision in options.precisions:
@@ -166,8 +163,8 @@ def main() -> None:
             multiply()
         for name in options.networks:
             pair = build(name)
-            for make in (restoring, training):
-                task = make(name, pair, engine, options.quick, options.compile)
+            tasks = [] if options.compile else [restoring(name, pair, engine, options.quick)]
+            for task in [*tasks, training(name, pair, engine, options.quick, options.compile)]:
                 for call in task.calls.values():
                     call()
                     call()
