@@ -15,7 +15,7 @@ from derainbench.errors import UserError
 MOST_WORKERS = 256
 
 #: The environment's variables that are paths.
-_PATHS = ("DERAINBENCH_CACHE", "DERAINBENCH_DATA")
+_PATHS = ("DERAINBENCH_CACHE", "DERAINBENCH_DATA", "DERAINBENCH_NODE_CACHE")
 
 _LONGEST, _LONGEST_PATH = 255, 4000  # bytes of a name, on every file system in use, and of a path, on Linux
 

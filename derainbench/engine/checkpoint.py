@@ -35,11 +35,12 @@ class Checkpoint:
         self.path, self.key, self.step = path, key, 0
 
     def save(self, trainer: Training, fabric: Fabric, step: int) -> None:
-        """Replace the checkpoint, atomically."""
-        buffer = io.BytesIO()
-        state = {"key": self.key, "step": step, "trainer": trainer.state_dict(), "random": _random_state(fabric)}
-        torch.save(state, buffer)
-        write_atomic(self.path, buffer.getvalue())
+        """Replace the checkpoint, atomically; of processes that train together the first does."""
+        if fabric.is_global_zero:
+            buffer = io.BytesIO()
+            state = {"key": self.key, "step": step, "trainer": trainer.state_dict(), "random": _random_state(fabric)}
+            torch.save(state, buffer)
+            write_atomic(self.path, buffer.getvalue())
         self.step = step
 
     def load(self, trainer: Training, fabric: Fabric, steps: int) -> int:

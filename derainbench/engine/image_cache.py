@@ -39,7 +39,7 @@ class Decoded(NamedTuple):
 class DecodedImages:
     """The images of pairs by number, each distinct one decoded once.
 
-    Pairs of a manifest (:class:`Pairs`) share a file below ``cache_folder()/decoded`` with all processes and all runs
+    Pairs of a manifest (:class:`Pairs`) share a file below ``node_cache_folder()/decoded`` with all processes and runs
     on the same split, whichever of its pairs they use. Other pairs, sets that do not fit and a cache that cannot be
     written cost decoding: then only the last :data:`RECENT_BYTES` are kept, in each process. What comes back is the
     same in every case. Travels to other processes, forked or started afresh.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from derainbench.engine.image_cache_file import TOUCH_EVERY
 from derainbench.errors import UserError
-from derainbench.support.cache import cache_folder
+from derainbench.support.cache import node_cache_folder
 
 #: The most that all decoded images take together, in GiB; the environment's ``DERAINBENCH_DECODED_GIB`` replaces it.
 LIMIT_GIB = 64.0
@@ -19,7 +19,7 @@ SUFFIX = ".images"
 
 def decoded_folder() -> Path:
     """Where decoded images are kept; it may be deleted at any time."""
-    return cache_folder() / "decoded"
+    return node_cache_folder() / "decoded"
 
 
 def limit_bytes() -> int:

@@ -7,12 +7,14 @@ one process but for the order in which numbers are added.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping, MutableMapping
 
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 
 from derainbench.errors import UserError
 
@@ -20,7 +22,9 @@ from derainbench.errors import UserError
 def shared_training(device: str) -> DDPStrategy:
     """How gradients travel. Buffers do not: all processes work out the same ones."""
     backend = "nccl" if device == "cuda" else "gloo"
-    return DDPStrategy(process_group_backend=backend, broadcast_buffers=False)
+    known = inspect.signature(DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # from torch 2.13 on
+    return DDPStrategy(process_group_backend=backend, **{buffers: False})
 
 
 def become_rank(rank: int, count: int, port: int, environment: MutableMapping[str, str] = os.environ) -> None:

@@ -101,7 +101,7 @@ def train(
                 if to_validate and fabric.is_global_zero:
                     psnr = _validate(trainer, network.size_multiple, held_out, fabric)
                     record.log.add({"step": done, "validation_psnr_y": psnr})
-                if to_save and fabric.is_global_zero:
+                if to_save:
                     record.save(trainer, fabric, done)
                 if read:
                     on_step(done, patches.steps, loss)

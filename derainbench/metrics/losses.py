@@ -48,7 +48,9 @@ def _full_precision(loss: Loss) -> Loss:
 def _window(channels: int, device: torch.device) -> Tensor:
     """The Gaussian of SSIM, (C, 1, 1, 11). By itself pytorch-msssim copies it to a GPU in a way that waits for it."""
     window: Tensor = pytorch_msssim.SSIM(win_size=11, win_sigma=1.5, channel=channels).win
-    return window.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else window.to(device)
+    if device.type == "cuda" and not torch.compiler.is_compiling():  # which knows no pinned memory
+        return window.pin_memory().to(device, non_blocking=True)
+    return window.to(device)
 
 
 def _ssim(restored: Tensor, clean: Tensor) -> Tensor:

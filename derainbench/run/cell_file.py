@@ -75,15 +75,23 @@ def all_under_way(run: Path) -> list[UnderWay]:
 
 
 class CellFile:
-    """Writes the file, at most every :data:`EVERY` seconds: a :class:`.work.Teller`."""
+    """Writes the file, at most every :data:`EVERY` seconds: a :class:`.work.Teller`.
+
+    ``process`` is whose number it tells, this one's by default.
+    """
 
     def __init__(
-        self, run: Path, cell: str, device: str | Sequence[str], clock: Callable[[], float] = time.time
+        self,
+        run: Path,
+        cell: str,
+        device: str | Sequence[str],
+        clock: Callable[[], float] = time.time,
+        process: int | None = None,
     ) -> None:
         self._path, self._clock = folder_of(run, cell) / "progress.json", clock
         now, place = clock(), device if isinstance(device, str) else " + ".join(device)
         self._said = UnderWay(
-            cell=cell, host=platform.node(), process=os.getpid(), device=place, started=now, updated=now
+            cell=cell, host=platform.node(), process=process or os.getpid(), device=place, started=now, updated=now
         )
         self._write()
 

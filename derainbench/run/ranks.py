@@ -147,7 +147,17 @@ def _rank(
             answer.send(None)
         else:
             with obeyed_once():
-                answer.send(_train(number, job, name, words, devices, threads, CellFile(words.folder, name, devices)))
+                answer.send(
+                    _train(
+                        number,
+                        job,
+                        name,
+                        words,
+                        devices,
+                        threads,
+                        CellFile(words.folder, name, devices, process=os.getppid()),
+                    )
+                )
     except Stopped as stopped:
         os._exit(stopped.status)
     except StorageError as error:

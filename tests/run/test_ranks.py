@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from derainbench.engine.patches import rows_of
+from derainbench.engine.ranks import share_statistics
 from derainbench.plugins.weights import read_weights
 from derainbench.run.cell_file import read_under_way
 from derainbench.run.executors.choice import choose_executor
@@ -53,29 +55,16 @@ class Refusing(Small):
             raise UserError("a file of the second's rows is damaged; restore it")
         return super().training_loss(batch, loss)
 
-class Crashing(Small):
-    def training_loss(self, batch, loss):
-        if self.second():
-            raise ZeroDivisionError("in the second")
-        return super().training_loss(batch, loss)
-
 class Ending(Small):
     def training_loss(self, batch, loss):
         if self.second():
             os._exit(3)
         return super().training_loss(batch, loss)
 
-class Normalised(Small):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers.append(nn.BatchNorm2d(3))
-
 SMALL = Method(name="small", title="Small", network=Small, recipe=RECIPE)
 BROKEN = Method(name="broken", title="Broken", network=Broken, recipe=RECIPE)
 REFUSING = Method(name="refusing", title="Refusing", network=Refusing, recipe=RECIPE)
-CRASHING = Method(name="crashing", title="Crashing", network=Crashing, recipe=RECIPE)
 ENDING = Method(name="ending", title="Ending", network=Ending, recipe=RECIPE)
-NORMALISED = Method(name="normalised", title="Normalised", network=Normalised, recipe=RECIPE)
 """
 
 
@@ -106,17 +95,21 @@ def weights(run: Path) -> torch.Tensor:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["small", "prenet[stages=2]", "rescan[stages=2]", "spanet", "nasnet[blocks=2]"])
+@pytest.mark.parametrize("method", ["small", "spanet"])
 def test_two_learn_what_one_learns(workshop: Workshop, method: str) -> None:
-    """But for the order in which numbers are added, over forty steps of a large learning rate."""
+    """But for the order in which numbers are added. By plain descent: Adam makes much of a gradient near zero."""
+    (workshop.folder / "sgd.toml").write_text(
+        'base = "quick"\noptimiser = "sgd"\nsteps = 8\nbatch = 2\npatch = 16\nlr = 1e-2\n'
+    )
     one, two = (workshop.folder / f"{method}-{name}" for name in ("one", "two"))
-    alone = workshop(workshop.arguments(method, str(one), plugin="ranks.py", baseline="none"))
+    alone = workshop(workshop.arguments(method, str(one), plugin="ranks.py", baseline="none", recipe="sgd.toml"))
     assert alone.returncode == 0, alone.stderr
-    done = workshop.process(together(workshop, method, str(two)))
+    done = workshop.process(together(workshop, method, str(two), recipe="sgd.toml"))
     assert done.returncode == 0, done.stderr
-    assert losses(two) == pytest.approx(losses(one), abs=1e-3)
-    assert len(losses(two)) == 40
-    assert torch.allclose(weights(two), weights(one), atol=2e-3)
+    assert "arning" not in done.stderr
+    assert losses(two) == pytest.approx(losses(one), abs=1e-5)
+    assert len(losses(two)) == 8
+    assert torch.allclose(weights(two), weights(one), atol=1e-5)
     (made,) = two.glob("train/*/tiny/seed0/done.json")
     assert json.loads(made.read_text())["made_on"]["device"] == "cpu + cpu"
 
@@ -127,15 +120,13 @@ def test_two_learn_what_one_learns(workshop: Workshop, method: str) -> None:
     [
         ("broken", "the loss or its gradient is nan at step 4 of 40"),
         ("refusing", "a file of the second's rows is damaged; restore it"),
-        ("crashing", "ZeroDivisionError: in the second"),
         ("ending", "one of the processes that trained together ended with status 3 and without a word"),
-        ("normalised", "a network with batch statistics trains on several GPUs, or on one processor"),
     ],
 )
 def test_what_stops_one_stops_both(workshop: Workshop, method: str, line: str) -> None:
     done = workshop.process(together(workshop, method, method))  # which ends: nobody waits for the other
     assert done.returncode in (1, 2)
-    failed = [text for text in done.stderr.splitlines() if "FAILED" in text and "/train/" not in text]
+    failed = [text for text in done.stderr.splitlines() if "FAILED" in text]
     assert line in failed[0]
     assert "Traceback" not in done.stderr
 
@@ -180,6 +171,14 @@ def test_an_interrupted_training_of_two_goes_on(workshop: Workshop, whole: Seque
     for file in ("weights.safetensors", "log.jsonl"):
         parts, undisturbed = (run / "train/small/tiny/seed0" / file for run in (workshop.folder / out, whole[0]))
         assert parts.read_bytes() == undisturbed.read_bytes()
+
+
+def test_batch_statistics_need_gpus(refused: Refused) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    with refused("batch statistics", "several GPUs, or on one processor", "--devices-per-cell"):
+        share_statistics(network, "cpu")
+    share_statistics(network, "cuda")
+    assert isinstance(network[1], nn.SyncBatchNorm)
 
 
 def test_a_batch_is_shared_out_equally(refused: Refused) -> None:
