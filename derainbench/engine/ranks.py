@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
@@ -24,7 +25,8 @@ def shared_training(device: str) -> DDPStrategy:
     backend = "nccl" if device == "cuda" else "gloo"
     known = inspect.signature(DistributedDataParallel).parameters
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # from torch 2.13 on
-    return DDPStrategy(process_group_backend=backend, **{buffers: False})
+    settings: dict[str, Any] = {buffers: False}
+    return DDPStrategy(process_group_backend=backend, **settings)
 
 
 def become_rank(rank: int, count: int, port: int, environment: MutableMapping[str, str] = os.environ) -> None:

@@ -1,0 +1,85 @@
+"""Networks, losses and metrics on a device that is not there: where one of their tensors stays behind, they fail.
+
+Tensors without values, on an accelerator that torch lets Python pretend to be. Gradients cannot be pretended; those are
+in tests/gpu, for machines with a GPU.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.utils import backend_registration
+
+PRETEND = """
+import inspect
+import sys
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
+from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+from derainbench.metrics.losses import LOSSES, get_loss
+from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.metrics.scores import score_all
+from derainbench.plugins.method import Batch, Derainer
+from derainbench.plugins.registry import discover
+
+_setup_privateuseone_for_python_backend("pretended")
+
+class Whole(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch, loss):
+        return self.network.training_loss(batch, loss)
+
+class Stray(Derainer):
+    def forward(self, rainy):
+        return rainy + torch.ones(1, 3, 1, 1)
+
+def check(network):
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        values = {name: value.to("pretended:0") for name, value in network.state_dict().items()}
+        rainy, clean = (torch.rand(1, 3, 32, 32).to("pretended:0") for _ in range(2))
+        restored = functional_call(network, values, (rainy,))
+        assert restored.device.type == "pretended", restored.device
+        inside = {f"network.{name}": value for name, value in values.items()}
+        for loss in (inspect.unwrap(get_loss(name)) for name in LOSSES):  # unwrapped: autocast knows real devices only
+            told = functional_call(Whole(network), inside, (Batch(rainy, clean), loss))
+            assert told.device.type == "pretended", told.device
+        for scores in score_all(restored.clamp(0, 1), clean, list(PROTOCOLS)).values():
+            assert {value.device.type for value in scores.values()} == {"pretended"}
+
+name = sys.argv[1]
+check(Stray() if name == "stray" else discover().variant(name).build())
+"""
+
+there = pytest.mark.skipif(
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
+    reason=f"torch {torch.__version__} lets nobody pretend to be an accelerator",
+)
+
+
+def pretended(name: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: torch is told of a device once and for all."""
+    return subprocess.run([sys.executable, "-c", PRETEND, name], capture_output=True, text=True, check=False)
+
+
+@there
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["prenet", "rescan", "spanet", "nasnet[blocks=2]", "identity"])
+def test_no_tensor_stays_behind(name: str) -> None:
+    done = pretended(name)
+    assert done.returncode == 0, done.stderr
+
+
+@there
+@pytest.mark.slow
+def test_one_that_does_is_found() -> None:
+    done = pretended("stray")
+    assert done.returncode == 1
+    assert "device" in done.stderr
