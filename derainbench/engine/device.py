@@ -41,6 +41,7 @@ class Engine:
     def fabric(self) -> Fabric:
         """The Fabric that owns the device; the process is set up to give the same numbers on every run, and fast."""
         from lightning_fabric import Fabric  # takes two seconds, too long for a run that has nothing to do
+        from lightning_fabric.plugins.environments import LightningEnvironment
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its precision each time
         _repeat_exactly()
@@ -49,13 +50,13 @@ class Engine:
         if self.device.type == "cpu":
             _keep_freed_memory()
         devices: Any = [self.device.index] if self.device.index is not None else 1
+        kind = self.device.type
+        alone = LightningEnvironment()  # where it finds Slurm or MPI, Fabric would look for processes to join
         if self.precision not in _SIXTEEN_BITS:
-            return Fabric(accelerator=self.device.type, devices=devices, precision="32-true")
+            return Fabric(accelerator=kind, devices=devices, precision="32-true", plugins=alone)
         from derainbench.engine.mixed_precision import MixedPrecision
 
-        return Fabric(
-            accelerator=self.device.type, devices=devices, plugins=MixedPrecision(self.precision, self.device.type)
-        )
+        return Fabric(accelerator=kind, devices=devices, plugins=[alone, MixedPrecision(self.precision, kind)])
 
     def autocast(self) -> AbstractContextManager[Any]:
         """In this block operations run in the engine's precision, as in a network that Fabric has set up."""
