@@ -122,14 +122,15 @@ class Slurm:
         left = list(self._under_way.values())
         if left and self._end([each.job.job_id for each in left]):
             for each in left:
-                forget(self._words.folder, each.cell.name)
-                discard(self._words.folder, each.cell.name)
+                self._clear(each.cell.name)
+        for record, _ in self._earlier.values():
+            if _answer_of(_job(self._words.folder, record)) is not None:  # it was done before it was asked for
+                self._clear(record.cell)
 
     def _begin(self, under_way: _UnderWay) -> None:
         """Submit a job for the cell, and write down which."""
         run, cell = self._words.folder, under_way.cell
-        discard(run, cell.name)
-        forget(run, cell.name)
+        self._clear(cell.name)
         executor = self._executor_class(folder_of_jobs(run, cell.name))
         with _refusals_told(), postponed(), signals_held():  # what is submitted is written down
             executor.update_parameters(job_name=cell.name, **self._asked.all)
@@ -191,13 +192,19 @@ class Slurm:
     def _finish(self, each: _UnderWay, answer: Ending | StorageError, keep_files: bool = True) -> None:
         each.follower.look()
         del self._under_way[each.cell.name]
-        forget(self._words.folder, each.cell.name)
-        if not keep_files:
-            discard(self._words.folder, each.cell.name)
+        if keep_files:
+            forget(self._words.folder, each.cell.name)
+        else:
+            self._clear(each.cell.name)
         if isinstance(answer, StorageError):
             each.future.set_exception(answer)
         else:
             each.future.set_result(answer)
+
+    def _clear(self, cell: str) -> None:
+        """Take away what a cell's jobs left beside its result."""
+        forget(self._words.folder, cell)
+        discard(self._words.folder, cell)
 
     def _end(self, jobs: list[str]) -> bool:
         """Cancel jobs and wait until none of them is left, for some time; whether none is."""

@@ -81,10 +81,12 @@ def asked_of_slurm(settings: Mapping[str, str], device: str) -> Asked:
 
 def minutes_of(words: str) -> int:
     """Minutes, rounded up: ``24h``, ``90m``, ``2d``, ``1h30m``, and as Slurm writes them (``90``, ``1-12:00:00``)."""
-    with_units = re.fullmatch(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m(?:in)?)?", words.lower())
+    with_units = re.fullmatch(r"(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m(?:in)?)?", words.lower())
     if words and with_units:
         minutes = sum(int(count or 0) * unit for count, unit in zip(with_units.groups(), _UNITS.values(), strict=True))
-    elif (as_slurm := re.fullmatch(r"(?:(\d{1,6})-)?(\d{1,6})(?::(\d{1,6}))?(?::(\d{1,6}))?", words)) is not None:
+    elif (
+        as_slurm := re.fullmatch(r"(?:([0-9]{1,6})-)?([0-9]{1,6})(?::([0-9]{1,6}))?(?::([0-9]{1,6}))?", words)
+    ) is not None:
         days, *parts = as_slurm.groups()
         first, second, third = (int(part or 0) for part in parts)
         if days is not None or parts[2] is not None:  # hours, minutes and seconds
