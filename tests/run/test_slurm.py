@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from derainbench.run.cell_file import CellFile, Follower
+from derainbench.run.cell_file import CellFile, Follower, read_under_way
 from derainbench.run.executors.slurm import Slurm
 from derainbench.run.executors.slurm_words import asked_of_slurm, minutes_of
 from derainbench.run.job import Words
@@ -115,7 +116,9 @@ def test_jobs_give_what_one_process_gives(cluster: Cluster, whole: Workshop) -> 
     trains(run, 2, process)
     cluster("scancel", "--signal=USR2", warned := cluster.job_of(training(2)))
     trains(run, 3, process)
-    cluster("scancel", "--signal=KILL", dead := cluster.job_of(training(3)))
+    dead, said = cluster.job_of(training(3)), read_under_way(run, training(3))
+    assert said is not None
+    os.kill(said.process, signal.SIGKILL)
     begin_again(cluster, warned, process)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2, err
