@@ -139,27 +139,28 @@ def test_jobs_give_what_one_process_gives(cluster: Cluster, whole: Workshop) -> 
 @pytest.mark.slow
 def test_jobs_of_a_driver_that_is_killed_are_found_again(cluster: Cluster, whole: Workshop) -> None:
     """Nothing is done twice; a driver that is asked to end has its jobs save their state and end."""
-    run, arguments = whole.folder / "left", command(whole, "left", "0,1", "slots=1")
+    run, arguments = whole.folder / "left", command(whole, "left", "0")
     process = whole.popen(arguments)
     trains(run, 0, process)
     process.kill()
     process.communicate()
-    first = cluster.job_of(training(0))
-    cluster("scontrol", "suspend", first)  # it would be done before another driver has begun
+    job = cluster.job_of(training(0))
+    cluster("scontrol", "suspend", job)  # it would be done before another driver has begun
     process = whole.popen(arguments)
     assert process.stderr is not None
-    assert any(f"is Slurm's job {first}, submitted before" in line for line in process.stderr)
-    cluster("scontrol", "resume", first)
-    trains(run, 1, process)
+    assert any(f"is Slurm's job {job}, submitted before" in line for line in process.stderr)
+    cluster("scontrol", "resume", job)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
-    assert cluster.job_of(training(0)) == first
+    assert cluster.job_of(training(0)) == job
+    assert cluster.jobs()[job][0] == "CANCELLED"
+    assert (run / training(0) / "checkpoint.pt").exists()
     assert not [*run.glob(".slurm"), *run.glob(".cells")]
     done = whole.process(arguments)
     assert done.returncode == 0, done.stderr
-    assert cluster.job_of(training(0)) == first
-    assert results(run) == of_seeds(whole.folder / "one", "01")
+    assert done.stderr.count("goes on after") == 1
+    assert results(run) == of_seeds(whole.folder / "one", "0")
 
 
 def test_what_begins_again_goes_on_again(tmp_path: Path) -> None:
