@@ -97,9 +97,10 @@ def trains(run: Path, seed: int, process: subprocess.Popen[str]) -> None:
 
 
 def begin_again(cluster: Cluster, job: str, process: subprocess.Popen[str]) -> None:
-    """Slurm lets two minutes pass before it begins a job again, which no test wants to wait for."""
+    """Slurm lets two minutes pass before it begins a job again, which no test wants to wait for; in the second in which
+    it ended it would not let it begin."""
     until(lambda: cluster.jobs()[job][0] == "PENDING", process)
-    cluster("scontrol", "update", f"jobid={job}", "StartTime=now")
+    cluster("scontrol", "update", f"jobid={job}", "StartTime=now+3seconds")
 
 
 @pytest.mark.slow
@@ -123,7 +124,7 @@ def test_jobs_give_what_one_process_gives(cluster: Cluster, whole: Workshop) -> 
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2, err
     assert f"{training(0)} FAILED: its job {cancelled} was cancelled; what it had saved is kept" in err
-    assert err.count("goes on after") == 2
+    assert err.count("goes on after") == 2, err
     assert f"{training(3)} FAILED: its job {dead} ended (FAILED) without a word; see {run}/.slurm/" in err
     assert err.count(": its job ") == 4  # with their evaluations
     assert "4 done, 0 kept, 4 failed" in out
@@ -131,7 +132,7 @@ def test_jobs_give_what_one_process_gives(cluster: Cluster, whole: Workshop) -> 
     assert len([*run.glob(f".slurm/*/{dead}_0_log.err")]) == 1
     again = whole.process(arguments)
     assert again.returncode == 0, again.stderr
-    assert again.stderr.count("goes on after") == 2
+    assert again.stderr.count("goes on after") == 2, again.stderr
     assert results(run) == results(whole.folder / "one")
     assert not [*run.glob(".slurm"), *run.glob(".cells"), *run.rglob("checkpoint.pt")]
 
