@@ -41,7 +41,7 @@ class Engine:
     def fabric(self) -> Fabric:
         """The Fabric that owns the device; the process is set up to give the same numbers on every run, and fast."""
         from lightning_fabric import Fabric  # takes two seconds, too long for a run that has nothing to do
-        from lightning_fabric.plugins.environments import LightningEnvironment
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces its precision each time
         _repeat_exactly()
