@@ -83,7 +83,7 @@ def command(workshop: Workshop, out: str, seeds: str, settings: str = "time=10m"
 
 
 def until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    for _ in range(1200):
+    for _ in range(2400):
         if true():
             return
         assert process.poll() is None, process.communicate()
@@ -121,7 +121,7 @@ def test_jobs_give_what_one_process_gives(cluster: Cluster, whole: Workshop) -> 
     assert said is not None
     os.kill(said.process, signal.SIGKILL)
     begin_again(cluster, warned, process)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 2, err
     assert f"{training(0)} FAILED: its job {cancelled} was cancelled; what it had saved is kept" in err
     assert err.count("goes on after") == 2, err
@@ -152,7 +152,7 @@ def test_jobs_of_a_driver_that_is_killed_are_found_again(cluster: Cluster, whole
     assert any(f"is Slurm's job {job}, submitted before" in line for line in process.stderr)
     cluster("scontrol", "resume", job)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=150)
     assert process.returncode == 143, err
     assert cluster.job_of(training(0)) == job
     assert cluster.jobs()[job][0] == "CANCELLED"
