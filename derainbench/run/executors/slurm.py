@@ -74,7 +74,7 @@ class Slurm:
             if record.key == key_of(cell) and listed.state != "COMPLETING":
                 under_way.job = _job(run, record)
                 teller.note(f"is Slurm's job {record.job}, submitted before")
-                self._under_way[cell.name] = under_way
+                self._under_way[cell.name], self._accepted = under_way, True
                 return under_way.future
             self._end([record.job])
         try:
