@@ -126,6 +126,8 @@ class Follower:
         said, before = read_under_way(self._run, self._cell), self._told
         if said is None or said == before or (process is not None and said.process != process):
             return said
+        if before is not None and before.started != said.started:
+            before = None  # it was begun again
         if said.resumed is not None and (before is None or before.resumed is None):
             self._teller.resumed(said.resumed, said.total)
         for text in said.notes[0 if before is None else len(before.notes) :]:

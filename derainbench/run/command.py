@@ -26,6 +26,7 @@ from derainbench.run.execute import RunOutcome, execute
 from derainbench.run.executors.executor import Executor
 from derainbench.run.executors.inline import Inline
 from derainbench.run.executors.processes import Processes
+from derainbench.run.executors.slurm import Slurm
 from derainbench.run.input_checks import with_input_checks
 from derainbench.run.job import Words
 from derainbench.run.plan import Planned
@@ -63,6 +64,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
     if not planned.store.folder.exists():
         planned.check()  # otherwise below; here, so that a mistake leaves no folder behind
     order, store = planned.order, planned.store
+    executor = _executor(planned)  # likewise
     options = same_files(order.card, order.data_root)
     seen = look_at_training_sets(planned.cells, dataset_finder(order.card, order.data_root), options)
     with store.locked():
@@ -80,7 +82,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         store.write_info(merged)
         where, costs = planned.where, {cell.name: macs_of(cell) for cell in planned.to_do()}
         with driving(store.folder, where.kind, where.devices, costs), ConsoleWatcher(debug=debug) as watcher:
-            outcome = execute(_in_order(planned), planned.statuses, store, _executor(planned), watcher)
+            outcome = execute(_in_order(planned), planned.statuses, store, executor, watcher)
         results = load_run(store.folder)
         merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
         store.write_info(merged)
@@ -95,6 +97,8 @@ def _executor(planned: Planned) -> Executor:
     if where.kind == "inline":
         return Inline(store, planned.engine, order.workers)
     words = Words(store.folder, order.data_root, tuple(order.plugin), tuple(order.card), order.workers)
+    if where.kind == "slurm":
+        return Slurm(words, where.settings, where.devices[0], order.threads)
     return Processes(words, where.devices, order.threads)
 
 

@@ -23,13 +23,19 @@ def carry_out_elsewhere(job: Job, name: str, words: Words, device: str, threads:
     from derainbench.run.job import cell_of
     from derainbench.run.store import Store
 
+    folder = words.folder
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        with locked(folder_of(words.folder, name)):
-            cell = cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root))
-            teller = CellFile(words.folder, name, device)
-            return carry_out(cell, Store(words.folder), choose_engine(device, job.precision), words.workers, teller)
+        with locked(folder_of(folder, name)):
+            cell, store = (
+                cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root)),
+                Store(folder),
+            )
+            if store.status(cell).state == "done":
+                return Ending(0.0)  # a scheduler may begin again what it did not see end
+            teller = CellFile(folder, name, device)
+            return carry_out(cell, store, choose_engine(device, job.precision), words.workers, teller)
     except StorageError:
         raise
     except UserError as mistake:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 #: What asks for an end: a user's Ctrl-C, a scheduler, a terminal that is closed. Windows has no SIGHUP.
@@ -34,8 +34,8 @@ class _State:
 
 
 @contextlib.contextmanager
-def obeyed() -> Iterator[None]:
-    """In this block the signals raise :class:`Stopped`; in a thread that Python gives no signals nothing changes.
+def obeyed(*more: int) -> Iterator[None]:
+    """In this block the signals, and ``more``, raise :class:`Stopped`; in a thread without signals nothing changes.
 
     A signal that is ignored stays so: ``nohup`` means it. A forked child that meets one ends without a word.
     """
@@ -52,7 +52,7 @@ def obeyed() -> Iterator[None]:
             return
         raise Stopped(number)
 
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, *more)}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     try:
         for number in heeded:
@@ -65,24 +65,32 @@ def obeyed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def obeyed_once() -> Iterator[None]:
+def obeyed_once(*more: int) -> Iterator[Callable[[], bool]]:
     """As :func:`obeyed`, for a process whose driver passes on what it may have been sent itself: a second signal is
-    none, and Ctrl-C, which a terminal sends to both, is the driver's."""
+    none, and Ctrl-C, which a terminal sends to both, is the driver's.
+
+    Yields whether one came. A forked child heeds none of ``more``, which are sent to it, too: its parent ends it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with obeyed():
-        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    owner, came = os.getpid(), False
+    with obeyed(*more):
+        handlers = {number: signal.getsignal(number) for number in (*SIGNALS, *more)}
 
         def stop(number: int, frame: FrameType | None) -> None:
-            for each in SIGNALS:
+            nonlocal came
+            if number in more and os.getpid() != owner:
+                return
+            came = True
+            for each in handlers:
                 signal.signal(each, signal.SIG_IGN)
             handler = handlers[number]
             assert callable(handler)
             handler(number, frame)
 
-        for number in SIGNALS:
-            if handlers[number] is not signal.SIG_IGN:
+        for number, before in handlers.items():
+            if before is not signal.SIG_IGN:
                 signal.signal(number, stop)
-        yield
+        yield lambda: came
 
 
 @contextlib.contextmanager
