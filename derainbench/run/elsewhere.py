@@ -28,10 +28,8 @@ def carry_out_elsewhere(job: Job, name: str, words: Words, device: str, threads:
         torch.set_num_threads(threads)
     try:
         with locked(folder_of(folder, name)):
-            cell, store = (
-                cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root)),
-                Store(folder),
-            )
+            store = Store(folder)
+            cell = cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root))
             if store.status(cell).state == "done":
                 return Ending(0.0)  # a scheduler may begin again what it did not see end
             teller = CellFile(folder, name, device)

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Self
 
 from derainbench.engine.device import Engine
-from derainbench.run.cell_file import CellFile, forget
+from derainbench.errors import StorageError, UserError
+from derainbench.run.cell_file import CellFile, folder_of, forget
 from derainbench.run.cells import Cell
 from derainbench.run.driver_file import obey_if_asked
 from derainbench.run.store import Store
 from derainbench.run.work import Ending, Teller, carry_out
+from derainbench.support.lock import locked
 
 
 class Inline:
@@ -24,10 +26,8 @@ class Inline:
         self._store, self._engine, self._workers = store, engine, workers
 
     def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
-        future, file = Future[Ending](), CellFile(self._store.folder, cell.name, str(self._engine.device))
-        future.set_result(
-            carry_out(cell, self._store, self._engine, self._workers, _Told(teller, file, self._store.folder))
-        )
+        future = Future[Ending]()
+        future.set_result(self._carry_out(cell, teller))
         forget(self._store.folder, cell.name)
         return future
 
@@ -40,6 +40,18 @@ class Inline:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         forget(self._store.folder)
+
+    def _carry_out(self, cell: Cell, teller: Teller) -> Ending:
+        """Under the cell's own lock, too: a driver that was killed may have left jobs that go on with it."""
+        run = self._store.folder
+        try:
+            with locked(folder_of(run, cell.name)):
+                told = _Told(teller, CellFile(run, cell.name, str(self._engine.device)), run)
+                return carry_out(cell, self._store, self._engine, self._workers, told)
+        except StorageError:
+            raise
+        except UserError as held:
+            return Ending(0.0, str(held))
 
 
 @dataclass(frozen=True)
