@@ -1,0 +1,117 @@
+"""Kills at random moments of runs on one device, two, and a Ray cluster: ``python -m tests.killing.random_kills``.
+
+A run of two trainings is begun again and again, and each time a process of it, the one that drives it or another, gets
+SIGKILL at a random moment, until so many kills were made; runs that end are looked at and begun anew. In the end every
+file that was learnt or measured must be that of a run which nobody disturbed, and nothing else may be there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.run.conftest import Workshop, workshop_in
+
+WAYS = {
+    "inline": ["--device", "cpu"],
+    "processes": ["--devices", "cpu:2"],
+    "ray": ["--executor", "ray", "--device", "cpu"],
+}
+#: Seconds after its start at which a process is killed: some before anything was done, some after all was.
+FIRST, LAST = 2.0, 16.0
+#: What a run may leave in its folder, beside what is in none of these.
+DEBRIS = (".cells", ".driver.json", ".stop", ".slurm")
+
+
+def results(run: Path) -> dict[str, bytes]:
+    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
+    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(f"*/**/{kind}")}
+
+
+def command(workshop: Workshop, out: str, way: str) -> list[str]:
+    arguments = workshop.arguments(out=out, seeds="0,1", threads="1")
+    place = arguments.index("--device")
+    return [sys.executable, "-m", "derainbench", *arguments[:place], *arguments[place + 2 :], *WAYS[way]]
+
+
+def begun(workshop: Workshop, out: str, way: str) -> subprocess.Popen[bytes]:
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(
+        command(workshop, out, way), cwd=workshop.folder, env=workshop.environment, stdout=quiet, stderr=quiet
+    )
+
+
+def family(process: int) -> list[int]:
+    """The process and those that it started, and they."""
+    found = [process]
+    for each in found:
+        try:
+            found += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def ended_whole(workshop: Workshop, out: str, way: str, expected: dict[str, bytes]) -> None:
+    """The command once more, undisturbed."""
+    done = subprocess.run(
+        command(workshop, out, way), cwd=workshop.folder, env=workshop.environment, capture_output=True, check=False
+    )
+    run = workshop.folder / out
+    if done.returncode or results(run) != expected:
+        raise SystemExit(f"{way}: {out} is not what it should be\n{done.stderr.decode()}")
+    left = [name for name in DEBRIS if (run / name).exists()] + [path.name for path in run.rglob("*.part")]
+    left += [path.name for path in run.rglob("checkpoint.pt")]
+    if left:
+        raise SystemExit(f"{way}: {out} has debris: {', '.join(left)}")
+
+
+def kill_at_random(workshop: Workshop, way: str, kills: int, seed: int, expected: dict[str, bytes]) -> str:
+    """How many kills met the driver and how many others, over how many runs."""
+    chance, met, runs, finished = random.Random(seed), {"driver": 0, "other": 0}, 0, 0
+    while sum(met.values()) < kills:
+        out = f"{way}-{runs}"
+        process = begun(workshop, out, way)
+        time.sleep(chance.uniform(FIRST, LAST))
+        if process.poll() is None:
+            victim = process.pid if chance.random() < 0.5 else chance.choice(family(process.pid))
+            try:
+                os.kill(victim, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            met["driver" if victim == process.pid else "other"] += 1
+        else:
+            finished += 1
+        process.wait(timeout=300)
+        if chance.random() < 0.2 or sum(met.values()) >= kills:
+            ended_whole(workshop, out, way, expected)
+            runs += 1
+    return (
+        f"{way}: {met['driver']} kills of the driver, {met['other']} of others, {runs} runs, all identical, no debris"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="(default: all)")
+    parser.add_argument("--kills", type=int, default=34, help="of each (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        workshop = workshop_in(Path(home))
+        workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 800"))
+        subprocess.run(command(workshop, "whole", "inline"), cwd=workshop.folder, env=workshop.environment, check=True)
+        expected = results(workshop.folder / "whole")
+        for way in options.ways:
+            print(kill_at_random(workshop, way, options.kills, options.seed, expected), flush=True)
+
+
+if __name__ == "__main__":
+    main()
