@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -158,6 +159,14 @@ class OnRay:
 
     def _check_address(self) -> None:
         """Ray itself would try for two minutes, and end the program."""
+        host, _, port = self._address.rpartition(":")
+        nobody = f"{self._name}: no Ray cluster answers there; 'ray status' on a node says its address, or give "
+        nobody += "--executor ray to start one on this machine"
+        try:
+            if port.isdecimal():  # Ray's own way to ask takes all of its time where nobody listens
+                socket.create_connection((host.strip("[]"), int(port)), ANSWER / 2).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(nobody) from error
         command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check"]
         command += [] if self._address == "auto" else ["--address", self._address]
         try:
@@ -165,10 +174,7 @@ class OnRay:
         except subprocess.TimeoutExpired:
             answer = None
         if answer is None or answer.returncode:
-            raise UserError(
-                f"{self._name}: no Ray cluster answers there; 'ray status' on a node says its address, or give "
-                "--executor ray to start one on this machine"
-            )
+            raise UserError(nobody)
 
     def _settings(self) -> dict[str, Any]:
         if self._address:

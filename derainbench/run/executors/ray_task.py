@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import signal
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 from derainbench import __version__
 from derainbench.errors import StorageError
@@ -51,7 +54,8 @@ def do_task(task: Task) -> Ending | StorageError:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     child = None
     try:
-        child = Child(task.job, task.name, task.words, task.device, task.threads, PATIENCE, task.environment)
+        with _no_script():
+            child = Child(task.job, task.name, task.words, task.device, task.threads, PATIENCE, task.environment)
         while not child.ended(_POLL):
             pass
         answer = child.answer()
@@ -63,6 +67,17 @@ def do_task(task: Task) -> Ending | StorageError:
     if answer is None:
         raise Lost(child.why)
     return answer
+
+
+@contextlib.contextmanager
+def _no_script() -> Iterator[None]:
+    """A process that starts in this block does not read the worker's script first, and with it all of Ray."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _not_here(task: Task) -> str:
