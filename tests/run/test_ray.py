@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +16,16 @@ from typing import Any
 
 import pytest
 
-from derainbench.run.cell_file import UnderWay
+from derainbench.run.cell_file import UnderWay, folder_of
+from derainbench.run.executors.ray_task import Task, do_task
+from derainbench.run.job import Job, Words
 
 from .conftest import Workshop, workshop_in
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'derainbench[ray]'")
 
 # Ray's own warnings, of processes that it leaves to end by themselves, are no matter of ours.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 SEEDS = ",".join(map(str, range(8)))
 
@@ -35,7 +40,7 @@ def results(run: Path) -> dict[str, bytes]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """A workshop with a run of eight seeds in one process, 16 cells."""
     workshop = workshop_in(tmp_path_factory.mktemp("ray"))
-    workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 400"))
+    workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 250"))
     done = workshop.process(workshop.arguments(out="one", seeds=SEEDS, baseline="none"))
     assert done.returncode == 0, done.stderr
     return workshop
@@ -71,7 +76,7 @@ def one_under_way(run: Path, driver: subprocess.Popen[str], not_again: set[str])
                 said = UnderWay.model_validate_json(file.read_bytes())
             except (OSError, ValueError):
                 continue
-            if said.cell not in not_again and said.done and (run / said.cell / "checkpoint.pt").exists():
+            if said.cell not in not_again and (run / said.cell / "checkpoint.pt").exists():
                 not_again.add(said.cell)
                 return said
         assert driver.poll() is None, driver.communicate()
@@ -89,6 +94,7 @@ def when_done(run: Path) -> dict[str, int]:
     return {str(path.parent): path.stat().st_mtime_ns for path in run.rglob("done.json")}
 
 
+@pytest.mark.slow
 def test_whatever_dies_the_results_are_those_of_one_process(whole: Workshop, cluster: Any) -> None:
     run, met = whole.folder / "many", set[str]()
     driver = whole.popen(command(whole, cluster, "many"))
@@ -109,3 +115,90 @@ def test_whatever_dies_the_results_are_those_of_one_process(whole: Workshop, clu
     assert before.items() <= when_done(run).items()  # nothing was done twice
     assert len(when_done(run)) == 16
     assert not (run / ".cells").exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_has_cells_save_their_state(whole: Workshop) -> None:
+    """On a cluster of the run's own. A terminal sends the signal to all processes, and not only to the driver."""
+    run, met = whole.folder / "stopped", set[str]()
+    command = whole.arguments(out="stopped", executor="ray", seeds="0", baseline="none")
+    driver = whole.popen(command, start_new_session=True)
+    one_under_way(run, driver, met)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130, err
+    assert "interrupted; what is finished is kept" in err
+    assert len(list(run.rglob("checkpoint.pt"))) == 1
+    assert not (run / ".cells").exists()
+    again = whole.process(command)
+    assert "goes on after" in again.stderr, again.stderr
+    assert results(run).items() <= results(whole.folder / "one").items()
+
+
+def refusal(workshop: Workshop, executor: str, **more: str) -> str:
+    """The one line with which the command ends that uses this executor."""
+    failed = workshop.process(workshop.arguments(executor=executor, precision="fp32", **more))
+    assert failed.returncode == 2, failed.stderr
+    (line,) = (line for line in failed.stderr.splitlines() if not re.match(r"note: |\d+ cells, |.*logging", line))
+    return line
+
+
+@pytest.mark.slow
+def test_a_cluster_of_another_version(workshop: Workshop, cluster: Any) -> None:
+    from ray._raylet import GcsClient
+
+    known = GcsClient(address=cluster.address)
+    said = known.internal_kv_get(b"CLUSTER_METADATA", b"cluster")
+    other = json.dumps({**json.loads(said), "ray_version": "1.0.0"}).encode()
+    known.internal_kv_put(b"CLUSTER_METADATA", other, True, b"cluster")
+    try:
+        line = refusal(workshop, f"ray={cluster.address}")
+    finally:
+        known.internal_kv_put(b"CLUSTER_METADATA", said, True, b"cluster")
+    assert "Version mismatch: The cluster was started with: Ray: 1.0.0" in line
+
+
+@pytest.mark.slow
+def test_no_gpu_on_this_machine(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "less than a GPU and 1 processor for a cell; give --device cpu" in refusal(workshop, "ray", device="cuda")
+
+
+@pytest.mark.slow
+def test_nobody_at_the_address(workshop: Workshop) -> None:
+    with socket.socket() as closed:  # bound, and nobody listens
+        closed.bind(("127.0.0.1", 0))
+        begun = time.monotonic()
+        assert "no Ray cluster answers there" in refusal(workshop, f"ray=127.0.0.1:{closed.getsockname()[1]}")
+        assert time.monotonic() - begun < 30
+
+
+def test_a_guest_from_outside(workshop: Workshop) -> None:
+    failed = workshop(workshop.arguments(executor="ray=ray://head:10001"))
+    assert (failed.returncode, failed.stderr.count("error: ")) == (2, 1)
+    assert "give the command on a node of the cluster" in failed.stderr
+
+
+def test_without_ray(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    failed = workshop(workshop.arguments(executor="ray"))
+    assert (failed.returncode, failed.stderr.count("error: ")) == (2, 1)
+    assert "pip install 'derainbench[ray]'" in failed.stderr
+
+
+def test_a_node_that_does_not_see_the_run_folder(tmp_path: Path) -> None:
+    """Nor is a folder of the same name the run's."""
+    job = Job("key", "tinycnn", "tiny", 0, "fp32")
+    ending = do_task(Task(job, "train/tinycnn/tiny/seed0", Words(tmp_path), "cpu", 1, "submitted-here"))
+    assert not isinstance(ending, Exception)
+    assert f"the run folder {tmp_path} is not there on node" in ending.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_with_another_version(tmp_path: Path) -> None:
+    job, name = Job("key", "tinycnn", "tiny", 0, "fp32"), "train/tinycnn/tiny/seed0"
+    folder_of(tmp_path, name).mkdir(parents=True)
+    (folder_of(tmp_path, name) / "here").touch()
+    ending = do_task(Task(job, name, Words(tmp_path), "cpu", 1, "here", version="0.0.1"))
+    assert not isinstance(ending, Exception)
+    assert "not 0.0.1; install the same everywhere" in ending.error

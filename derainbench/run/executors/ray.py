@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Self
 
-from derainbench.errors import StorageError, UserError, one_line
+from derainbench.errors import UserError, one_line
 from derainbench.run.cell_file import Follower, folder_of, forget
 from derainbench.run.cells import Cell
 from derainbench.run.executors.ray_task import Lost, Task, absolute, do_task
@@ -126,11 +126,13 @@ class OnRay:
         """Hand on how a cell's task ended."""
         try:
             answer = self._ray.get(reference)
+        except self._ray.exceptions.LocalRayletDiedError:
+            answer = self._gone()
         except Exception as error:
             answer = Ending(0.0, self._why(error))
         forget(self._words.folder, name)
         del self._under_way[name]
-        if isinstance(answer, StorageError):
+        if isinstance(answer, UserError):
             future.set_exception(answer)
         else:
             future.set_result(answer)
@@ -141,16 +143,24 @@ class OnRay:
         if isinstance(cause, Lost):
             return f"{cause} ({1 + RETRIES} times)"
         kinds = self._ray.exceptions
-        if isinstance(error, kinds.WorkerCrashedError | kinds.NodeDiedError | kinds.LocalRayletDiedError):
+        if isinstance(error, kinds.WorkerCrashedError | kinds.NodeDiedError):
             why = f"its worker or its node died {1 + RETRIES} times"
         else:
             why = f"Ray could not do it: {type(error).__name__}: {_last_words(error)}"
         return f"{why}; what it had saved is kept: run it again"
 
+    def _gone(self) -> UserError:
+        """Every other cell would fail, too."""
+        return UserError(f"{self._name}: Ray came to an end on this machine; what is finished is kept: run it again")
+
     def _look_at_nodes(self) -> None:
         self._looked = time.monotonic()
+        try:
+            nodes = self._ray.nodes()
+        except Exception as error:
+            raise self._gone() from error
         self._room = 0
-        for node in self._ray.nodes():
+        for node in nodes:
             if node["Alive"]:
                 has = node["Resources"]
                 room = has.get("CPU", 0) // self._threads
