@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,9 +23,6 @@ from derainbench.run.job import Job, Words
 from .conftest import Workshop, workshop_in
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'derainbench[ray]'")
-
-# Ray's own warnings, of processes that it leaves to end by themselves, are no matter of ours.
-pytestmark = pytest.mark.filterwarnings("ignore")
 
 SEEDS = ",".join(map(str, range(8)))
 
@@ -46,23 +43,32 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return workshop
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+@dataclass(frozen=True)
+class Cluster:
     """A cluster of two nodes, a processor each."""
-    from ray.cluster_utils import Cluster
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 2}
-    node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-    cluster = Cluster(True, head_node_args={**node, "include_dashboard": False, "_system_config": quick})
-    cluster.add_node(**node)
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    yield cluster
-    cluster.shutdown()
+    address: str
+    process: subprocess.Popen[str]
+
+    def swap(self) -> None:
+        """Kill one of the nodes, and have another join."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("swap\n")
+        self.process.stdin.flush()
 
 
-def command(workshop: Workshop, cluster: Any, out: str, **more: str) -> list[str]:
+@pytest.fixture(scope="module")
+def cluster(project: Path) -> Iterator[Cluster]:
+    """Shared by the tests of this file."""
+    command = [sys.executable, str(project / "tests" / "helpers" / "ray_cluster.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = next(line.split()[1] for line in process.stdout if line.startswith("address "))
+        yield Cluster(address, process)
+        process.communicate()
+
+
+def command(workshop: Workshop, cluster: Cluster, out: str, **more: str) -> list[str]:
     """The command of the run on the cluster."""
     options = {"seeds": SEEDS, "baseline": "none", **more}
     return workshop.arguments(out=out, executor=f"ray={cluster.address}", **options)
@@ -95,14 +101,13 @@ def when_done(run: Path) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_whatever_dies_the_results_are_those_of_one_process(whole: Workshop, cluster: Any) -> None:
+def test_whatever_dies_the_results_are_those_of_one_process(whole: Workshop, cluster: Cluster) -> None:
     run, met = whole.folder / "many", set[str]()
     driver = whole.popen(command(whole, cluster, "many"))
     os.kill(one_under_way(run, driver, met).process, signal.SIGKILL)  # a cell's process
     os.kill(parent_of(one_under_way(run, driver, met).process), signal.SIGKILL)  # a worker of Ray's
     one_under_way(run, driver, met)
-    cluster.remove_node(next(node for node in cluster.list_all_nodes() if not node.head), allow_graceful=False)
-    cluster.add_node(num_cpus=1, object_store_memory=100 * 2**20)
+    cluster.swap()
     one_under_way(run, driver, met)
     driver.kill()
     before = when_done(run)
@@ -144,7 +149,7 @@ def refusal(workshop: Workshop, executor: str, **more: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_cluster_of_another_version(workshop: Workshop, cluster: Any) -> None:
+def test_a_cluster_of_another_version(workshop: Workshop, cluster: Cluster) -> None:
     from ray._raylet import GcsClient
 
     known = GcsClient(address=cluster.address)
