@@ -115,7 +115,7 @@ class CellFile:
 
 
 class Follower:
-    """Tells a teller what a cell's file says, each thing once."""
+    """Tells a teller what a cell's file says, each thing once each time that the cell is begun."""
 
     def __init__(self, run: Path, cell: str, teller: Teller) -> None:
         self._run, self._cell, self._teller = run, cell, teller
@@ -127,7 +127,7 @@ class Follower:
         if said is None or said == before or (process is not None and said.process != process):
             return said
         if before is not None and before.started != said.started:
-            before = None  # it was begun again
+            before = None  # the cell was begun again, in another process
         if said.resumed is not None and (before is None or before.resumed is None):
             self._teller.resumed(said.resumed, said.total)
         for text in said.notes[0 if before is None else len(before.notes) :]:

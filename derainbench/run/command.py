@@ -26,6 +26,7 @@ from derainbench.run.execute import RunOutcome, execute
 from derainbench.run.executors.executor import Executor
 from derainbench.run.executors.inline import Inline
 from derainbench.run.executors.processes import Processes
+from derainbench.run.executors.ray import OnRay
 from derainbench.run.executors.slurm import Slurm
 from derainbench.run.input_checks import with_input_checks
 from derainbench.run.job import Words
@@ -99,6 +100,8 @@ def _executor(planned: Planned) -> Executor:
     words = Words(store.folder, order.data_root, tuple(order.plugin), tuple(order.card), order.workers)
     if where.kind == "slurm":
         return Slurm(words, where.settings, where.devices[0], order.threads)
+    if where.kind == "ray":
+        return OnRay(words, where.devices[0], order.threads, where.settings.get("address", ""))
     return Processes(words, where.devices, order.threads)
 
 

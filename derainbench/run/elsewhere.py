@@ -9,11 +9,15 @@ from derainbench.run.work import Ending, carry_out
 from derainbench.support.lock import locked
 
 
-def carry_out_elsewhere(job: Job, name: str, words: Words, device: str, threads: int | None = None) -> Ending:
+def carry_out_elsewhere(
+    job: Job, name: str, words: Words, device: str, threads: int | None = None, patience: float = 0.0
+) -> Ending:
     """Find everything again and do the cell, on a device of this machine, under the cell's own lock.
 
-    ``name`` is the cell's. :class:`StorageError` where the disk refuses, :class:`.stopping.Stopped` where a signal ends
-    it; what a cell tells of itself is in its file (:class:`.cell_file.CellFile`).
+    ``name`` is the cell's; ``patience`` are the seconds for which another process's hold of it is waited out. What is
+    done by then is not done again: whoever did it had no time to say so. :class:`StorageError` where the disk refuses,
+    :class:`.stopping.Stopped` where a signal ends it; what a cell tells of itself is in its file
+    (:class:`.cell_file.CellFile`).
     """
     import torch  # takes seconds: whoever only submits cells need not have it
 
@@ -27,7 +31,7 @@ def carry_out_elsewhere(job: Job, name: str, words: Words, device: str, threads:
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        with locked(folder_of(folder, name)):
+        with locked(folder_of(folder, name), patience):
             store = Store(folder)
             cell = cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root))
             if store.status(cell).state == "done":

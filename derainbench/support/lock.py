@@ -26,16 +26,16 @@ LEASE = 15.0
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = MOMENT) -> Iterator[None]:
     """Hold ``folder``, which is made: two processes that write into it at once would undo each other's work.
 
     By the system's lock, which a process that died holds no longer; where the disk has none, by a lease, a file that
     says who holds the folder and since when: it counts as left when no sign of life came for :data:`LEASE` seconds.
-    :class:`UserError` where another process holds it.
+    :class:`UserError` where another process holds it, and still does after ``patience`` seconds.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _acquired(folder)
+        lock = _acquired(folder, patience)
     except filelock.Timeout as error:
         raise UserError(f"{folder} is in use by another process; wait for it or give another --out") from error
     except OSError as error:
@@ -57,18 +57,18 @@ def is_held(folder: Path) -> bool:
         return True
 
 
-def _acquired(folder: Path) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(folder / ".lock", timeout=MOMENT, fallback_to_soft=False)
+def _acquired(folder: Path, patience: float) -> filelock.BaseFileLock:
+    lock = filelock.FileLock(folder / ".lock", timeout=patience, fallback_to_soft=False)
     try:
         lock.acquire()
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        return _leased(folder)
+        return _leased(folder, patience)
     return lock
 
 
-def _leased(folder: Path) -> filelock.BaseFileLock:
+def _leased(folder: Path, patience: float) -> filelock.BaseFileLock:
     lease = filelock.SoftFileLease(
         folder / ".lease", timeout=0, lease_duration=LEASE, on_compromise=lambda lost: stop_work_in(folder)
     )
@@ -77,7 +77,7 @@ def _leased(folder: Path) -> filelock.BaseFileLock:
     except filelock.Timeout:
         # Whether its holder lives shows only in time: clocks of several machines are not to be compared.
         logging.getLogger(__name__).warning("waiting %.0f s to see whether %s is in use", _patience(), folder)
-        lease.acquire(timeout=_patience())
+        lease.acquire(timeout=max(patience, _patience()))
     return lease
 
 

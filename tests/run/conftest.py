@@ -43,8 +43,8 @@ class Workshop:
         options = {"recipe": "tiny.toml", "device": "cpu", **fixed, **more}
         return ["run", *(part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value))]
 
-    def popen(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
-        """Start derainbench in this folder."""
+    def popen(self, arguments: Sequence[str], start_new_session: bool = False) -> subprocess.Popen[str]:
+        """Start derainbench in this folder; in a new session it has a group of processes of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "derainbench", *arguments],
             cwd=self.folder,
@@ -52,6 +52,7 @@ class Workshop:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=start_new_session,
         )
 
     @property

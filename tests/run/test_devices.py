@@ -80,9 +80,10 @@ def test_a_signal_has_both_save_their_state(whole: Workshop, name: str) -> None:
     process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + getattr(signal, name), err
-    assert len(list(run.rglob("checkpoint.pt"))) == 2
+    for cell in TRAININGS:
+        assert (run / cell / "checkpoint.pt").exists() != (run / cell / "done.json").exists()
     assert not (run / ".cells").exists()
-    assert whole_again(whole, name).stderr.count("goes on after") == 2
+    assert "goes on after" in whole_again(whole, name).stderr
 
 
 @pytest.mark.slow
