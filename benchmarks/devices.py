@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.timing import machine, table
 from tests.run.conftest import Workshop, workshop_in
 
-CELLS, STEPS = 24, 600  # a training of some seconds
+CELLS, STEPS = 24, 1000  # a training of ten seconds or so
 HEADERS = ("cells", "one process s", "two processes s", "times as fast", "overhead a cell ms")
 DIGITS = (None, 1, 1, 2, 0)
 

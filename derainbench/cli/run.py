@@ -103,6 +103,10 @@ def run(
 
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
+    if devices and not dry_run:
+        from derainbench.run.executors.forks import begin_to_load
+
+        begin_to_load()
     from derainbench.reports.content import content
     from derainbench.reports.text.terminal import terminal
     from derainbench.run.command import carry_out, show

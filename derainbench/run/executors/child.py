@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext, SpawnContext
 
 from derainbench.errors import StorageError
 from derainbench.run.elsewhere import carry_out_elsewhere
+from derainbench.run.executors.forks import context
 from derainbench.run.job import Job, Words
 from derainbench.run.work import Ending
 from derainbench.support.stopping import Stopped, obeyed_once
@@ -76,32 +75,7 @@ class Child:
         self._process.terminate()
 
 
-#: What a cell needs and takes seconds to load; nothing is computed by it.
-LOADED = (
-    "lightning_fabric",
-    "pandas",
-    "pyarrow.parquet",
-    "scipy.stats",
-    "derainbench.engine.evaluate",
-    "derainbench.engine.training",
-    "derainbench.plugins.registry",
-    "derainbench.run.choices",
-    "derainbench.run.elsewhere",
-    "derainbench.run.store",
-)
-
-
-def _context() -> SpawnContext | ForkServerContext:
-    """How processes are begun: as forks of one that did nothing but load what cells need, where the system has them;
-    otherwise each loads it anew, which takes seconds."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(list(LOADED))
-    return found
-
-
-_NEW = _context()
+_NEW = context()
 
 
 @contextlib.contextmanager
