@@ -94,6 +94,9 @@ def run(
             help="Processes that load training data; the result is the same. Default: 4 for a GPU, otherwise none.",
         ),
     ] = None,
+    log: Annotated[
+        str, typer.Option(metavar="none|tensorboard", help="Where trainings show curves, beside their log.jsonl.")
+    ] = "none",
     data_root: DataOption = None,
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
     card: CardOption = [],  # noqa: B006
@@ -128,6 +131,7 @@ def run(
         executor=executor,
         devices_per_cell=devices_per_cell,
         compiled=compiled,
+        log=log,
         precision=precision,
         tile=tile,
         workers=workers,

@@ -14,9 +14,10 @@ import torch
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.checkpoint import Checkpoint
 from derainbench.engine.compiled import compile_training
+from derainbench.engine.curves import SHOWN, Curves, Logger, Restored, curves_in
 from derainbench.engine.patches import Patches, hold_out, rainy_statistics, rows_of
 from derainbench.engine.restore import restore
-from derainbench.engine.trainer import Trainer
+from derainbench.engine.trainer import Trainer, learning_rate
 from derainbench.engine.training_batches import deaths_of_workers_told, training_batches
 from derainbench.engine.training_log import Log, Losses
 from derainbench.errors import UserError
@@ -57,6 +58,7 @@ def train(
     on_resume: OnResume = lambda done, total: None,
     say: Callable[[str], None] = lambda text: None,
     compiled: bool = False,
+    logger: Logger = "none",
 ) -> None:
     """Train one cell and leave ``weights.safetensors`` and ``log.jsonl`` in its folder.
 
@@ -78,13 +80,10 @@ def train(
     done = start = checkpoint.load(trainer, fabric, patches.steps)
     if start:
         on_resume(start, patches.steps)
-    record = _Record(
-        variant.name,
-        network,
-        checkpoint,
-        Log(folder / "log.jsonl" if fabric.is_global_zero else None, start),
-        patches.steps,
-    )
+    writes = fabric.is_global_zero
+    log = Log(folder / "log.jsonl" if writes else None, start)
+    curves = curves_in(folder, logger if writes else "none", start)
+    record = _Record(variant.name, network, recipe, patches.steps, checkpoint, log, curves)
     network.train()
     batches = training_batches(patches, start, workers, fabric, say)
     whole = True  # whether network, optimiser, random state and log are all of the step ``done``
@@ -98,23 +97,25 @@ def train(
                 to_save = done % recipe.checkpoint_every == 0 or done == patches.steps
                 if read := to_validate or to_save or record.losses.due():
                     loss = record.settle()
-                if to_validate and fabric.is_global_zero:
-                    psnr = _validate(trainer, network.size_multiple, held_out, fabric)
+                if to_validate and writes:
+                    psnr, images = _validate(trainer, network.size_multiple, held_out, fabric)
                     record.log.add({"step": done, "validation_psnr_y": psnr})
+                    curves.validated(done, psnr, images)
                 if to_save:
                     record.save(trainer, fabric, done)
                 if read:
                     on_step(done, patches.steps, loss)
                 whole = True
     except (Stopped, KeyboardInterrupt):
-        if whole and fabric.is_global_zero and checkpoint.step < done < patches.steps:
+        if whole and writes and checkpoint.step < done < patches.steps:
             with contextlib.suppress(_DivergedError):  # the checkpoint stays as it was
                 record.settle()
                 record.save(trainer, fabric, done)
         raise
     finally:
         batches.close()
-    if fabric.is_global_zero:
+        curves.close()
+    if writes:
         save_weights(folder / "weights.safetensors", network)
 
 
@@ -124,9 +125,11 @@ class _Record:
 
     name: str
     network: torch.nn.Module
+    recipe: Recipe
+    steps: int
     checkpoint: Checkpoint
     log: Log
-    steps: int
+    curves: Curves
     losses: Losses = field(default_factory=Losses)
 
     def settle(self) -> float:
@@ -137,6 +140,7 @@ class _Record:
                 raise self._diverged(f"the loss or its gradient is {loss}", step)
             if step % log_every == 0 or step == self.steps:
                 self.log.add({"step": step, "loss": loss})
+                self.curves.learnt(step, loss, learning_rate(self.recipe, step - 1, self.steps))
         return loss
 
     def save(self, trainer: Training, fabric: Fabric, done: int) -> None:
@@ -161,12 +165,17 @@ class _DivergedError(UserError):
     """A loss, a gradient or a weight is not finite."""
 
 
-def _validate(trainer: Training, size_multiple: int, pairs: Sequence[Pair], fabric: Fabric) -> float:
-    """Mean PSNR (``y``) over held-out training images, in evaluation mode."""
+def _validate(
+    trainer: Training, size_multiple: int, pairs: Sequence[Pair], fabric: Fabric
+) -> tuple[float, list[Restored]]:
+    """Mean PSNR (``y``) over held-out training images, in evaluation mode, and the first of them."""
     trainer.network.eval()
-    psnr = []
+    psnr, shown = [], list[Restored]()
     for pair in pairs:
         rainy, clean = (to_tensor(image).unsqueeze(0).to(fabric.device) for image in read_pair(pair.rainy, pair.clean))
-        psnr.append(float(score(restore(trainer.network, rainy, size_multiple), clean, "y").psnr))
+        restored = restore(trainer.network, rainy, size_multiple)
+        psnr.append(float(score(restored, clean, "y").psnr))
+        if len(shown) < SHOWN:
+            shown.append(Restored(rainy, restored, clean))
     trainer.network.train()
-    return finite_mean(psnr)[0]
+    return finite_mean(psnr)[0], shown

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from derainbench.catalogue.locate import same_files
 from derainbench.catalogue.manifest import keep_manifests
+from derainbench.engine.curves import check_logger
 from derainbench.engine.device import describe_machine
 from derainbench.errors import printable
 from derainbench.plugins.names import UNPROCESSED
@@ -29,7 +30,7 @@ from derainbench.run.executors.processes import Processes
 from derainbench.run.executors.ray import OnRay
 from derainbench.run.executors.slurm import Slurm
 from derainbench.run.input_checks import with_input_checks
-from derainbench.run.job import Words
+from derainbench.run.job import Aside, Words
 from derainbench.run.plan import Planned
 from derainbench.run.suite import Measurement
 from derainbench.run.suite_grid import SuiteGrid
@@ -95,9 +96,10 @@ def carry_out(planned: Planned, debug: bool) -> Done:
 
 def _executor(planned: Planned) -> Executor:
     order, store, where = planned.order, planned.store, planned.where
+    aside = Aside(order.workers, check_logger(order.log))
     if where.kind == "inline":
-        return Inline(store, planned.engine, order.workers)
-    words = Words(store.folder, order.data_root, tuple(order.plugin), tuple(order.card), order.workers)
+        return Inline(store, planned.engine, aside)
+    words = Words(store.folder, order.data_root, tuple(order.plugin), tuple(order.card), aside)
     if where.kind == "slurm":
         return Slurm(words, where.settings, where.devices[0], order.threads)
     if where.kind == "ray":

@@ -37,7 +37,7 @@ def carry_out_elsewhere(
             if store.status(cell).state == "done":
                 return Ending(0.0)  # a scheduler may begin again what it did not see end
             teller = CellFile(folder, name, device)
-            return carry_out(cell, store, choose_engine(device, job.precision), words.workers, teller)
+            return carry_out(cell, store, choose_engine(device, job.precision), words.aside, teller)
     except StorageError:
         raise
     except UserError as mistake:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from derainbench.catalogue.locate import Dataset
+from derainbench.engine.curves import Logger
 from derainbench.errors import UserError
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.registry import Registry
 from derainbench.run.cells import Cell, EvalCell, TrainCell, key_of
+
+
+class Aside(NamedTuple):
+    """What changes no result: how many processes load training data (None: as many as suit the device), and to what a
+    training tells its curves."""
+
+    workers: int | None = None
+    logger: Logger = "none"
 
 
 @dataclass(frozen=True)
@@ -22,7 +31,7 @@ class Words:
     data_root: Path | None = None
     plugin: tuple[Path, ...] = ()
     card: tuple[Path, ...] = ()
-    workers: int | None = None
+    aside: Aside = field(default_factory=Aside)
 
 
 @dataclass(frozen=True)

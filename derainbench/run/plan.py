@@ -62,6 +62,7 @@ class Order:
     executor: str = ""
     devices_per_cell: int = 1
     compiled: bool = False
+    log: str = "none"
     precision: str = "auto"
     tile: str = "auto"
     workers: int | None = None

@@ -196,6 +196,6 @@ def _train(
     engine = choose_engine(devices[number], job.precision, devices)
     engine.fabric.launch()
     if not number:
-        return carry_out(cell, Store(words.folder), engine, words.workers, teller)
-    train_cell(cell, words.folder / cell.name, engine, words.workers, teller)
+        return carry_out(cell, Store(words.folder), engine, words.aside, teller)
+    train_cell(cell, words.folder / cell.name, engine, words.aside, teller)
     return Ending(0.0)

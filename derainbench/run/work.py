@@ -18,6 +18,7 @@ from derainbench.errors import FOREIGN, StorageError, UserError, one_line
 from derainbench.plugins.weights import load_into
 from derainbench.plugins.weights_store import weights_file
 from derainbench.run.cells import Cell, TrainCell, key_of
+from derainbench.run.job import Aside
 from derainbench.run.store import Store
 
 #: Processes that load training data for a GPU, unless somebody says otherwise: a few, as each takes memory.
@@ -49,11 +50,11 @@ class Ending:
     crash: str = ""
 
 
-def carry_out(cell: Cell, store: Store, engine: Engine, workers: int | None, teller: Teller) -> Ending:
+def carry_out(cell: Cell, store: Store, engine: Engine, aside: Aside, teller: Teller) -> Ending:
     """Do a cell whose training, if it has one, is done. :class:`StorageError` where the disk refuses."""
     begun = time.monotonic()
     try:
-        _compute(cell, store, engine, workers, teller)
+        _compute(cell, store, engine, aside, teller)
     except StorageError:
         raise
     except UserError as mistake:
@@ -71,7 +72,7 @@ def carry_out(cell: Cell, store: Store, engine: Engine, workers: int | None, tel
     return ending
 
 
-def train_cell(cell: TrainCell, folder: Path, engine: Engine, workers: int | None, teller: Teller) -> None:
+def train_cell(cell: TrainCell, folder: Path, engine: Engine, aside: Aside, teller: Teller) -> None:
     """Train, and no more: what a process does that trains together with others."""
     train(
         cell.variant,
@@ -82,10 +83,11 @@ def train_cell(cell: TrainCell, folder: Path, engine: Engine, workers: int | Non
         key_of(cell),
         engine.fabric,
         teller.progress,
-        _loading(engine) if workers is None else workers,
+        _loading(engine) if aside.workers is None else aside.workers,
         teller.resumed,
         teller.note,
         cell.compiled,
+        aside.logger,
     )
 
 
@@ -111,10 +113,10 @@ def _too_large(cell: Cell, engine: Engine) -> str:
     return f"out of memory on {engine.device}; {remedy}; or run it on a larger device"
 
 
-def _compute(cell: Cell, store: Store, engine: Engine, workers: int | None, teller: Teller) -> None:
+def _compute(cell: Cell, store: Store, engine: Engine, aside: Aside, teller: Teller) -> None:
     folder = store.begin(cell)
     if isinstance(cell, TrainCell):
-        train_cell(cell, folder, engine, workers, teller)
+        train_cell(cell, folder, engine, aside, teller)
         return
     network = cell.variant.build()
     if cell.training is not None:

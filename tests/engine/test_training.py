@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from derainbench.catalogue.pairing import Pair
+from derainbench.engine.curves import check_logger
 from derainbench.engine.device import choose_engine
 from derainbench.engine.trainer import Trainer, learning_rate
 from derainbench.engine.training import train
@@ -24,6 +26,8 @@ from derainbench.plugins.method import Batch, Derainer, Method
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.plugins.weights import read_weights
+
+Refused = Callable[..., AbstractContextManager[None]]
 
 RECIPE = Recipe(lr=1e-2, steps=12, batch=2, patch=8, loss="l1", checkpoint_every=5, augment=("hflip", "rot90"))
 
@@ -133,6 +137,41 @@ def test_validation_is_on_held_out_training_scenes(pairs: list[Pair], tmp_path: 
     assert [line["step"] for line in lines if "validation_psnr_y" in line] == [6, 12]
     depths = {round(float(value) * 5) for value in torch.cat(seen)}
     assert depths in ({0, 1}, {2, 3}), "depth tells the images apart: 0 and 1 are one scene, 2 and 3 the other"
+
+
+def test_curves_are_told_and_taken_back(pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses, rates, validations and images, each step once, also of a training that was interrupted."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    recipe = RECIPE.changed({"validation": 0.5, "validate_every": 6, "schedule": "cosine"})
+    variant, fabric = Variant(Method("curved", "C", Dropped, recipe)), choose_engine("cpu", "fp32").fabric
+
+    def stopped(done: int, total: int, loss: float) -> None:
+        if done == 8:
+            raise Interruption
+
+    folder = tmp_path / "cell"
+    with pytest.raises(Interruption):
+        train(variant, recipe, pairs, 3, folder, "k", fabric, stopped, logger="tensorboard")
+    train(variant, recipe, pairs, 3, folder, "k", fabric, lambda *step: None, logger="tensorboard")
+    told = accumulator.EventAccumulator(str(folder / "tensorboard"), purge_orphaned_data=True).Reload()
+    losses = {event.step: event.value for event in told.Scalars("loss")}
+    logged = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert losses == pytest.approx({line["step"]: line["loss"] for line in logged if "loss" in line})
+    assert [event.step for event in told.Scalars("loss")] == list(range(1, 13))
+    rates = [event.value for event in told.Scalars("learning rate")]
+    assert rates == pytest.approx([learning_rate(recipe, step, 12) for step in range(12)])
+    assert [event.step for event in told.Scalars("validation PSNR (y), dB")] == [6, 12]
+    (image, *_) = told.Images("validation 0")
+    assert (image.width, image.height) == (3 * 14, 12)
+
+
+def test_a_logger_that_is_not_there(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_logger("none") == "none"
+    with refused("--log 'wandb'", "none, tensorboard"):
+        check_logger("wandb")
+    monkeypatch.setattr("derainbench.engine.curves.find_spec", lambda name: None)
+    with refused("pip install 'derainbench[tensorboard]'"):
+        check_logger("tensorboard")
 
 
 def test_statistics_of_the_rainy_images(pairs: list[Pair], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from derainbench.errors import StorageError, UserError
 from derainbench.run.cell_file import CellFile, folder_of, forget
 from derainbench.run.cells import Cell
 from derainbench.run.driver_file import obey_if_asked
+from derainbench.run.job import Aside
 from derainbench.run.store import Store
 from derainbench.run.work import Ending, Teller, carry_out
 from derainbench.support.lock import locked
@@ -22,8 +23,8 @@ class Inline:
 
     slots = 1
 
-    def __init__(self, store: Store, engine: Engine, workers: int | None) -> None:
-        self._store, self._engine, self._workers = store, engine, workers
+    def __init__(self, store: Store, engine: Engine, aside: Aside) -> None:
+        self._store, self._engine, self._aside = store, engine, aside
 
     def submit(self, cell: Cell, teller: Teller) -> Future[Ending]:
         future = Future[Ending]()
@@ -47,7 +48,7 @@ class Inline:
         try:
             with locked(folder_of(run, cell.name)):
                 told = _Told(teller, CellFile(run, cell.name, str(self._engine.device)), run)
-                return carry_out(cell, self._store, self._engine, self._workers, told)
+                return carry_out(cell, self._store, self._engine, self._aside, told)
         except StorageError:
             raise
         except UserError as held:

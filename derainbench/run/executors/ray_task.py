@@ -98,4 +98,4 @@ def absolute(words: Words) -> Words:
     here = Path.cwd()
     root = None if words.data_root is None else here / words.data_root
     plugin, card = (tuple(here / path for path in paths) for paths in (words.plugin, words.card))
-    return Words(here / words.folder, root, plugin, card, words.workers)
+    return Words(here / words.folder, root, plugin, card, words.aside)
