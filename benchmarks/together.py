@@ -1,6 +1,6 @@
 """What two processes that train one network together learn, against one process: ``python -m benchmarks.together``.
 
-Each network is trained twice by ``derainbench run``, on the processor and one thread a process, by its quick recipe;
+Each network is trained twice by ``derainbench run``, on the processor and one thread a process, by its quick recipe on tiny images;
 differences are those of the losses of all steps, of all weights, and of the restored images' PSNR.
 """
 
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,20 +16,24 @@ import torch
 
 from benchmarks.timing import machine, table
 from derainbench.plugins.weights import read_weights
+from tests.run.conftest import Workshop, workshop_in
 
-METHODS = ("prenet", "rescan", "spanet", "spanet[directional]", "nasnet")
+METHODS = ("prenet", "rescan", "spanet", "spanet[directional=true]", "nasnet")
 HEADERS = ("network", "steps", "largest loss", "its difference", "largest weight", "its difference", "PSNR, dB apart")
 DIGITS = (None, None, 3, 8, 3, 7, 5)
 
 
-def train(method: str, folder: Path, recipe: Path, together: bool) -> Path:
+def train(workshop: Workshop, method: str, out: str, together: bool) -> Path:
     """The training's folder."""
-    devices = ["--devices", "cpu:2", "--devices-per-cell", "2"] if together else ["--device", "cpu"]
-    command = [sys.executable, "-m", "derainbench", "run", "--methods", method, "--datasets", "demo-drop"]
-    options = ["--baseline", "none", "--threads", "1", "--recipe", str(recipe), "--out", str(folder)]
-    subprocess.run([*command, *options, *devices], check=True, capture_output=True)
-    (done,) = folder.glob("train/*/*/*/done.json")
-    return done.parent
+    arguments = workshop.arguments(method, out, recipe="few.toml", baseline="none", threads="1")
+    if together:
+        place = arguments.index("--device")
+        arguments[place : place + 2] = ["--devices", "cpu:2", "--devices-per-cell", "2"]
+    done = workshop.process(arguments)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    (finished,) = (workshop.folder / out).glob("train/*/*/*/done.json")
+    return finished.parent
 
 
 def losses(training: Path) -> torch.Tensor:
@@ -49,12 +51,12 @@ def psnr(run: Path) -> pd.Series:
     return pd.read_parquet(scores)["psnr"]
 
 
-def measure(method: str, home: Path, steps: int, patch: int) -> tuple[object, ...]:
+def measure(workshop: Workshop, method: str, steps: int, patch: int) -> tuple[object, ...]:
     """A row of the table."""
-    recipe = home / "recipe.toml"
-    recipe.write_text(f'base = "quick"\nsteps = {steps}\npatch = {patch}\nbatch = 2\n', encoding="utf-8")
-    runs = [home / f"{method}-{name}" for name in ("one", "two")]
-    one, two = (train(method, run, recipe, together) for run, together in zip(runs, (False, True), strict=True))
+    recipe = f'base = "quick"\nsteps = {steps}\npatch = {patch}\nbatch = 2\n'
+    (workshop.folder / "few.toml").write_text(recipe, encoding="utf-8")
+    one, two = (train(workshop, method, f"{method}-{together}", together) for together in (False, True))
+    runs = [workshop.folder / f"{method}-{together}" for together in (False, True)]
     rows: list[float] = []
     for values in (losses, weights):
         here, there = values(one), values(two)
@@ -68,9 +70,10 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), help="which (default: all)")
     parser.add_argument("--quick", action="store_true", help="two steps of PReNet: does it run at all?")
     options = parser.parse_args()
-    methods, steps, patch = (["prenet"], 2, 16) if options.quick else (options.methods, 20, 32)
+    methods, steps, patch = (["prenet"], 2, 16) if options.quick else (options.methods, 20, 16)
     with tempfile.TemporaryDirectory() as home:
-        rows = [measure(method, Path(home), steps, patch) for method in methods]
+        workshop = workshop_in(Path(home))
+        rows = [measure(workshop, method, steps, patch) for method in methods]
     print(f"Two processes against one, {steps} steps of two {patch}x{patch} patches. {machine()}.\n")
     print(table(rows, HEADERS, DIGITS))
 

@@ -31,7 +31,8 @@ def _scripts(workflow: str) -> str:
 
 
 def _targets_called(script: str) -> list[str]:
-    return re.findall(r"^make (\w+)$", script, flags=re.MULTILINE)
+    lines = re.findall(r"^make (?:-j\d+ )?([\w ]+)$", script, flags=re.MULTILINE)
+    return [target for line in lines for target in line.split()]
 
 
 def _apt_packages(script: str) -> list[str]:

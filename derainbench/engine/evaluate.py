@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 from collections import deque
@@ -19,6 +20,7 @@ from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.partial_scores import PartialScores, ScoreRow
 from derainbench.engine.restore import restorer, tile_side
+from derainbench.errors import StorageError
 from derainbench.images.decode import Array, png_bytes, read_pair
 from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import to_array, to_tensor
@@ -103,8 +105,11 @@ def evaluate(
                 being_written.append((written, image, rows))
                 settle(AHEAD)
             settle(0)
-        finally:
+        except BaseException:
             reader.shutdown(wait=False, cancel_futures=True)
+            with contextlib.suppress(StorageError):  # what is being written is whole in a moment, and kept
+                settle(0)
+            raise
     table = [(pair.image, *row) for pair in pairs for row in known[pair.image]]
     buffer = io.BytesIO()
     pd.DataFrame(table, columns=columns).to_parquet(buffer, index=False)

@@ -19,7 +19,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from derainbench.catalogue.pairing import Pair
-from derainbench.engine.patches import Patches, hold_out, rainy_statistics
+from derainbench.engine.device import choose_engine
+from derainbench.engine.patches import Levels, Patches, hold_out, rainy_statistics
+from derainbench.engine.training_batches import training_batches
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe
 
@@ -119,8 +121,8 @@ def test_workers_load_the_same_batches_from_any_start(pairs: list[Pair], start: 
 class Weighed(Patches):
     """Tells with each batch how much memory its process then has of its own, in MiB."""
 
-    def __getitem__(self, step: int) -> Batch:
-        batch = super().__getitem__(step)
+    def levels(self, step: int) -> Levels:
+        batch = super().levels(step)
         lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
         own = sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) / 1024
         return batch._replace(layers={"own": torch.tensor(own)})
@@ -129,10 +131,10 @@ class Weighed(Patches):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="asks Linux for a process's own memory")
 def test_the_memory_of_workers_does_not_grow(pairs: list[Pair]) -> None:
-    patches = Weighed(pairs, recipe(batch=16, patch=100, steps=130), seed=0)  # 4 MB a batch
+    patches = Weighed(pairs, recipe(batch=64, patch=100, steps=130), seed=0)  # 4 MB a batch
     np.ones(30 << 20, np.uint8)  # once that much was given back, glibc takes large pieces from the heap, too
-    loader = DataLoader(patches, batch_size=None, sampler=range(130), num_workers=1)
-    own = [float(batch.layers["own"]) for batch in loader]
+    batches = training_batches(patches, 0, 1, choose_engine("cpu", "fp32").fabric, lambda text: None)
+    own = [float(batch.layers["own"]) for batch in batches]
     assert max(own[60:]) - max(own[:10]) < 60, "MiB; a batch kept each time would be 240 and more"
 
 

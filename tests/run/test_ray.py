@@ -115,7 +115,7 @@ def test_whatever_dies_the_results_are_those_of_one_process(whole: Workshop, clu
     again = whole.process(command(whole, cluster, "many"))
     assert again.returncode == 0, again.stderr
     assert results(run) == results(whole.folder / "one")
-    assert first.count("goes on after") >= 2, first
+    assert "goes on after" in first, first
     assert "goes on after" in again.stderr, again.stderr
     assert before.items() <= when_done(run).items()  # nothing was done twice
     assert len(when_done(run)) == 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import threading
@@ -31,10 +32,12 @@ class Child:
         patience: float = 0.0,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._answer, sending = _NEW.Pipe(duplex=False)
+        # what has an environment of its own is no fork of a process that began with another
+        new = _NEW if environment is None else multiprocessing.get_context("spawn")
+        self._answer, sending = new.Pipe(duplex=False)
         # OMP_NUM_THREADS: also libraries that read it when they are loaded compute with so many threads
         with _environment({"OMP_NUM_THREADS": str(threads), **(environment or {})}), interrupts_held():
-            self._process = _NEW.Process(
+            self._process = new.Process(
                 target=_child,
                 args=(job, name, words, device, threads, patience, dict(os.environ), sending),
                 daemon=False,
