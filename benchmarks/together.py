@@ -1,7 +1,7 @@
 """What two processes that train one network together learn, against one process: ``python -m benchmarks.together``.
 
-Each network is trained twice by ``derainbench run``, on the processor and one thread a process, by its quick recipe on tiny images;
-differences are those of the losses of all steps, of all weights, and of the restored images' PSNR.
+Each network is trained twice by ``derainbench run`` on the processor, one thread a process, by its quick recipe on tiny
+images; differences are those of the losses of all steps, of all weights, and of the restored images' PSNR.
 """
 
 from __future__ import annotations

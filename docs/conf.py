@@ -28,6 +28,7 @@ INCLUDED = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "benchmarks/RESULTS.md": "measured-speed.md",
+    "benchmarks/GPU.md": "measured-gpu.md",
 }
 
 project = "derainbench"

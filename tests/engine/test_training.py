@@ -280,7 +280,7 @@ def test_clipping_bounds_the_step(pairs: list[Pair], tmp_path: Path) -> None:
     assert 0 < float(moved.norm()) <= 1.001e-3
 
 
-def test_a_gradient_that_is_not_finite_changes_no_weight(pairs: list[Pair], tmp_path: Path) -> None:
+def test_a_gradient_that_is_not_finite_stops_with_the_step(pairs: list[Pair], tmp_path: Path) -> None:
     """The square root at 0 has a finite value and an infinite slope."""
 
     class Sharp(Dropped):
