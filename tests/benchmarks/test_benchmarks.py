@@ -33,6 +33,17 @@ def test_all_benchmarks_print_ratios(project: Path, tmp_path: Path) -> None:
         assert all(value > 0 for value in values)
 
 
+@pytest.mark.slow
+def test_the_benchmark_of_gpus_runs_without_one(project: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.gpu", "--quick", "--threads=1", "--device", "cpu"]
+    command += ["--networks", "prenet", "--precisions", "fp32"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| prenet")]
+    assert [row[2].strip() for row in rows] == ["restore 24x33", "train 1x16x16"]
+    assert all(float(row[7]) > 0 for row in rows)
+
+
 def test_calls_take_turns() -> None:
     seen: list[str] = []
     medians = interleaved({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, repeats=2)
