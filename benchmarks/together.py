@@ -25,11 +25,8 @@ DIGITS = (None, None, 3, 8, 3, 7, 5)
 
 def train(workshop: Workshop, method: str, out: str, together: bool) -> Path:
     """The training's folder."""
-    arguments = workshop.arguments(method, out, recipe="few.toml", baseline="none", threads="1")
-    if together:
-        place = arguments.index("--device")
-        arguments[place : place + 2] = ["--devices", "cpu:2", "--devices-per-cell", "2"]
-    done = workshop.process(arguments)
+    where = {"device": "", "devices": "cpu:2", "devices_per_cell": "2"} if together else {}
+    done = workshop.process(workshop.arguments(method, out, recipe="few.toml", baseline="none", threads="1", **where))
     if done.returncode:
         raise SystemExit(done.stderr)
     (finished,) = (workshop.folder / out).glob("train/*/*/*/done.json")

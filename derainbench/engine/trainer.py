@@ -63,7 +63,7 @@ class Trainer:
         norm = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=largest, error_if_nonfinite=False)
         told = loss.detach()
         if norm is not None:  # a finite loss can have a gradient that is not, such as that of a square root at 0
-            told = torch.where(torch.isfinite(norm) | self._may_be_smaller(told), told, norm)
+            told = torch.where(self._is_lost(norm), norm, told)
         if self.fabric.world_size > 1:  # each has the loss of its own rows: of the batch it is the mean
             mean = self.fabric.all_reduce(told, reduce_op="mean")
             assert isinstance(mean, Tensor)
@@ -85,13 +85,14 @@ class Trainer:
         if "scaler" in state:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])
 
-    def _may_be_smaller(self, loss: Tensor) -> Tensor:
-        """Whether fp16 may yet multiply the loss by less, and have a gradient that it can hold; False elsewhere."""
-        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+    def _is_lost(self, norm: Tensor) -> Tensor:
+        """Whether a gradient of that norm ends the training. Not where fp16 may yet multiply the loss by less, and have
+        one that it can hold."""
+        lost, scaler = ~torch.isfinite(norm), getattr(self.fabric.strategy.precision, "scaler", None)
         if scaler is None:
-            return torch.zeros((), dtype=torch.bool, device=loss.device)
-        scale: Tensor = scaler.scale(torch.ones((), device=loss.device))
-        return scale > SMALLEST_SCALE
+            return lost
+        scale: Tensor = scaler.scale(torch.ones((), device=norm.device))
+        return lost & (scale <= SMALLEST_SCALE)
 
 
 def make_optimiser(network: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

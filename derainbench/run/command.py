@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         store.write_info(merged)
         where, costs = planned.where, {cell.name: macs_of(cell) for cell in planned.to_do()}
         with driving(store.folder, where.kind, where.devices, costs), ConsoleWatcher(debug=debug) as watcher:
-            outcome = execute(_in_order(planned), planned.statuses, store, executor, watcher)
+            outcome = execute(_in_order(planned, costs), planned.statuses, store, executor, watcher)
         results = load_run(store.folder)
         merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
         store.write_info(merged)
@@ -107,11 +107,11 @@ def _executor(planned: Planned) -> Executor:
     return Processes(words, where.devices, order.threads)
 
 
-def _in_order(planned: Planned) -> Sequence[Cell]:
+def _in_order(planned: Planned, costs: Mapping[str, float | None]) -> Sequence[Cell]:
     """The cells as they are to be begun: on several devices those that cost most first, so that none is left alone."""
     if planned.where.kind == "inline":
         return planned.cells
-    return sorted(planned.cells, key=lambda cell: -(macs_of(cell) or math.inf))
+    return sorted(planned.cells, key=lambda cell: -(costs.get(cell.name) or math.inf))
 
 
 def _places(rows: Sequence[Measurement]) -> str:

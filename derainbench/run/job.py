@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +32,16 @@ class Words:
     plugin: tuple[Path, ...] = ()
     card: tuple[Path, ...] = ()
     aside: Aside = field(default_factory=Aside)
+
+    def absolute(self) -> Words:
+        """The same, for processes in other folders than this one's."""
+        return replace(
+            self,
+            folder=self.folder.absolute(),
+            data_root=self.data_root and self.data_root.absolute(),
+            plugin=tuple(path.absolute() for path in self.plugin),
+            card=tuple(path.absolute() for path in self.card),
+        )
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 
 def test_devices_of_this_machine_are_found(workshop: Workshop) -> None:
-    arguments = workshop.arguments(out="all", devices="all")
-    place = arguments.index("--device")
-    done = workshop.process([*arguments[:place], *arguments[place + 2 :]])
+    done = workshop.process(workshop.arguments(out="all", device="", devices="all"))
     assert done.returncode == 0, done.stderr
     assert '"cuda:0"' in next((workshop.folder / "all" / "eval").rglob("done.json")).read_text()
 

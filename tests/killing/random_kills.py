@@ -11,18 +11,16 @@ import argparse
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.run.conftest import Workshop, workshop_in
+from tests.run.conftest import Workshop, results, workshop_in
 
 WAYS = {
-    "inline": ["--device", "cpu"],
-    "processes": ["--devices", "cpu:2"],
-    "ray": ["--executor", "ray", "--device", "cpu"],
+    "inline": {"device": "cpu"},
+    "processes": {"device": "", "devices": "cpu:2"},
+    "ray": {"device": "cpu", "executor": "ray"},
 }
 #: Seconds after its start at which a process is killed: some before anything was done, some after all was.
 FIRST, LAST = 2.0, 16.0
@@ -30,22 +28,8 @@ FIRST, LAST = 2.0, 16.0
 DEBRIS = (".cells", ".driver.json", ".stop", ".slurm")
 
 
-def results(run: Path) -> dict[str, bytes]:
-    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
-    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(f"*/**/{kind}")}
-
-
 def command(workshop: Workshop, out: str, way: str) -> list[str]:
-    arguments = workshop.arguments(out=out, seeds="0,1", threads="1")
-    place = arguments.index("--device")
-    return [sys.executable, "-m", "derainbench", *arguments[:place], *arguments[place + 2 :], *WAYS[way]]
-
-
-def begun(workshop: Workshop, out: str, way: str) -> subprocess.Popen[bytes]:
-    quiet = subprocess.DEVNULL
-    return subprocess.Popen(
-        command(workshop, out, way), cwd=workshop.folder, env=workshop.environment, stdout=quiet, stderr=quiet
-    )
+    return workshop.arguments(out=out, seeds="0,1", threads="1", **WAYS[way])
 
 
 def family(process: int) -> list[int]:
@@ -61,12 +45,10 @@ def family(process: int) -> list[int]:
 
 def ended_whole(workshop: Workshop, out: str, way: str, expected: dict[str, bytes]) -> None:
     """The command once more, undisturbed."""
-    done = subprocess.run(
-        command(workshop, out, way), cwd=workshop.folder, env=workshop.environment, capture_output=True, check=False
-    )
+    done = workshop.process(command(workshop, out, way))
     run = workshop.folder / out
     if done.returncode or results(run) != expected:
-        raise SystemExit(f"{way}: {out} is not what it should be\n{done.stderr.decode()}")
+        raise SystemExit(f"{way}: {out} is not what it should be\n{done.stderr}")
     left = [name for name in DEBRIS if (run / name).exists()] + [path.name for path in run.rglob("*.part")]
     left += [path.name for path in run.rglob("checkpoint.pt")]
     if left:
@@ -78,7 +60,7 @@ def kill_at_random(workshop: Workshop, way: str, kills: int, seed: int, expected
     chance, met, runs, finished = random.Random(seed), {"driver": 0, "other": 0}, 0, 0
     while sum(met.values()) < kills:
         out = f"{way}-{runs}"
-        process = begun(workshop, out, way)
+        process = workshop.popen(command(workshop, out, way))
         time.sleep(chance.uniform(FIRST, LAST))
         if process.poll() is None:
             victim = process.pid if chance.random() < 0.5 else chance.choice(family(process.pid))
@@ -89,7 +71,7 @@ def kill_at_random(workshop: Workshop, way: str, kills: int, seed: int, expected
             met["driver" if victim == process.pid else "other"] += 1
         else:
             finished += 1
-        process.wait(timeout=300)
+        process.communicate(timeout=300)
         if chance.random() < 0.2 or sum(met.values()) >= kills:
             ended_whole(workshop, out, way, expected)
             runs += 1
@@ -107,7 +89,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         workshop = workshop_in(Path(home))
         workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 800"))
-        subprocess.run(command(workshop, "whole", "inline"), cwd=workshop.folder, env=workshop.environment, check=True)
+        whole = workshop.process(command(workshop, "whole", "inline"))
+        if whole.returncode:
+            raise SystemExit(whole.stderr)
         expected = results(workshop.folder / "whole")
         for way in options.ways:
             print(kill_at_random(workshop, way, options.kills, options.seed, expected), flush=True)

@@ -38,10 +38,11 @@ class Workshop:
     folder: Path
 
     def arguments(self, methods: str = "tinycnn[dropout=0.1]", out: str = "run", **more: str) -> list[str]:
-        """The arguments of ``derainbench run``."""
+        """The arguments of ``derainbench run``; an option that is given as ``""`` is left out."""
         fixed = {"methods": methods, "datasets": "tiny", "card": "card.toml", "plugin": str(PLUGIN), "out": out}
         options = {"recipe": "tiny.toml", "device": "cpu", **fixed, **more}
-        return ["run", *(part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value))]
+        given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
+        return ["run", *(part for option in given.items() for part in option)]
 
     def popen(self, arguments: Sequence[str], start_new_session: bool = False) -> subprocess.Popen[str]:
         """Start derainbench in this folder; in a new session it has a group of processes of its own."""
@@ -83,6 +84,12 @@ class Workshop:
         """Change a text file."""
         path = self.folder / name
         path.write_text(change(path.read_text()))
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """Everything that was learnt or measured in a run, by path."""
+    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
+    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(f"*/**/{kind}")}
 
 
 def save(path: Path, image: np.ndarray) -> None:

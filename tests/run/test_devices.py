@@ -16,16 +16,10 @@ import torch
 from derainbench.run.cell_file import UnderWay, read_under_way
 from derainbench.run.devices import parse_devices
 
-from .conftest import Workshop, workshop_in
+from .conftest import Workshop, results, workshop_in
 
 Refused = Callable[..., AbstractContextManager[None]]
 TRAININGS = [f"train/tinycnn[dropout=0.1]/tiny/seed{seed}" for seed in (0, 1)]
-
-
-def results(run: Path) -> dict[str, bytes]:
-    """Everything that was learnt or measured, by path."""
-    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
-    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(f"*/**/{kind}")}
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 def two(workshop: Workshop, out: str, **more: str) -> list[str]:
     """The command of the same run on two devices."""
-    arguments = workshop.arguments(out=out, seeds="0,1", devices="cpu:2", threads="1", **more)
-    place = arguments.index("--device")
-    return [*arguments[:place], *arguments[place + 2 :]]
+    return workshop.arguments(out=out, seeds="0,1", device="", devices="cpu:2", threads="1", **more)
 
 
 def training(run: Path, process: subprocess.Popen[str], steps: int = 20) -> list[UnderWay]:

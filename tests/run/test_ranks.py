@@ -69,10 +69,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 def together(workshop: Workshop, methods: str, out: str, **more: str) -> list[str]:
     """The command that trains on two processes at once."""
-    options = {"plugin": "ranks.py", "baseline": "none", "devices": "cpu:2", "devices-per-cell": "2", "threads": "1"}
-    arguments = workshop.arguments(methods, out, **options, **more)
-    place = arguments.index("--device")
-    return [*arguments[:place], *arguments[place + 2 :]]
+    options = {"plugin": "ranks.py", "baseline": "none", "threads": "1", **more}
+    return workshop.arguments(methods, out, device="", devices="cpu:2", devices_per_cell="2", **options)
 
 
 def losses(run: Path) -> list[float]:

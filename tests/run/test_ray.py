@@ -20,17 +20,11 @@ from derainbench.run.cell_file import UnderWay, folder_of
 from derainbench.run.executors.ray_task import Task, do_task
 from derainbench.run.job import Job, Words
 
-from .conftest import Workshop, workshop_in
+from .conftest import Workshop, results, workshop_in
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'derainbench[ray]'")
 
 SEEDS = ",".join(map(str, range(8)))
-
-
-def results(run: Path) -> dict[str, bytes]:
-    """Everything that was learnt or measured, by path."""
-    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
-    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(f"*/**/{kind}")}
 
 
 @pytest.fixture(scope="module")

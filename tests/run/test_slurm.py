@@ -20,7 +20,7 @@ from derainbench.run.executors.slurm_words import asked_of_slurm, minutes_of
 from derainbench.run.job import Words
 from tests.helpers.slurm_cluster import Cluster, cluster_in, why_none
 
-from .conftest import Workshop, workshop_in
+from .conftest import Workshop, results, workshop_in
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -43,12 +43,6 @@ class Heard:
 
 def training(seed: int) -> str:
     return f"train/tinycnn[dropout=0.1]/tiny/seed{seed}"
-
-
-def results(run: Path) -> dict[str, bytes]:
-    """Everything that was learnt or measured, by path."""
-    kinds = ("weights.safetensors", "scores.parquet", "log.jsonl", "*.png")
-    return {path.relative_to(run).as_posix(): path.read_bytes() for kind in kinds for path in run.glob(f"*/**/{kind}")}
 
 
 def of_seeds(run: Path, seeds: str) -> dict[str, bytes]:

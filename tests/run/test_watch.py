@@ -48,10 +48,8 @@ def watched(workshop: Workshop, out: str, process: subprocess.Popen[str], words:
 @pytest.mark.parametrize("devices", ["", "cpu:2"])
 def test_a_run_is_seen_and_stopped_from_another_process(workshop: Workshop, devices: str) -> None:
     out = f"seen{devices}"
-    arguments = workshop.arguments(out=out, seeds="0,1")
-    if devices:
-        place = arguments.index("--device")
-        arguments[place : place + 2] = ["--devices", devices, "--threads", "1"]
+    where = {"device": "", "devices": devices, "threads": "1"} if devices else {}
+    arguments = workshop.arguments(out=out, seeds="0,1", **where)
     process = workshop.popen(arguments)
     cells = 2 if devices else 1
     printed = watched(workshop, out, process, f"(?s)(\\d+ of 3,000 .*about.*){{{cells}}}")

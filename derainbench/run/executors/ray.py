@@ -20,7 +20,7 @@ from typing import Any, Self
 from derainbench.errors import UserError, one_line
 from derainbench.run.cell_file import Follower, folder_of, forget
 from derainbench.run.cells import Cell
-from derainbench.run.executors.ray_task import Lost, Task, absolute, do_task
+from derainbench.run.executors.ray_task import Lost, Task, do_task
 from derainbench.run.job import Words, job_of
 from derainbench.run.work import Ending, Teller
 from derainbench.support.atomic import storage_error
@@ -61,7 +61,7 @@ class OnRay:
                 "cluster, with ray=auto"
             )
         self._ray: Any = ray
-        self._words, self._device, self._address = absolute(words), device, address
+        self._words, self._device, self._address = words.absolute(), device, address
         self._threads = threads or 1
         self._token = f"submitted-{uuid.uuid4().hex}"
         self._environment = {name: value for name, value in os.environ.items() if name.startswith("DERAINBENCH_")}

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 
 from derainbench import __version__
@@ -91,11 +90,3 @@ def _not_here(task: Task) -> str:
     if task.version != __version__:
         return f"node {node} has derainbench {__version__}, not {task.version}; install the same everywhere"
     return ""
-
-
-def absolute(words: Words) -> Words:
-    """The same, for processes in other folders than this one's."""
-    here = Path.cwd()
-    root = None if words.data_root is None else here / words.data_root
-    plugin, card = (tuple(here / path for path in paths) for paths in (words.plugin, words.card))
-    return Words(here / words.folder, root, plugin, card, words.aside)

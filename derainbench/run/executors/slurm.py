@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -56,7 +56,7 @@ class Slurm:
             raise UserError(
                 f"--executor slurm: {lacking[0]} is not on this machine; run the command where jobs can be submitted"
             )
-        self._words, self._device, self._threads = _absolute(words), device, threads
+        self._words, self._device, self._threads = words.absolute(), device, threads
         self.slots = self._asked.slots
         self._under_way: dict[str, _UnderWay] = {}
         self._earlier: dict[str, tuple[Record, Listed]] = {}
@@ -281,14 +281,3 @@ def _why(state: str, job: SlurmJob[Any]) -> str:
     if state == "OUT_OF_MEMORY":
         return f"its job {number} was ended for want of memory; give --executor slurm=mem=... with more; {kept}"
     return f"its job {number} ended ({state}) without a word; see {job.paths.stderr}; {kept}"
-
-
-def _absolute(words: Words) -> Words:
-    """The same from any folder: where a job begins is the cluster's affair."""
-    return replace(
-        words,
-        folder=words.folder.absolute(),
-        data_root=words.data_root and words.data_root.absolute(),
-        plugin=tuple(path.absolute() for path in words.plugin),
-        card=tuple(path.absolute() for path in words.card),
-    )
