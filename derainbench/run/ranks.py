@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -16,7 +17,7 @@ from derainbench.engine.ranks import become_rank
 from derainbench.errors import FOREIGN, StorageError, UserError, one_line
 from derainbench.run.cell_file import CellFile, folder_of
 from derainbench.run.job import Job, Words
-from derainbench.run.work import Ending, Teller
+from derainbench.run.work import Ending, Teller, why_silent
 from derainbench.support.lock import locked
 from derainbench.support.stopping import Stopped
 from derainbench.support.workers import interrupts_held
@@ -27,15 +28,30 @@ LAST = 30.0
 _SPAWN = multiprocessing.get_context("spawn")
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What one of the processes is told: its number, the cell in words, the devices of all, and where they meet."""
+
+    number: int
+    job: Job
+    name: str
+    words: Words
+    devices: tuple[str, ...]
+    threads: int
+    port: int
+
+
 def train_together(job: Job, name: str, words: Words, devices: Sequence[str], threads: int) -> Ending:
     """Carry out a training by a process on each device, under the cell's own lock.
 
     The first that ends without having been asked to ends all, and what it says is how the training ended: the others
     would wait for it for ever. :class:`.stopping.Stopped` is passed on to the process that saves the state.
+    :class:`UserError` where another process holds the cell.
     """
     port = _free_port()
     with locked(folder_of(words.folder, name)):
-        ranks = [_Rank(number, job, name, words, devices, threads, port) for number in range(len(devices))]
+        parts = [_Part(number, job, name, words, tuple(devices), threads, port) for number in range(len(devices))]
+        ranks = [_Rank(part) for part in parts]
         try:
             return _first_ending(ranks)
         except Stopped:
@@ -52,13 +68,9 @@ def train_together(job: Job, name: str, words: Words, devices: Sequence[str], th
 class _Rank:
     """One of the processes, and where it answers."""
 
-    def __init__(
-        self, number: int, job: Job, name: str, words: Words, devices: Sequence[str], threads: int, port: int
-    ) -> None:
+    def __init__(self, part: _Part) -> None:
         self.answer, sending = _SPAWN.Pipe(duplex=False)
-        self.process: BaseProcess = _SPAWN.Process(
-            target=_rank, args=(number, job, name, words, tuple(devices), threads, port, sending), daemon=False
-        )
+        self.process: BaseProcess = _SPAWN.Process(target=_rank, args=(part, sending), daemon=False)
         with interrupts_held():
             self.process.start()
         sending.close()
@@ -75,7 +87,7 @@ def _first_ending(ranks: Sequence[_Rank]) -> Ending:
                 said = answer.recv()
             except EOFError:
                 rank.process.join()
-                return Ending(0.0, _why(rank.process.exitcode))
+                return Ending(0.0, why_silent("one of the processes that trained together", rank.process.exitcode))
             if isinstance(said, BaseException):
                 raise said
             if rank is ranks[0]:
@@ -89,18 +101,6 @@ def _first_ending(ranks: Sequence[_Rank]) -> Ending:
 def _typed(said: object) -> Ending:
     assert isinstance(said, Ending)
     return said
-
-
-def _why(status: int | None) -> str:
-    if status == -signal.SIGKILL:
-        return (
-            "one of the processes that trained together was killed, most likely for want of memory; what was saved is "
-            "kept: run it again"
-        )
-    return (
-        f"one of the processes that trained together ended with status {status} and without a word; what was saved is "
-        "kept: run it again"
-    )
 
 
 def _free_port() -> int:
@@ -123,41 +123,23 @@ class _Silent:
         pass
 
 
-def _rank(
-    number: int,
-    job: Job,
-    name: str,
-    words: Words,
-    devices: tuple[str, ...],
-    threads: int,
-    port: int,
-    answer: Connection,
-) -> None:
+def _rank(part: _Part, answer: Connection) -> None:
     """One of the processes, from its beginning to its end."""
     from derainbench.support.stopping import SIGNALS, obeyed_once
     from derainbench.support.workers import end_with_parent
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    become_rank(number, len(devices), port)
+    become_rank(part.number, len(part.devices), part.port)
     try:
-        if number:
+        if part.number:
             for each in SIGNALS:  # it goes on until the first has saved a state to which all contributed
                 signal.signal(each, signal.SIG_IGN)
-            _train(number, job, name, words, devices, threads, _Silent())
+            _train(part, _Silent())
             answer.send(None)
         else:
             with obeyed_once():
-                answer.send(
-                    _train(
-                        number,
-                        job,
-                        name,
-                        words,
-                        devices,
-                        threads,
-                        CellFile(words.folder, name, devices, process=os.getppid()),
-                    )
-                )
+                teller = CellFile(part.words.folder, part.name, part.devices, process=os.getppid())
+                answer.send(_train(part, teller))
     except Stopped as stopped:
         os._exit(stopped.status)
     except StorageError as error:
@@ -171,15 +153,7 @@ def _rank(
     os._exit(0)  # without goodbyes to processes that may be gone
 
 
-def _train(
-    number: int,
-    job: Job,
-    name: str,
-    words: Words,
-    devices: tuple[str, ...],
-    threads: int,
-    teller: Teller,
-) -> Ending:
+def _train(part: _Part, teller: Teller) -> Ending:
     import torch
 
     from derainbench.engine.device import choose_engine
@@ -190,12 +164,13 @@ def _train(
     from derainbench.run.store import Store
     from derainbench.run.work import carry_out, train_cell
 
-    torch.set_num_threads(threads)
-    cell = cell_of(job, discover(words.plugin), dataset_finder(words.card, words.data_root))
+    words = part.words
+    torch.set_num_threads(part.threads)
+    cell = cell_of(part.job, discover(words.plugin), dataset_finder(words.card, words.data_root))
     assert isinstance(cell, TrainCell)
-    engine = choose_engine(devices[number], job.precision, devices)
+    engine = choose_engine(part.devices[part.number], part.job.precision, part.devices)
     engine.fabric.launch()
-    if not number:
+    if not part.number:
         return carry_out(cell, Store(words.folder), engine, words.aside, teller)
     train_cell(cell, words.folder / cell.name, engine, words.aside, teller)
     return Ending(0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 import traceback
 from dataclasses import dataclass
@@ -48,6 +49,13 @@ class Ending:
     seconds: float
     error: str = ""
     crash: str = ""
+
+
+def why_silent(who: str, status: int | None) -> str:
+    """What is said of a cell whose process, or one of them, ended with that status and without an answer."""
+    if status == -signal.SIGKILL:
+        return f"{who} was killed, most likely for want of memory; what it had saved is kept: run it again"
+    return f"{who} ended with status {status} and without a word; what it had saved is kept: run it again"
 
 
 def carry_out(cell: Cell, store: Store, engine: Engine, aside: Aside, teller: Teller) -> Ending:

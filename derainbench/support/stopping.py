@@ -94,6 +94,19 @@ def obeyed_once(*more: int) -> Iterator[Callable[[], bool]]:
 
 
 @contextlib.contextmanager
+def held(*numbers: int) -> Iterator[None]:
+    """These signals are obeyed after the block, by this thread; what is started in it is born deaf to them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def postponed() -> Iterator[None]:
     """What is begun in this block is finished before a first signal is obeyed; a second one is obeyed at once."""
     _State.postponed += 1

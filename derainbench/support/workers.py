@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import math
 import multiprocessing
@@ -12,10 +11,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TypeVar
 
 from derainbench.errors import UserError
+from derainbench.support.stopping import held
 from derainbench.support.threads import available_cores
 
 _Item = TypeVar("_Item")
@@ -74,17 +75,9 @@ def in_chunks(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
+def interrupts_held() -> AbstractContextManager[None]:
     """Processes that start in the block never hear of Ctrl-C: in its first moments a Python would die of it aloud."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return held(signal.SIGINT)
 
 
 class _Worker:

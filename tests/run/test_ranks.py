@@ -16,8 +16,9 @@ from torch import nn
 from derainbench.engine.patches import rows_of
 from derainbench.engine.ranks import share_statistics
 from derainbench.plugins.weights import read_weights
-from derainbench.run.cell_file import read_under_way
+from derainbench.run.cell_file import folder_of, read_under_way
 from derainbench.run.executors.choice import choose_executor
+from derainbench.support.lock import locked
 
 from .conftest import Workshop, workshop_in
 
@@ -121,6 +122,16 @@ def test_what_stops_one_stops_both(workshop: Workshop, method: str, line: str) -
     failed = [text for text in done.stderr.splitlines() if "FAILED" in text]
     assert line in failed[0]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_training_that_another_process_holds_is_told(workshop: Workshop) -> None:
+    """One line that says so, and not that its processes ended without a word."""
+    with locked(folder_of(workshop.folder / "held", "train/small/tiny/seed0")):
+        done = workshop.process(together(workshop, "small", "held"))
+    assert done.returncode == 2
+    (line,) = (text for text in done.stderr.splitlines() if "train/small/tiny/seed0 FAILED" in text)
+    assert "is in use by another process" in line
 
 
 @pytest.fixture(scope="module")

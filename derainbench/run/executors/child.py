@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 
-from derainbench.errors import StorageError
+from derainbench.errors import StorageError, UserError
 from derainbench.run.elsewhere import carry_out_elsewhere
 from derainbench.run.executors.forks import context
 from derainbench.run.job import Job, Words
-from derainbench.run.work import Ending
+from derainbench.run.work import Ending, why_silent
 from derainbench.support.stopping import Stopped, obeyed_once
 from derainbench.support.workers import end_with_parent, interrupts_held
 
@@ -66,12 +65,7 @@ class Child:
     @property
     def why(self) -> str:
         """Why there was no answer, in words for the cell's user."""
-        if self._process.exitcode == -signal.SIGKILL:
-            return "its process was killed, most likely for want of memory; what it had saved is kept: run it again"
-        return (
-            f"its process ended with status {self._process.exitcode} and without a word; what it had saved is kept: "
-            "run it again"
-        )
+        return why_silent("its process", self._process.exitcode)
 
     def stop(self) -> None:
         """Ask it to save its state and end."""
@@ -115,6 +109,8 @@ def _child(
             answer.send(_carry_out(job, name, words, device.split("+"), threads, patience))
     except StorageError as error:
         answer.send(error)
+    except UserError as held:  # by another process
+        answer.send(Ending(0.0, str(held)))
     except Stopped as stopped:
         os._exit(stopped.status)
 

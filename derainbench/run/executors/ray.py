@@ -24,7 +24,7 @@ from derainbench.run.executors.ray_task import Lost, Task, do_task
 from derainbench.run.job import Words, job_of
 from derainbench.run.work import Ending, Teller
 from derainbench.support.atomic import storage_error
-from derainbench.support.stopping import SIGNALS
+from derainbench.support.stopping import SIGNALS, held
 from derainbench.support.threads import available_cores
 
 #: So many times a cell is begun again whose worker, or node, died.
@@ -232,15 +232,13 @@ def _signals_kept() -> Iterator[None]:
     """Signals mean the same after this block, whatever Ray makes of them; and what a terminal sends to all processes
     is not for those that start in it: they are to live until cells have saved their state."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    held = {number for number in SIGNALS if number != signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            if signal.getsignal(number) is not handler:
-                signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with held(*(number for number in SIGNALS if number != signal.SIGTERM)):
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                if signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
 
 
 def _last_words(error: BaseException) -> str:

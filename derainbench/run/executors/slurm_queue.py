@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from derainbench.support.stopping import SIGNALS
+from derainbench.support.stopping import SIGNALS, held
 
 #: States in which a job has ended. Whatever else one is in, it may still run, or run again.
 _ENDED = frozenset(
@@ -87,14 +86,9 @@ def cancel(jobs: Sequence[str]) -> None:
                 logging.getLogger(__name__).warning("scancel fails: jobs go on, and the same command finds them")
 
 
-@contextlib.contextmanager
-def signals_held() -> Iterator[None]:
+def signals_held() -> AbstractContextManager[None]:
     """What asks for an end is obeyed after the block; Slurm's commands that start in it never hear of Ctrl-C."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return held(*SIGNALS)
 
 
 def _said(command: Sequence[str]) -> str | None:
