@@ -83,6 +83,12 @@ class Pattern:
         """Whether some file below ``root`` matches; stops at the first."""
         return next(self._matches(root, set()), None) is not None
 
+    def read(self, path: str) -> dict[str, str]:
+        """The fields of a path that matches, by name."""
+        match = self._expression.fullmatch(path)
+        assert match is not None, f"{path} is none of {self.text}"
+        return dict(zip(self.fields, match.groups(), strict=True))
+
     def key(self, values: Values, names: Sequence[str]) -> tuple[str | int, ...]:
         """The values of some fields, for comparison: numbers as numbers, accented letters in one spelling."""
         texts = dict(zip(self.fields, values, strict=True))

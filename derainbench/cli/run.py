@@ -97,6 +97,12 @@ def run(
     log: Annotated[
         str, typer.Option(metavar="none|tensorboard", help="Where trainings show curves, beside their log.jsonl.")
     ] = "none",
+    images: Annotated[
+        str,
+        typer.Option(
+            metavar="none|some|all", help="Restored images that are kept; some: twelve a test set. Default: all."
+        ),
+    ] = "",
     data_root: DataOption = None,
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
     card: CardOption = [],  # noqa: B006
@@ -132,6 +138,7 @@ def run(
         devices_per_cell=devices_per_cell,
         compiled=compiled,
         log=log,
+        images=images,
         precision=precision,
         tile=tile,
         workers=workers,

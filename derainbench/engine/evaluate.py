@@ -18,6 +18,7 @@ import torch
 
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
+from derainbench.engine.kept_images import Kept, kept_images
 from derainbench.engine.partial_scores import PartialScores, ScoreRow
 from derainbench.engine.restore import restorer, tile_side
 from derainbench.errors import StorageError
@@ -55,8 +56,10 @@ def evaluate(
     tile: int | None = None,
     seed: int = 0,
     on_resume: OnImage = lambda done, total: None,
+    images: Kept = "all",
 ) -> None:
-    """Restore and score every pair that ``partial`` does not have; leaves ``images/*.png`` and ``scores.parquet``.
+    """Restore and score every pair that ``partial`` does not have; leaves ``scores.parquet``, and those of the restored
+    ``images/*.png`` that are to be kept.
 
     Scores are computed from the network's float output, not from the 8-bit files, in float64 where the device has it;
     a protocol of 8-bit images makes them itself, by ``quantisation``, as the PNGs are made. ``tile`` is what was asked
@@ -70,17 +73,20 @@ def evaluate(
     columns = [*CELL_COLUMNS, *metrics]
     known = partial.read()
     known = {image: rows for image, rows in known.items() if all(len(row) == len(columns) - 1 for row in rows)}
-    known = {image: rows for image, rows in known.items() if image_file(partial.folder, image).is_file()}
+    kept = kept_images(images, len(pairs))
+    to_keep = {pairs[number].image for number in kept}
+    known = {i: rows for i, rows in known.items() if i not in to_keep or image_file(partial.folder, i).is_file()}
     if known:
         on_resume(len(known), len(pairs))
     to_do = [number for number, pair in enumerate(pairs) if pair.image not in known]
-    being_written = deque[tuple[Future[None], str, list[ScoreRow]]]()
+    being_written = deque[tuple[Future[None] | None, str, list[ScoreRow]]]()
 
     def settle(most: int) -> None:
         """Wait until no more than so many images are being written; what is scored of an image counts from then on."""
         while len(being_written) > most:
             future, image, rows = being_written.popleft()
-            future.result()
+            if future is not None:
+                future.result()
             partial.add(image, rows)
             known[image] = rows
             on_image(len(known), len(pairs))
@@ -94,9 +100,10 @@ def evaluate(
                 height, width = rainy.shape[-2:]
                 side = tile_side(height, width, network, tile)
                 restored = restore(rainy)
-                written = writer.submit(
-                    _write_png, image_file(partial.folder, image), to_array(restored[0], quantisation)
-                )
+                written = None
+                if number in kept:
+                    levels = to_array(restored[0], quantisation)
+                    written = writer.submit(_write_png, image_file(partial.folder, image), levels)
                 scores = score_all(restored.to(dtype), clean.to(dtype), protocols, quantisation)
                 rows: list[ScoreRow] = [
                     (scene, height, width, side, protocol, *(float(score.get(name, math.nan)) for name in metrics))

@@ -29,11 +29,10 @@ _COLOUR = ("rainy", "clean")  # the others are layers
 
 
 class Decoded(NamedTuple):
-    """A pair's images, (H, W, 3) uint8 each, and its layers, (H, W) float32 in [0, 1]. They may be read-only."""
+    """A pair's images, (H, W, 3) uint8 each. They may be read-only."""
 
     rainy: Array
     clean: Array
-    layers: dict[str, Array]
 
 
 class DecodedImages:
@@ -54,7 +53,7 @@ class DecodedImages:
         return len(self._pairs)
 
     def __getitem__(self, index: int) -> Decoded:
-        """Everything of a pair; :class:`UserError` where a file cannot be read or its size is not the rainy one's."""
+        """Both images of a pair; :class:`UserError` where a file cannot be read or their sizes differ."""
         rainy, clean = self._known("rainy", index), self._known("clean", index)
         if rainy is None and clean is None:
             pair = self._pairs[index]
@@ -66,26 +65,19 @@ class DecodedImages:
         if rainy.shape != clean.shape:
             pair = self._pairs[index]
             rainy, clean = read_pair(pair.rainy, pair.clean)  # says which they are
-        return Decoded(rainy, clean, {name: self._layer(name, index, rainy) for name in self._layers(index)})
+        return Decoded(rainy, clean)
 
     def rainy(self, index: int) -> Array:
         """The rainy image of a pair alone; errors as in :func:`read_rgb`."""
         known = self._known("rainy", index)
         return self._decoded("rainy", index) if known is None else known
 
-    def sizes(self) -> NDArray[np.int64]:
-        """(N, 2): height and width of every rainy image, from the manifest or else from the files' headers."""
-        sizes = self._pairs.sizes() if isinstance(self._pairs, Pairs) else np.zeros((len(self._pairs), 2), np.int64)
-        for index in np.flatnonzero(sizes.min(axis=1) == 0).tolist():
-            sizes[index] = image_size(self._pairs[index].rainy)
-        return sizes
-
-    def _layers(self, index: int) -> Sequence[str]:
-        return tuple(self._pairs[index].layers) if self._places is None else self._places.layers
-
-    def _layer(self, name: str, index: int, rainy: Array) -> Array:
+    def layer(self, name: str, index: int) -> Array:
+        """A layer of a pair's own, by its name on the card: (H, W) float32 in [0, 1], maybe read-only;
+        :class:`UserError` where the file cannot be read or its size is not that of the rainy image."""
         known = self._known(name, index)
         layer = self._decoded(name, index) if known is None else known
+        rainy = self.rainy(index)
         if layer.shape != rainy.shape[:2]:
             pair = self._pairs[index]
             size_of_rainy, size_of_layer = (f"{image.shape[1]}x{image.shape[0]}" for image in (rainy, layer))
@@ -94,6 +86,17 @@ class DecodedImages:
                 "restore the right one"
             )
         return layer
+
+    def pair(self, index: int) -> Pair:
+        """The files of a pair."""
+        return self._pairs[index]
+
+    def sizes(self) -> NDArray[np.int64]:
+        """(N, 2): height and width of every rainy image, from the manifest or else from the files' headers."""
+        sizes = self._pairs.sizes() if isinstance(self._pairs, Pairs) else np.zeros((len(self._pairs), 2), np.int64)
+        for index in np.flatnonzero(sizes.min(axis=1) == 0).tolist():
+            sizes[index] = image_size(self._pairs[index].rainy)
+        return sizes
 
     def _known(self, role: str, index: int) -> Array | None:
         found = self._places.read(role, index) if self._places is not None else None
@@ -130,7 +133,6 @@ class _Places:
 
     def __init__(self, file: DecodedFile, numbers: dict[str, NDArray[np.int32]], sizes: NDArray[np.int32]) -> None:
         self._file, self._numbers, self._sizes = file, numbers, sizes
-        self.layers = tuple(role for role in numbers if role not in _COLOUR)
 
     def read(self, role: str, index: int) -> Array | None:
         number = self._numbers[role][index]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.utils.data import Dataset
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.image_cache import Decoded, DecodedImages
+from derainbench.engine.layers import Source
 from derainbench.errors import UserError
 from derainbench.images.decode import Array
 from derainbench.plugins.method import Batch
@@ -43,15 +45,25 @@ class Patches(Dataset[Batch]):
 
     What is in it depends on the seed and the step only, not on how many workers load it nor on where a training
     started, so that a resumed run sees exactly what an uninterrupted one would have. ``rows`` are the samples of each
-    batch that are wanted here; None: all.
+    batch that are wanted here; None: all. ``layers`` are what a batch has beside the images, by name.
     """
 
-    def __init__(self, pairs: Sequence[Pair], recipe: Recipe, seed: int, rows: range | None = None) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        recipe: Recipe,
+        seed: int,
+        rows: range | None = None,
+        layers: Mapping[str, Source] = MappingProxyType({}),
+    ) -> None:
         self._rows = range(recipe.batch) if rows is None else rows
         self._images, self._recipe, self._seed = DecodedImages(pairs), recipe, seed
         self._grid = _Grid(self._images.sizes(), recipe.patch, recipe.stride) if recipe.stride is not None else None
         self._places = len(pairs) if self._grid is None else len(self._grid)
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
+        self._layers = layers
+        for source in layers.values():
+            source.prepare(self._images)
         self.steps = recipe.steps or math.ceil((recipe.epochs or 0) * self._places / recipe.batch)
 
     def __len__(self) -> int:
@@ -67,16 +79,18 @@ class Patches(Dataset[Batch]):
         rainy, clean = np.empty((2, batch, 3, patch, patch), np.uint8)
         layers: dict[str, NDArray[np.float32]] = {}
         for offset, row in enumerate(self._rows):
-            images, cut = self._sample(step * self._recipe.batch + row)
+            index, images, cut = self._sample(step * self._recipe.batch + row)
             rainy[offset] = cut(images.rainy).transpose(2, 0, 1)
             clean[offset] = cut(images.clean).transpose(2, 0, 1)
-            for name, layer in images.layers.items():
-                layers.setdefault(name, np.empty((batch, 1, patch, patch), np.float32))[offset, 0] = cut(layer)
+            for name, source in self._layers.items():
+                layer = source.layer(self._images, index)
+                part = layer if source.of_whole_image else cut(layer)
+                layers.setdefault(name, np.empty((batch, 1, *part.shape), np.float32))[offset, 0] = part
         tensors = {name: torch.from_numpy(layer) for name, layer in layers.items()}
         return Levels(torch.from_numpy(rainy), torch.from_numpy(clean), tensors)
 
-    def _sample(self, number: int) -> tuple[Decoded, Callable[[Array], Array]]:
-        """The images that the sample of that number is from, and how they are cut."""
+    def _sample(self, number: int) -> tuple[int, Decoded, Callable[[Array], Array]]:
+        """The pair that the sample of that number is from, its images, and how they are cut."""
         epoch, position = divmod(number, self._places)
         if epoch != self._epoch:  # the order of one epoch is remembered: shuffling again for every patch is slow
             self._epoch, self._order = epoch, self._shuffled(epoch)
@@ -84,7 +98,7 @@ class Patches(Dataset[Batch]):
         random = np.random.default_rng([self._seed, number])
         patch, augment = self._recipe.patch, self._recipe.augment
         if self._grid is None:
-            images = self._images[place]
+            index, images = place, self._images[place]
             height, width = images.rainy.shape[:2]
             top = int(random.integers(max(1, height - patch + 1)))
             left = int(random.integers(max(1, width - patch + 1)))
@@ -101,7 +115,7 @@ class Patches(Dataset[Batch]):
                 image = image[::-1]
             return np.rot90(image, turns) if "rot90" in augment else image
 
-        return images, cut
+        return index, images, cut
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng([self._seed, epoch, 1]).permutation(self._places)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,7 @@ from derainbench.catalogue.pairing import Pair
 from derainbench.engine.checkpoint import Checkpoint
 from derainbench.engine.compiled import compile_training
 from derainbench.engine.curves import SHOWN, Curves, Logger, Restored, curves_in
+from derainbench.engine.layers import Source
 from derainbench.engine.patches import Patches, hold_out, rainy_statistics, rows_of
 from derainbench.engine.restore import restore
 from derainbench.engine.trainer import Trainer, learning_rate
@@ -59,6 +61,7 @@ def train(
     say: Callable[[str], None] = lambda text: None,
     compiled: bool = False,
     logger: Logger = "none",
+    layers: Mapping[str, Source] = MappingProxyType({}),
 ) -> None:
     """Train one cell and leave ``weights.safetensors`` and ``log.jsonl`` in its folder.
 
@@ -73,7 +76,7 @@ def train(
     pairs, held_out = hold_out(pairs, recipe.validation)
     if compiled:
         compile_training(network)
-    patches = Patches(pairs, recipe, seed, rows_of(fabric.global_rank, fabric.world_size, recipe.batch))
+    patches = Patches(pairs, recipe, seed, rows_of(fabric.global_rank, fabric.world_size, recipe.batch), layers)
     network.on_training_data(*rainy_statistics(pairs))
     trainer = (variant.method.trainer or Trainer)(fabric, network, recipe, patches.steps)
     checkpoint = Checkpoint(folder / "checkpoint.pt", key)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from derainbench.images.quantisation import Quantisation
 from derainbench.metrics.losses import Loss
+from derainbench.plugins.layers import Rule, Thirds
 from derainbench.plugins.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class Batch(NamedTuple):
     """Training patches: ``rainy`` and ``clean`` are (B, 3, H, W), RGB in [0, 1].
 
-    ``layers`` holds whatever else the dataset's card offers for a rainy image, such as ``depth``: (B, 1, H, W) in
-    [0, 1], cropped, flipped and turned along with it.
+    ``layers`` has what :attr:`Derainer.layers` names, such as ``depth``: (B, 1, H, W) in [0, 1], cropped, flipped and
+    turned along with the images; ``density`` is (B, 1, 1, 1), 0 heavy, 1 medium, 2 light, worked out on whole images.
     """
 
     rainy: Tensor
@@ -49,6 +50,13 @@ class Derainer(nn.Module):
         image overlap by it.
         """
         return None
+
+    @property
+    def layers(self) -> Mapping[str, Rule | Thirds | None]:
+        """What training needs beside the images, by name: ``mask``, ``streak``, ``density``, ``depth``, or what a
+        dataset's card calls it. How to work it out where a dataset does not have it; None: then it cannot be trained.
+        """
+        return {}
 
     def forward(self, rainy: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1] to the restored image: same shape, not clamped."""

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from derainbench.errors import StorageError, UserError
-from derainbench.rain import MIN_SIDE, PRESETS, Preset, plane_depth, preset
+from derainbench.rain import MIN_SIDE, PRESETS, Preset, Rain, plane_depth, preset
 from derainbench.rain.models import RAIN_MODELS, RainModelName
 from derainbench.rain.photographs import PHOTOGRAPHS, measured_depth, photograph
 from derainbench.support.leftovers import remove_leftovers, unfinished_beside
@@ -22,7 +22,7 @@ from derainbench.support.leftovers import remove_leftovers, unfinished_beside
 _STRIDE = 8  # px between the positions that a crop may take
 _DETAIL = 0.06  # standard deviation of luma, of 1, below which a crop counts as near-constant
 _UNFINISHED = ".unfinished"
-_DEPTH_LEVELS = 65535  # of a 16-bit PNG: depth 1, the farthest point of the photograph
+_LEVELS = 65535  # of a 16-bit PNG: 1, of a depth the farthest point of the photograph
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=4096)]
 
@@ -57,6 +57,8 @@ class Generation(BaseModel):
     """Crops a photograph."""
     per_crop: int = Field(ge=1, le=1000)
     """Rains a crop, in train; in test it is one."""
+    layers: tuple[str, ...] = ()
+    """Layers of each rain that are kept beside the training images, as the rain model calls them."""
     seed: int = Field(ge=0)
     """Of parameters and layers of all rains."""
 
@@ -67,6 +69,11 @@ class Generation(BaseModel):
             raise ValueError(
                 f"preset {self.preset!r} is none of the rain model {self.model!r}; it has {', '.join(known)}"
             )
+        grey = [
+            name for name in RAIN_MODELS[self.model].grey_layers if name not in RAIN_MODELS[self.model].scene_layers
+        ]
+        if others := sorted(set(self.layers) - set(grey)):
+            raise ValueError(f"no layer {', '.join(others)} of each rain of {self.model!r}; it has {', '.join(grey)}")
         named = [*self.train, *self.test]
         unknown = sorted(set(named) - set(PHOTOGRAPHS))
         if unknown:
@@ -82,8 +89,8 @@ def generate(spec: Generation, folder: Path) -> None:
 
     Files, all PNG: `train/clean/{scene}-{crop}.png`, `train/rainy/{scene}-{crop}-{n}.png`,
     `test/clean/{scene}-{crop}.png`, `test/rainy/{scene}-{crop}.png`, 8-bit RGB; for mist also
-    `{split}/depth/{scene}-{crop}.png`, 16-bit grey, 65535 being the farthest point of the photograph. Numbers count
-    from 0. The folder is made under another name beside and renamed at the end; if a second process was faster, its
+    `{split}/depth/{scene}-{crop}.png`, 16-bit grey, 65535 being the farthest point of the photograph; and
+    `train/{layer}/{scene}-{crop}-{n}.png` for each of the layers that are kept, 65535 being 1. Numbers count from 0. The folder is made under another name beside and renamed at the end; if a second process was faster, its
     folder stays and this one's goes. A folder that is there already, and not empty, is left alone; what killed
     processes left unfinished beside it goes.
 
@@ -127,13 +134,20 @@ def _write(spec: Generation, folder: Path) -> None:
                 _save(depth, folder / split / "depth" / f"{stem}.png")
             for n in range(spec.per_crop if split == "train" else 1):
                 name = f"{stem}-{n}.png" if split == "train" else f"{stem}.png"
-                _save(_rainy(rain, clean, depth, _seed(spec, scene, crop, n)), folder / split / "rainy" / name)
+                rained = _rained(rain, clean, depth, _seed(spec, scene, crop, n))
+                _save(rained.rainy, folder / split / "rainy" / name)
+                for layer in spec.layers if split == "train" else ():
+                    _save(_sixteen_bits(rained.layers[layer][..., 0]), folder / split / layer / name)
 
 
-def _rainy(rain: Preset, clean: NDArray[np.uint8], depth: NDArray[np.uint16] | None, seed: int) -> NDArray[np.uint8]:
+def _rained(rain: Preset, clean: NDArray[np.uint8], depth: NDArray[np.uint16] | None, seed: int) -> Rain:
     """The rain is computed from the depth as it is stored, so that the files together satisfy the equation."""
-    normalised = None if depth is None else (depth / _DEPTH_LEVELS).astype(np.float32)
-    return rain(clean, normalised, seed).rainy
+    normalised = None if depth is None else (depth / _LEVELS).astype(np.float32)
+    return rain(clean, normalised, seed)
+
+
+def _sixteen_bits(layer: NDArray[np.float32]) -> NDArray[np.uint16]:
+    return np.rint(layer.clip(0, 1) * _LEVELS).astype(np.uint16)
 
 
 def _crops(spec: Generation, scene: str, count: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint16] | None]]:
@@ -171,7 +185,7 @@ def _depth(spec: Generation, scene: str, height: int, width: int) -> NDArray[np.
         resized = Pillow.fromarray(metres).resize((width, height), Pillow.Resampling.BOX)
         normalised = np.asarray(resized, dtype=np.float32)
         normalised = normalised / normalised.max()
-    return np.rint(normalised * _DEPTH_LEVELS).astype(np.uint16)
+    return _sixteen_bits(normalised)
 
 
 def crop_positions(image: NDArray[np.uint8], height: int, width: int, count: int) -> list[tuple[int, int]]:

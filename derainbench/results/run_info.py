@@ -288,6 +288,7 @@ class CellInputs(Info):
     seed: int | None = None
     tile: int | None = None
     quantisation: str | None = None
+    layers: dict[str, str] = {}
 
     def as_data(self) -> dict[str, Any]:
         """What was recorded, and no more."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from derainbench.catalogue.locate import Dataset
+from derainbench.engine.layers import Found, find_layers
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.recipe import Recipe
@@ -49,7 +50,14 @@ class TrainCell:
             "seed": self.seed,
         }
         # Named only where it is so, so that the keys of all other trainings stay what they were.
+        if self.layers:
+            inputs["layers"] = {name: found.origin for name, found in self.layers.items()}
         return {**inputs, "compiled": True} if self.compiled else inputs
+
+    @cached_property
+    def layers(self) -> dict[str, Found]:
+        """What the network needs beside the images, and where it is from; :class:`UserError` where from nowhere."""
+        return find_layers(self.variant.skeleton().layers, self.dataset)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from derainbench.catalogue.locate import same_files
 from derainbench.catalogue.manifest import keep_manifests
 from derainbench.engine.curves import check_logger
+from derainbench.engine.kept_images import check_kept
 from derainbench.engine.device import describe_machine
 from derainbench.errors import printable
 from derainbench.plugins.names import UNPROCESSED
@@ -96,7 +97,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
 
 def _executor(planned: Planned) -> Executor:
     order, store, where = planned.order, planned.store, planned.where
-    aside = Aside(order.workers, check_logger(order.log))
+    aside = Aside(order.workers, check_logger(order.log), check_kept(order.images or "all"))
     if where.kind == "inline":
         return Inline(store, planned.engine, aside)
     words = Words(store.folder, order.data_root, tuple(order.plugin), tuple(order.card), aside)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from derainbench.catalogue.locate import Dataset
 from derainbench.engine.curves import Logger
+from derainbench.engine.kept_images import Kept
 from derainbench.errors import UserError
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.registry import Registry
@@ -16,11 +17,12 @@ from derainbench.run.cells import Cell, EvalCell, TrainCell, key_of
 
 
 class Aside(NamedTuple):
-    """What changes no result: how many processes load training data (None: as many as suit the device), and to what a
-    training tells its curves."""
+    """What changes no result: how many processes load training data (None: as many as suit the device), to what a
+    training tells its curves, and which restored images are kept."""
 
     workers: int | None = None
     logger: Logger = "none"
+    images: Kept = "all"
 
 
 @dataclass(frozen=True)

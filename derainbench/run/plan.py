@@ -12,6 +12,7 @@ import typer
 from derainbench.catalogue.cards import SplitName, all_cards
 from derainbench.catalogue.locate import Dataset, checked_root
 from derainbench.engine.device import Engine, choose_engine, engine_elsewhere
+from derainbench.engine.kept_images import check_kept
 from derainbench.engine.restore import parse_tile
 from derainbench.errors import UserError
 from derainbench.plugins.names import UNPROCESSED
@@ -63,6 +64,7 @@ class Order:
     devices_per_cell: int = 1
     compiled: bool = False
     log: str = "none"
+    images: str = ""
     precision: str = "auto"
     tile: str = "auto"
     workers: int | None = None
@@ -89,6 +91,10 @@ class Planned:
         """What is there of each cell, by its name, when it is first asked for."""
         readable = {(dataset.name, split) for dataset, split in _splits_here(self.cells)}
         found = {c.name: self.store.status(c) if _data_of(c) <= readable else Status("no data") for c in self.cells}
+        if self.order.images:  # asked for: an evaluation without them is not all there
+            images = check_kept(self.order.images)
+            done = [cell for cell in self.cells if found[cell.name].state == "done"]
+            found |= {cell.name: Status("missing") for cell in done if not self.store.has_images(cell, images)}
         left = [cell for cell in self.cells if found[cell.name].state in ("missing", "changed")]
         for name, problem in _missing_weights(left).items():
             found |= {cell.name: Status("no weights", problem) for cell in left if cell.variant.name == name}

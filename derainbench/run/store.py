@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from derainbench.engine.kept_images import Kept, kept_images
 from derainbench.errors import UserError, printable
 from derainbench.results import run_info
 from derainbench.results.run_info import BegunCell, CellInputs, DoneCell, FailedCell, RunInfo, as_data
@@ -17,6 +18,7 @@ from derainbench.run.cells import Cell, TrainCell, key_of
 from derainbench.support.atomic import PART, file_hash, remove, storage_error, write_json
 from derainbench.support.leftovers import remove_leftovers
 from derainbench.support.lock import locked
+from derainbench.support.run_folder import image_file
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,14 @@ class Store:
         result = folder / _result_file(cell)
         intact = done is not None and result.exists() and file_hash(result) == done.sha256
         return Status("done" if intact else "missing")
+
+    def has_images(self, cell: Cell, images: Kept) -> bool:
+        """Whether the restored images that are to be kept of a cell are all there; a training has none."""
+        if isinstance(cell, TrainCell):
+            return True
+        pairs = cell.dataset.pairs("test")
+        places = kept_images(images, len(pairs))
+        return all(image_file(self.folder / cell.name, pairs[place].image).is_file() for place in places)
 
     def refuse_links(self, places: Iterable[str]) -> None:
         """:class:`UserError` where a folder between the run's and one of the ``places`` in it is a link.

@@ -96,6 +96,7 @@ def train_cell(cell: TrainCell, folder: Path, engine: Engine, aside: Aside, tell
         teller.note,
         cell.compiled,
         aside.logger,
+        {name: found.source for name, found in cell.layers.items()},
     )
 
 
@@ -142,4 +143,5 @@ def _compute(cell: Cell, store: Store, engine: Engine, aside: Aside, teller: Tel
         cell.tile,
         cell.seed,
         teller.resumed,
+        aside.images,
     )

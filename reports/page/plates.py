@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image as Pillow
 
@@ -75,10 +76,24 @@ def plates(results: Results, grids: Mapping[tuple[str, str], ScoreGrid]) -> tupl
         if not of_dataset:
             continue
         first = next(iter(of_dataset))
-        drawn = [_plate(results, of_dataset, choice) for choice in choose(of_dataset[first])]
+        grid = of_dataset[first]
+        chosen = choose(grid, lambda image, grid=grid: _any_restored(results, grid, image))
+        drawn = [_plate(results, of_dataset, choice) for choice in chosen]
         shown = tuple(plate for plate in drawn if plate is not None)
         sections += [PlateSection(dataset, first, shown)] if shown else []
     return tuple(sections)
+
+
+def _any_restored(results: Results, grid: ScoreGrid, image: int) -> bool:
+    """Whether the image, as one of the grid's methods restored it, is still there: not all need have been kept."""
+    return any(_restored_file(results, grid, line, image).is_file() for line in range(len(grid.lines)))
+
+
+def _restored_file(results: Results, grid: ScoreGrid, line: int, image: int) -> Path:
+    """Where the image lies as the line's method restored it, trained with its first seed."""
+    first = next(scores for scores in grid.seed_values if scores.line == line)
+    method, name = grid.lines[line].method.name, grid.dataset.test[image].image
+    return results.restored(method, first.trained_on, first.seed, grid.dataset.name, name)
 
 
 def _plate(results: Results, grids: Mapping[str, ScoreGrid], choice: Choice) -> Plate | None:
@@ -93,7 +108,7 @@ def _plate(results: Results, grids: Mapping[str, ScoreGrid], choice: Choice) -> 
     seeds_shown: dict[int, int] = {}
     for line, entry in enumerate(grid.lines):
         first, *more = [scores for scores in grid.seed_values if scores.line == line]
-        image = _read(results.restored(entry.method.name, first.trained_on, first.seed, grid.dataset.name, pair.image))
+        image = _read(_restored_file(results, grid, line, choice.image))
         labels[line] = entry.full_label + (f", seed {first.seed}" if more else "")
         seeds_shown[line] = first.seed
         if image is not None and image.shape == clean.shape and entry.method.base != UNPROCESSED:

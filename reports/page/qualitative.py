@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +46,11 @@ class Window:
         return image[self.top : self.top + self.side, self.left : self.left + self.side]
 
 
-def choose(grid: ScoreGrid) -> tuple[Choice, ...]:
+def choose(grid: ScoreGrid, there: Callable[[int], bool] = lambda image: True) -> tuple[Choice, ...]:
     """At most three different images: where methods disagree most, the middle one, and where they do worst.
 
     By the leading metric under the grid's protocol, the unprocessed input left out; an image that a method has no score
-    of is never chosen. Empty where no method but the input has scores.
+    of is never chosen, nor one that is not ``there`` to be shown. Empty where no method but the input has scores.
     """
     lines = [number for number, line in enumerate(grid.lines) if line.method.base != UNPROCESSED]
     if not lines:
@@ -68,8 +69,8 @@ def choose(grid: ScoreGrid) -> tuple[Choice, ...]:
         ordered.insert(0, ("the largest disagreement", most))
     chosen: list[Choice] = []
     for rule, images in ordered:
-        free = [image for image in images if image not in {choice.image for choice in chosen}]
-        chosen += [Choice(free[0], rule)] if free else []
+        free = (image for image in images if image not in {choice.image for choice in chosen} and there(image))
+        chosen += [Choice(image, rule) for image in islice(free, 1)]
     return tuple(chosen)
 
 
