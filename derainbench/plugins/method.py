@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Batch(NamedTuple):
     """Training patches: ``rainy`` and ``clean`` are (B, 3, H, W), RGB in [0, 1].
 
-    ``layers`` has what :attr:`Derainer.needed_layers` names, such as ``depth``: (B, 1, H, W) in [0, 1], cropped, flipped and
-    turned along with the images; ``density`` is (B, 1, 1, 1), 0 heavy, 1 medium, 2 light, worked out on whole images.
+    ``layers`` has what :attr:`Derainer.needed_layers` names, such as ``depth``: (B, 1, H, W) in [0, 1], cropped,
+    flipped and turned along with the images; ``density`` is (B, 1, 1, 1), 0 heavy, 1 medium, 2 light, of whole images.
     """
 
     rainy: Tensor
@@ -151,6 +151,7 @@ class Method:
     ``trainer`` is the class that trains it, for what one optimiser cannot; None is the usual one.
     ``official_names`` says what the authors' code calls a parameter or buffer of ours: several names where we keep
     theirs merged into one, concatenated along the output channels (dim 0) in that order, each an equal part.
+    ``other_names`` say it of other people's code whose weights are known.
     """
 
     name: str
@@ -164,6 +165,7 @@ class Method:
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trainer: type[Training] | None = None
     official_names: Callable[[str], tuple[str, ...]] = same_name
+    other_names: tuple[Callable[[str], tuple[str, ...]], ...] = ()
 
     def published_recipe(self, trained_on: str) -> Recipe | None:
         """How the authors trained it on that card's dataset; on others as ``recipe`` says."""

@@ -14,7 +14,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from derainbench.errors import UserError, one_line
-from derainbench.plugins.method import Derainer
+from derainbench.plugins.method import Derainer, same_name
+from derainbench.plugins.numpy_weights import read_npz
+from derainbench.plugins.tensorflow_weights import read_checkpoint
 from derainbench.plugins.variant import Variant
 from derainbench.support.atomic import storage_error, write_atomic
 
@@ -25,8 +27,14 @@ FORMATS = (".pth", ".pt", ".safetensors")
 #: what it may in any case.
 ROOM, ROOM_AT_LEAST = 16, 64 * 2**20
 
+#: Readers of what neither torch nor safetensors wrote.
+_OTHERS = {".npz": read_npz, ".index": read_checkpoint}
+
 #: What torch's DataParallel puts before every name.
 _PARALLEL = "module."
+
+#: What torch's batch normalisation keeps beside its averages.
+_COUNTER = "num_batches_tracked"
 
 
 def save_weights(path: Path, network: torch.nn.Module) -> None:
@@ -89,7 +97,8 @@ def _no_file(path: Path, error: OSError) -> UserError:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a ``.safetensors`` file or a torch file, on the CPU. No code of the file is ever run.
+    """A state dict from a ``.safetensors`` file, a torch file, a NumPy archive (``.npz``) or a TensorFlow checkpoint
+    (its ``.index``), on the CPU. No code of the file is ever run.
 
     A training's file that holds its state dict under one key, beside counters or an optimiser, gives that state dict,
     and so does a run's ``checkpoint.pt``.
@@ -97,6 +106,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load(path.read_bytes())
+        if path.suffix in _OTHERS:
+            return _OTHERS[path.suffix](path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the formats that hostile tensors are in
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -139,15 +150,19 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
     readings = [read_weights(path)]
     if all(name.startswith(_PARALLEL) for name in readings[0]):
         readings.append({name.removeprefix(_PARALLEL): value for name, value in readings[0].items()})
-    official = variant.method.official_names
-    layouts = [variant.skeleton().state_dict()]
-    if not any(reading.keys() == layouts[0].keys() for reading in readings):
-        layouts.append(to_official(layouts[0], official))
+    ours = variant.skeleton().state_dict()
+    layouts = [(ours, same_name)]
+    if not any(reading.keys() == ours.keys() for reading in readings):
+        names = (variant.method.official_names, *variant.method.other_names)
+        layouts += [(to_official(ours, each), each) for each in names]
     # The pair that differs least: where none fits, the misfit is told in the names that the file's author knows.
-    reading, layout = min(
+    reading, (layout, official) = min(
         ((reading, layout) for layout in layouts for reading in readings),
-        key=lambda pair: len(pair[0].keys() ^ pair[1].keys()),
+        key=lambda pair: len(pair[0].keys() ^ pair[1][0].keys()),
     )
+    # How many batches an average is of counts for nothing where it is an exponential one; other frameworks have none.
+    counters = {name: torch.zeros((), dtype=torch.long) for name in layout if name.endswith(_COUNTER)}
+    reading = counters | {n: value for n, value in reading.items() if n in layout or not n.endswith(_COUNTER)}
     misfits = _misfits(reading, layout)
     if misfits:
         raise UserError(
@@ -155,7 +170,7 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
             + (f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else "")
             + "; give the options it was trained with, as in NAME[option=value]"
         )
-    return reading if layout is layouts[0] else from_official(reading, layouts[0], official)
+    return from_official(reading, ours, official)
 
 
 def _misfits(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:

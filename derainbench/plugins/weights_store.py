@@ -207,8 +207,9 @@ def _own(name: str, trained_on: str, source: str, sha256: str, quantisation: Qua
 
 
 def _names_digest(variant: Variant) -> str:
-    names = {ours: variant.method.official_names(ours) for ours in variant.skeleton().state_dict()}
-    return hashlib.sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
+    ours, method = list(variant.skeleton().state_dict()), variant.method
+    first, *others = ({name: layout(name) for name in ours} for layout in (method.official_names, *method.other_names))
+    return hashlib.sha256(json.dumps([first, *others] if others else first, sort_keys=True).encode()).hexdigest()
 
 
 def _path(variant: Variant) -> Path:

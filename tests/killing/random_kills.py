@@ -23,7 +23,7 @@ WAYS = {
     "ray": {"device": "cpu", "executor": "ray"},
 }
 #: Seconds after its start at which a process is killed: some before anything was done, some after all was.
-FIRST, LAST = 2.0, 16.0
+FIRST, LAST = 0.1, 9.0
 #: What a run may leave in its folder, beside what is in none of these.
 DEBRIS = (".cells", ".driver.json", ".stop", ".slurm")
 

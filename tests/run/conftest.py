@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.forked import Forked
 from tests.helpers.tiny_card import CARD
 
 PLUGIN = Path(__file__).parents[1] / "plugin_method.py"
@@ -44,17 +45,9 @@ class Workshop:
         given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
         return ["run", *(part for option in given.items() for part in option)]
 
-    def popen(self, arguments: Sequence[str], start_new_session: bool = False) -> subprocess.Popen[str]:
-        """Start derainbench in this folder; in a new session it has a group of processes of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "derainbench", *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=start_new_session,
-        )
+    def popen(self, arguments: Sequence[str], start_new_session: bool = False) -> Forked:
+        """Start derainbench in this folder, in a process of its own; in a new session it has a group of them."""
+        return Forked(arguments, self.folder, self.environment, start_new_session)
 
     @property
     def environment(self) -> dict[str, str]:

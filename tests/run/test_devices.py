@@ -15,6 +15,7 @@ import torch
 
 from derainbench.run.cell_file import UnderWay, read_under_way
 from derainbench.run.devices import parse_devices
+from tests.helpers.forked import Forked
 
 from .conftest import Workshop, results, workshop_in
 
@@ -36,7 +37,7 @@ def two(workshop: Workshop, out: str, **more: str) -> list[str]:
     return workshop.arguments(out=out, seeds="0,1", device="", devices="cpu:2", threads="1", **more)
 
 
-def training(run: Path, process: subprocess.Popen[str], steps: int = 20) -> list[UnderWay]:
+def training(run: Path, process: Forked, steps: int = 20) -> list[UnderWay]:
     """What both trainings say, when both have done some steps."""
     for _ in range(3000):
         said = [read_under_way(run, name) for name in TRAININGS]

@@ -19,6 +19,7 @@ import pytest
 from derainbench.run.cell_file import UnderWay, folder_of
 from derainbench.run.executors.ray_task import Task, do_task
 from derainbench.run.job import Job, Words
+from tests.helpers.forked import Forked
 
 from .conftest import Workshop, results, workshop_in
 
@@ -68,7 +69,7 @@ def command(workshop: Workshop, cluster: Cluster, out: str, **more: str) -> list
     return workshop.arguments(out=out, executor=f"ray={cluster.address}", **options)
 
 
-def one_under_way(run: Path, driver: subprocess.Popen[str], not_again: set[str]) -> UnderWay:
+def one_under_way(run: Path, driver: Forked, not_again: set[str]) -> UnderWay:
     """What a training says that has a checkpoint and was not met before."""
     for _ in range(4000):
         for file in run.glob(".cells/*/progress.json"):
@@ -99,7 +100,8 @@ def test_whatever_dies_the_results_are_those_of_one_process(whole: Workshop, clu
     run, met = whole.folder / "many", set[str]()
     driver = whole.popen(command(whole, cluster, "many"))
     os.kill(one_under_way(run, driver, met).process, signal.SIGKILL)  # a cell's process
-    os.kill(parent_of(one_under_way(run, driver, met).process), signal.SIGKILL)  # a worker of Ray's
+    forks = parent_of(one_under_way(run, driver, met).process)
+    os.kill(parent_of(forks), signal.SIGKILL)  # a worker of Ray's
     one_under_way(run, driver, met)
     cluster.swap()
     one_under_way(run, driver, met)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from derainbench.run.cell_file import CellFile, Follower, read_under_way
 from derainbench.run.executors.slurm import Slurm
 from derainbench.run.executors.slurm_words import asked_of_slurm, minutes_of
 from derainbench.run.job import Words
+from tests.helpers.forked import Forked
 from tests.helpers.slurm_cluster import Cluster, cluster_in, why_none
 
 from .conftest import Workshop, results, workshop_in
@@ -76,7 +76,7 @@ def command(workshop: Workshop, out: str, seeds: str, settings: str = "time=10m"
     return workshop.arguments(out=out, seeds=seeds, baseline="none", executor=f"slurm={settings}", threads="1")
 
 
-def until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
+def until(true: Callable[[], object], process: Forked) -> None:
     for _ in range(2400):
         if true():
             return
@@ -85,12 +85,12 @@ def until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
     pytest.fail("it did not come about")
 
 
-def trains(run: Path, seed: int, process: subprocess.Popen[str]) -> None:
+def trains(run: Path, seed: int, process: Forked) -> None:
     """Wait until a training has done its first steps."""
     until((run / training(seed) / "checkpoint.pt").exists, process)
 
 
-def begin_again(cluster: Cluster, job: str, process: subprocess.Popen[str]) -> None:
+def begin_again(cluster: Cluster, job: str, process: Forked) -> None:
     """Slurm lets two minutes pass before it begins a job again, which no test wants to wait for; in the second in which
     it ended it would not let it begin."""
     until(lambda: cluster.jobs()[job][0] == "PENDING", process)

@@ -18,6 +18,7 @@ from derainbench.run.driver_file import Driver
 from derainbench.run.status import RunStatus, cell_ends_in, run_status
 from derainbench.run.status_text import status_text
 from derainbench.support.lock import locked
+from tests.helpers.forked import Forked
 
 from .conftest import Workshop, workshop_in
 
@@ -32,7 +33,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return workshop
 
 
-def watched(workshop: Workshop, out: str, process: subprocess.Popen[str], words: str) -> str:
+def watched(workshop: Workshop, out: str, process: Forked, words: str) -> str:
     """What ``status`` prints, as soon as that has the words."""
     for _ in range(300):
         if (workshop.folder / out / "run.json").exists():

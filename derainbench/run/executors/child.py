@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,12 +30,10 @@ class Child:
         patience: float = 0.0,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        # what has an environment of its own is no fork of a process that began with another
-        new = _NEW if environment is None else multiprocessing.get_context("spawn")
-        self._answer, sending = new.Pipe(duplex=False)
+        self._answer, sending = _NEW.Pipe(duplex=False)
         # OMP_NUM_THREADS: also libraries that read it when they are loaded compute with so many threads
         with _environment({"OMP_NUM_THREADS": str(threads), **(environment or {})}), interrupts_held():
-            self._process = new.Process(
+            self._process = _NEW.Process(
                 target=_child,
                 args=(job, name, words, device, threads, patience, dict(os.environ), sending),
                 daemon=False,

@@ -1,0 +1,246 @@
+"""DDN: Removing Rain from Single Images via a Deep Detail Network (Fu et al., CVPR 2017)."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from derainbench import Derainer, Method, Paper, Recipe, Weights
+
+Shortcut = Literal["pairs", "global"]
+Statistics = Literal["running", "image"]
+
+WIDTH, UNITS = 16, 26
+#: Of the guided filter that takes the base out of an image: window of 31x31, and what its variance is compared with.
+RADIUS, EPS = 15, 1.0
+
+
+class ImageStatistics(nn.BatchNorm2d):
+    """Batch normalisation that keeps no averages: in evaluation each image is normalised by itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=1e-5, track_running_stats=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x)
+        variance, mean = torch.var_mean(x.float(), (2, 3), correction=0, keepdim=True)
+        scale = self.weight.view(-1, 1, 1) * torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias.view(-1, 1, 1), x - mean, scale)
+
+
+class Unit(nn.Module):
+    """3x3 convolution and batch normalisation; eps and momentum are TensorFlow's."""
+
+    def __init__(self, inputs: int, outputs: int, statistics: Statistics) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        nn.init.xavier_uniform_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # it has one
+        self.norm = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01) if statistics == "running" else _image(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normalised: Tensor = self.norm(self.conv(x))
+        return normalised
+
+
+def _image(width: int) -> nn.BatchNorm2d:
+    return ImageStatistics(width)
+
+
+class DeepDetailNetwork(Derainer):
+    """Learns the rain from an image's detail, what a guided filter leaves of it; 57,369 parameters.
+
+    26 units of convolution and batch normalisation; the first makes 16 channels, twelve pairs each add to them what
+    they find, the last makes what is added to the image. Trained and measured on the whole image, not on the detail.
+
+    * ``shortcut=global`` adds the pairs' input once, around all of them, as in a third party's PyTorch code.
+    * ``statistics=image`` normalises by the batch in training and by the image itself in evaluation, with eps 1e-5, as
+      in another third party's code; the authors keep running averages.
+
+    The authors' filter needs sides over 31 pixels; here its window is clipped at the edges of any image, as theirs is.
+    """
+
+    def __init__(self, shortcut: Shortcut = "pairs", statistics: Statistics = "running") -> None:
+        super().__init__()
+        self.shortcut, self.statistics = shortcut, statistics
+        widths = [3, *[WIDTH] * (UNITS - 1), 3]
+        self.units = nn.ModuleList(Unit(inputs, outputs, statistics) for inputs, outputs in pairwise(widths))
+
+    @property
+    def reach(self) -> int | None:
+        return 2 * RADIUS + UNITS if self.statistics == "running" else None
+
+    def forward(self, rainy: Tensor) -> Tensor:
+        """(B, 3, H, W) RGB in [0, 1] to the restored image, same shape."""
+        first, *pairs, last = self.units
+        x = first(rainy - base(rainy)).relu_()
+        start = x
+        for one, two in zip(pairs[::2], pairs[1::2], strict=True):
+            found = two(one(x).relu_()).relu_()
+            x = found if self.shortcut == "global" else x + found
+        residual: Tensor = last(start + x if self.shortcut == "global" else x)
+        return rainy + residual
+
+
+def base(image: Tensor, radius: int = RADIUS, eps: float = EPS) -> Tensor:
+    """The image (B, C, H, W) smoothed by a guided filter whose guide it is itself, each channel on its own.
+
+    Means are over square windows, clipped at the image's edges. In float32 or better, whatever the network runs in.
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        x = image.to(torch.promote_types(image.dtype, torch.float32))
+        mean, mean_of_squares = window_means(torch.cat([x, x * x], 1), radius).chunk(2, 1)
+        variance = mean_of_squares - mean * mean
+        slope = variance / (variance + eps)
+        mean_slope, mean_offset = window_means(torch.cat([slope, mean - slope * mean], 1), radius).chunk(2, 1)
+        return torch.addcmul(mean_offset, mean_slope, x)
+
+
+def window_means(x: Tensor, radius: int) -> Tensor:
+    """Means of (B, C, H, W) over windows of (2 radius + 1)^2 pixels around each, as much of them as the image has."""
+    for dim in (2, 3):
+        ones = x.new_ones(1, 1, *(x.shape[dim] if each == dim else 1 for each in (2, 3)))
+        x = _window_sums(x, dim, radius) / _window_sums(ones, dim, radius)
+    return x
+
+
+def _window_sums(x: Tensor, dim: int, radius: int) -> Tensor:
+    """Sums over 2 radius + 1 neighbours along rows (dim 2) or columns (dim 3), zeros beyond the edges.
+
+    A window is the end of one block of its length and the start of the next. These sums are products with small
+    triangular matrices: a pixel costs the same whatever the image, and no difference of large sums is taken.
+    """
+    length, window = x.shape[dim], 2 * radius + 1
+    blocks = -(-length // window) + 1
+    after = blocks * window - length - radius
+    padded = F.pad(x.contiguous(), (0, 0, radius, after) if dim == 2 else (radius, after))
+    ones = x.new_ones(window, window)
+    if dim == 2:
+        split = padded.unflatten(2, (blocks, window))
+        ends, starts = ones.triu() @ split, ones.tril(-1) @ split
+    else:
+        split = padded.unflatten(3, (blocks, window))
+        ends, starts = split @ ones.tril(), split @ ones.triu(1)
+    return ends.flatten(dim, dim + 1).narrow(dim, 0, length) + starts.flatten(dim, dim + 1).narrow(dim, window, length)
+
+
+_TENSORFLOW = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+
+
+def official_names(name: str) -> tuple[str, ...]:
+    """What the authors' TensorFlow code calls one of our parameters, its scopes parted by dots."""
+    match = re.fullmatch(r"units\.(\d+)\.(conv|norm)\.(\w+)", name)
+    assert match is not None
+    number, layer, part = int(match[1]) + 1, match[2], match[3]
+    if layer == "conv":
+        return (f"layer_{number}.conv_{number}.{'kernel' if part == 'weight' else part}",)
+    return (f"layer_{number}.bn_{number}.{_TENSORFLOW.get(part, part)}",)
+
+
+def names_in_pytorch(name: str) -> tuple[str, ...]:
+    """What HanshuYAN's PyTorch code calls one of our parameters: sequences of convolution, normalisation, ReLU."""
+    match = re.fullmatch(r"units\.(\d+)\.(conv|norm)\.(\w+)", name)
+    assert match is not None
+    number, place = int(match[1]), int(match[2] == "norm")
+    if number in (0, UNITS - 1):
+        return (f"{'b3' if number else 'b1'}.{place}.{match[3]}",)
+    return (f"b2.{3 * (number - 1) + place}.{match[3]}",)
+
+
+_RECDERAIN = {"conv.weight": "weights", "conv.bias": "biases", "norm.weight": "scale", "norm.bias": "beta"}
+
+
+def names_in_recderain(name: str) -> tuple[str, ...]:
+    """What RecDerain's TensorFlow code calls one of our parameters."""
+    _, number, part = name.split(".", 2)
+    layer = int(number) + 1
+    return (f"conv_{layer}.{_RECDERAIN.get(part, part)}_{layer}",)
+
+
+_RECDERAIN_SOURCE = "https://github.com/csdwren/RecDerain (logs/{}/DDN/model-epoch-15), as .npz: docs/weights.md"
+_HANSHUYAN_SOURCE = (
+    "https://github.com/HanshuYAN/Deep_Detailed_Network-PyTorch (model/{}), which pickles whole modules, as .npz of "
+    "its state dict: docs/weights.md"
+)
+
+DDN = Method(
+    name="ddn",
+    title="DDN",
+    network=DeepDetailNetwork,
+    recipe=Recipe(
+        optimiser="sgd",
+        lr=0.1,
+        schedule="multistep",
+        milestones=(10 / 21, 20 / 21),
+        gamma=0.1,
+        steps=210_000,
+        batch=20,
+        patch=64,
+        loss="mse",
+    ),
+    quick={"batch": 8, "steps": 300, "augment": ("hflip", "rot90")},
+    paper=Paper(
+        title="Removing Rain from Single Images via a Deep Detail Network",
+        authors="Xueyang Fu, Jiabin Huang, Delu Zeng, Yue Huang, Xinghao Ding and John Paisley",
+        venue="CVPR",
+        year=2017,
+        url="https://openaccess.thecvf.com/content_cvpr_2017/html/Fu_Removing_Rain_From_CVPR_2017_paper.html",
+        bibtex="""@inproceedings{fu2017removing,
+  title     = {Removing Rain from Single Images via a Deep Detail Network},
+  author    = {Fu, Xueyang and Huang, Jiabin and Zeng, Delu and Huang, Yue and Ding, Xinghao and Paisley, John},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition (CVPR)},
+  pages     = {3855--3863},
+  year      = {2017}
+}""",
+    ),
+    weights=(
+        Weights(
+            tag="rain1400",
+            trained_on="rain1400",
+            source="https://github.com/MyNameIsPHP/Deep-Detail-Network-Installation (model/trained/model.index)",
+            sha256="fb2f3189dd84095fe16a86d6455a9817122b45ff68b732d6a4722fc91b87bfb4",
+            licence="none stated",
+            quantisation="truncate",
+        ),
+        Weights(
+            tag="rain200l",
+            trained_on="rain200l",
+            source=_HANSHUYAN_SOURCE.format("rain100L"),
+            sha256="3d5b60f407bf098a35496220aeafc215d924c24e55a5bc8ef22d7765b708aa68",
+            licence="none stated",
+            options={"shortcut": "global"},
+        ),
+        Weights(
+            tag="rain200h",
+            trained_on="rain200h",
+            source=_HANSHUYAN_SOURCE.format("rain100H"),
+            sha256="c826c77c419c3634a8ed17c62c61bcb600f676703630cfc588d7fa024e21215c",
+            licence="none stated",
+            options={"shortcut": "global"},
+        ),
+        Weights(
+            tag="rain200l",
+            trained_on="rain200l",
+            source=_RECDERAIN_SOURCE.format("RainLight"),
+            sha256="3478f4931b47ca1933efd57c76f0690f4ac5cd5f9276798389fd329e1ae5b3cd",
+            licence="none stated",
+            options={"statistics": "image"},
+        ),
+        Weights(
+            tag="rain200h",
+            trained_on="rain200h",
+            source=_RECDERAIN_SOURCE.format("RainHeavy"),
+            sha256="7671aa0822dce98fb04ec481776d33cedc91edcf45f2c4b7ee2d78dd7d3520d4",
+            licence="none stated",
+            options={"statistics": "image"},
+        ),
+    ),
+    official_names=official_names,
+    other_names=(names_in_pytorch, names_in_recderain),
+)

@@ -1,0 +1,150 @@
+"""DDN against the authors' outputs, two of their training steps, and weights that three people published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from derainbench.engine.device import choose_engine
+from derainbench.engine.trainer import Trainer
+from derainbench.methods.ddn import DDN, DeepDetailNetwork, base, official_names
+from derainbench.plugins.method import Batch
+from derainbench.plugins.registry import discover
+from derainbench.plugins.weights import from_official, load_into, read_weights
+
+#: Of the largest value.
+TOLERANCE = 2e-5
+
+Golden = Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> Golden:
+    """What the authors' network gave, on two pairs of 40x56."""
+    return dict(np.load(shared / "golden" / "ddn.npz"))
+
+
+@pytest.fixture(scope="module")
+def rainy(golden: Golden) -> Tensor:
+    return images(golden["rgb_rainy_u8"])
+
+
+def images(levels: np.ndarray[Any, Any]) -> Tensor:
+    return torch.from_numpy(levels).permute(0, 3, 1, 2).float() / 255
+
+
+def nchw(array: np.ndarray[Any, Any]) -> Tensor:
+    return torch.from_numpy(array).permute(0, 3, 1, 2)
+
+
+def near(actual: Tensor, expected: Tensor, what: str, tolerance: float = TOLERANCE) -> None:
+    assert actual.shape == expected.shape, what
+    torch.testing.assert_close(actual, expected, atol=tolerance * float(expected.abs().max()), rtol=0, msg=what)
+
+
+def random_network(golden: Golden) -> DeepDetailNetwork:
+    """With the goldens' random weights."""
+    kernels = {name[2:].replace("/", "."): torch.tensor(golden[name]) for name in golden if name.startswith("w/")}
+    state = {n: value.permute(3, 2, 0, 1) if value.ndim == 4 else value for n, value in kernels.items()}
+    network = DeepDetailNetwork()
+    counters = {n: v for n, v in network.state_dict().items() if n.endswith("num_batches_tracked")}
+    names = [name for name in network.state_dict() if name not in counters]
+    network.load_state_dict(from_official(state, names, official_names) | counters)
+    return network
+
+
+def trained_network(shared: Path, name: str, file: str) -> DeepDetailNetwork:
+    variant = discover().variant(name)
+    network = variant.build()
+    load_into(network, variant, shared / "weights" / "ddn" / file)
+    assert isinstance(network, DeepDetailNetwork)
+    return network
+
+
+def test_parameters() -> None:
+    assert discover().variant("ddn").parameters() == 57_369
+
+
+def test_the_filter(golden: Golden, rainy: Tensor) -> None:
+    near(base(rainy), nchw(golden["base"]), "float32", 1e-6)
+    near(base(rainy.double()), nchw(golden["base_float64"]), "float64", 1e-9)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("weights", ["random", "official"])
+def test_every_output_is_the_authors(shared: Path, golden: Golden, rainy: Tensor, weights: str, mode: str) -> None:
+    official = "ddn_tf_official_model.index"
+    network = random_network(golden) if weights == "random" else trained_network(shared, "ddn@rain1400", official)
+    network.train(mode == "train")
+    seen: dict[str, Tensor] = {}
+    for number, unit in enumerate(network.units, 1):
+        unit.register_forward_pre_hook(lambda _, inputs, n=number: seen.__setitem__(f"into {n}", inputs[0].clone()))
+    entry = f"{weights}/{mode}"
+    with torch.no_grad():
+        output = network(rainy)
+    near(output, nchw(golden[f"{entry}/output"]), "output")
+    near(output - rainy, nchw(golden[f"{entry}/neg_residual"]), "neg_residual", 2e-5)
+    near(seen["into 2"], nchw(golden[f"{entry}/tap/layer_1"]), "layer 1")
+    for number in (3, 13, 25):
+        near(seen[f"into {number + 1}"], nchw(golden[f"{entry}/tap/shortcut_{number}"]), f"shortcut {number}")
+    if mode == "train":
+        for number in (1, 13, 26):
+            norm, after = network.units[number - 1].norm, f"{entry}/after/layer_{number}"
+            near(norm.running_mean, torch.tensor(golden[f"{after}.moving_mean"]), "mean")
+            near(norm.running_var, torch.tensor(golden[f"{after}.moving_variance_bessel"]), "variance")
+
+
+def test_two_training_steps(golden: Golden, rainy: Tensor) -> None:
+    """The authors' recipe at its first learning rate."""
+    network = random_network(golden)
+    assert DDN.recipe is not None
+    trainer = Trainer(choose_engine("cpu", "fp32").fabric, network, DDN.recipe, 210_000)
+    batch = Batch(rainy, images(golden["rgb_clean_u8"]))
+    gradients: dict[str, Tensor] = {}
+    for name, parameter in network.named_parameters():
+        parameter.register_hook(lambda gradient, name=name: gradients.setdefault(name, gradient.clone()))
+    losses = [float(trainer.step(step, batch)) for step in (0, 1)]
+    assert losses == pytest.approx(golden["train2/losses"].tolist(), rel=TOLERANCE)
+    ours = {official: name for name in network.state_dict() for official in official_names(name)}
+    compared = 0
+    for entry, values in golden.items():
+        if not entry.startswith(("train2/grad_step0/", "train2/final/")):
+            continue
+        _, kind, official = entry.split("/", 2)
+        expected = torch.tensor(values)
+        expected = expected.permute(3, 2, 0, 1) if expected.ndim == 4 else expected
+        name = ours[official.replace("/", ".")]
+        found = gradients[name] if kind == "grad_step0" else network.state_dict()[name]
+        near(found, expected, entry, 1e-4)
+        compared += 1
+    assert compared >= 14
+
+
+def test_weights_that_others_published(shared: Path, golden: Golden, rainy: Tensor) -> None:
+    """One shortcut around all; and statistics of the image itself."""
+    global_one = trained_network(shared, "ddn[shortcut=global]@rain200l", "ddn_hanshuyan_rain200L_best.npz").eval()
+    by_image = trained_network(shared, "ddn[statistics=image]@rain200l", "ddn_recderain_RainLight.npz").eval()
+    with torch.no_grad():
+        near(global_one(rainy), nchw(golden["hanshuyan_rain200L/eval/output"]), "global")
+        expected = nchw(golden["recderain_RainLight/batchstats_eps1e-5/output_image0_alone"])
+        near(by_image(rainy)[:1], expected, "image")
+
+
+def test_every_known_file_fits(shared: Path) -> None:
+    folder = shared / "weights" / "ddn"
+    trained_network(shared, "ddn[shortcut=global]@rain200h", "ddn_hanshuyan_rain200H_best.npz")
+    trained_network(shared, "ddn[statistics=image]@rain200h", "ddn_recderain_RainHeavy.npz")
+    converted = read_weights(folder / "ddn_tf_official_trained.npz")
+    assert converted.keys() == (read := read_weights(folder / "ddn_tf_official_model.index")).keys()
+    assert all(torch.equal(value, read[name]) for name, value in converted.items())
+
+
+def test_reach() -> None:
+    assert DeepDetailNetwork().reach == 56
+    assert DeepDetailNetwork(statistics="image").reach is None
