@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _File:
+class FileLayer:
     """A file of the pair, by its name on the card; a mask is 1 where the file is above ``above``."""
 
     role: str
@@ -155,10 +155,10 @@ def _found(name: str, need: Rule | Thirds | None, dataset: Dataset) -> Found:
     )
 
 
-def _file(name: str, layers: Mapping[str, str]) -> _File | None:
+def _file(name: str, layers: Mapping[str, str]) -> FileLayer | None:
     if name in layers:
-        return _File(name, 0.5 if name == "mask" else None)
+        return FileLayer(name, 0.5 if name == "mask" else None)
     role = _GENERATORS.get(name)
     if role not in layers:
         return None
-    return _File(role, 0.0 if name == "mask" else None)
+    return FileLayer(role, 0.0 if name == "mask" else None)

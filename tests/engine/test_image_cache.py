@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ from derainbench.catalogue.locate import locate
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine import image_cache as decoded
-from derainbench.engine.image_cache import Decoded, DecodedImages
+from derainbench.engine.image_cache import DecodedImages
+from derainbench.engine.layers import FileLayer
 from derainbench.engine.patches import Patches, rainy_statistics
-from derainbench.images.decode import read_layer, read_pair
+from derainbench.images.decode import Array, read_layer, read_pair
 from derainbench.plugins.recipe import Recipe
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -87,19 +89,25 @@ def reopened(folder: Path) -> Pairs:
     return dataset.pairs("train")
 
 
-def from_files(pairs: Sequence[Pair]) -> list[Decoded]:
+class Held(NamedTuple):
+    """What the files of a pair hold."""
+
+    rainy: Array
+    clean: Array
+    layers: dict[str, Array]
+
+
+def from_files(pairs: Sequence[Pair]) -> list[Held]:
     """What the files hold."""
-    return [Decoded(*read_pair(p.rainy, p.clean), {n: read_layer(path) for n, path in p.layers.items()}) for p in pairs]
+    return [Held(*read_pair(p.rainy, p.clean), {n: read_layer(path) for n, path in p.layers.items()}) for p in pairs]
 
 
-def same(images: DecodedImages, expected: list[Decoded]) -> None:
+def same(images: DecodedImages, expected: list[Held]) -> None:
     """Assert that all are bit for bit what the files hold, twice."""
     for index in [*range(len(images)), *reversed(range(len(images)))]:
         found, wanted = images[index], expected[index]
-        assert list(found.layers) == list(wanted.layers)
-        for one, other in zip(
-            [*found[:2], *found.layers.values()], [*wanted[:2], *wanted.layers.values()], strict=True
-        ):
+        layers = [images.layer(name, index) for name in wanted.layers]
+        for one, other in zip([*found, *layers], [*wanted[:2], *wanted.layers.values()], strict=True):
             assert one.dtype == other.dtype
             np.testing.assert_array_equal(one, other)
 
@@ -140,14 +148,14 @@ def test_some_of_the_pairs_use_the_file_of_all(pairs: Pairs, cache: Path) -> Non
 def test_a_clean_image_of_many_rainy_ones_is_decoded_once(apart: Pairs, as_list: bool) -> None:
     expected = from_files(apart)
     images = DecodedImages(list(apart) if as_list else apart)
-    images[0]
+    images[0], images.layer("depth", 0)
     for folder in ("clean", "depth"):
         (apart.root / folder / "a.png").unlink()
     clean = apart[1].clean
     assert isinstance(clean, Path)
     assert clean.name == "a.png"
     np.testing.assert_array_equal(images[1].clean, expected[1].clean)
-    np.testing.assert_array_equal(images[1].layers["depth"], expected[1].layers["depth"])
+    np.testing.assert_array_equal(images.layer("depth", 1), expected[1].layers["depth"])
 
 
 def test_a_damaged_cache_is_decoded_again(pairs: Pairs, cache: Path) -> None:
@@ -291,10 +299,10 @@ def test_sizes_come_from_the_manifest(pairs: Pairs) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_are_those_of_the_files(pairs: Pairs, workers: int) -> None:
     fields = {"lr": 1, "epochs": 3, "stride": 3, "batch": 5, "patch": 8, "loss": "l1", "augment": ["hflip", "rot90"]}
-    recipe = Recipe.model_validate(fields)
-    plain = [Patches(list(pairs), recipe, 1)[step] for step in range(20)]
+    recipe, layers = Recipe.model_validate(fields), {"depth": FileLayer("depth")}
+    plain = [Patches(list(pairs), recipe, 1, layers=layers)[step] for step in range(20)]
     for _ in range(2):  # while the file is filled, and when it is
-        loader = DataLoader(Patches(pairs, recipe, 1), batch_size=None, sampler=range(20), num_workers=workers)
+        loader = DataLoader(Patches(pairs, recipe, 1, layers=layers), batch_size=None, sampler=range(20), num_workers=workers)
         for batch, expected in zip(loader, plain, strict=True):
             assert torch.equal(batch.rainy, expected.rainy)
             assert torch.equal(batch.clean, expected.clean)

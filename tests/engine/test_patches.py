@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.device import choose_engine
+from derainbench.engine.layers import FileLayer
 from derainbench.engine.patches import Levels, Patches, hold_out, rainy_statistics
 from derainbench.engine.training_batches import training_batches
 from derainbench.plugins.method import Batch
@@ -29,6 +30,7 @@ Refused = Callable[..., AbstractContextManager[None]]
 SaveImage = Callable[[Path, np.ndarray], Path]
 
 HEIGHT, WIDTH = 23, 30
+DEPTH = {"depth": FileLayer("depth")}
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -70,7 +72,7 @@ def places(batch: Batch) -> list[tuple[int, int, int]]:
 
 
 def test_shapes_and_ranges(pairs: list[Pair]) -> None:
-    batch = Patches(pairs, recipe(), seed=0)[0]
+    batch = Patches(pairs, recipe(), seed=0, layers=DEPTH)[0]
     assert batch.rainy.shape == batch.clean.shape == (3, 3, 8, 8)
     assert batch.layers["depth"].shape == (3, 1, 8, 8)
     assert batch.rainy.dtype == batch.layers["depth"].dtype == torch.float32
@@ -88,7 +90,7 @@ def test_rainy_clean_and_layers_stay_aligned(
     pairs: list[Pair], augment: set[str], patch: int, stride: int | None, step: int, seed: int
 ) -> None:
     chosen = recipe(augment=tuple(augment), patch=patch, stride=stride)
-    batch = Patches(pairs, chosen, seed)[step]
+    batch = Patches(pairs, chosen, seed, layers=DEPTH)[step]
     assert batch.rainy.shape[-2:] == (patch, patch)
     assert torch.equal(batch.rainy, batch.clean)
     torch.testing.assert_close(batch.layers["depth"][:, 0], batch.rainy[:, 1])
@@ -98,11 +100,11 @@ def test_rainy_clean_and_layers_stay_aligned(
 @settings(max_examples=20)
 def test_a_batch_depends_on_seed_and_step_alone(pairs: list[Pair], seed: int, order: list[int]) -> None:
     chosen = recipe(augment=("hflip", "rot90"))
-    patches = Patches(pairs, chosen, seed)
+    patches = Patches(pairs, chosen, seed, layers=DEPTH)
     torch.manual_seed(seed % 7)
     np.random.seed(seed % 7)  # noqa: NPY002 - whatever a method's own code does to the global state
     shuffled = {step: patches[step] for step in order}
-    assert all(equal(shuffled[step], Patches(pairs, chosen, seed)[step]) for step in order)
+    assert all(equal(shuffled[step], Patches(pairs, chosen, seed, layers=DEPTH)[step]) for step in order)
 
 
 def test_seeds_and_steps_give_different_batches(pairs: list[Pair]) -> None:
@@ -112,7 +114,7 @@ def test_seeds_and_steps_give_different_batches(pairs: list[Pair]) -> None:
 
 @pytest.mark.parametrize("start", [0, 13])
 def test_workers_load_the_same_batches_from_any_start(pairs: list[Pair], start: int) -> None:
-    patches = Patches(pairs, recipe(stride=5), seed=4)
+    patches = Patches(pairs, recipe(stride=5), seed=4, layers=DEPTH)
     loaded = list(DataLoader(patches, batch_size=None, sampler=range(start, 20), num_workers=1))
     assert len(loaded) == 20 - start
     assert all(equal(batch, patches[step]) for step, batch in enumerate(loaded, start))
@@ -139,7 +141,7 @@ def test_the_memory_of_workers_does_not_grow(pairs: list[Pair]) -> None:
 
 
 def test_patches_travel_to_processes_that_are_started_afresh(pairs: list[Pair]) -> None:
-    patches = Patches(pairs, recipe(stride=5), seed=4)
+    patches = Patches(pairs, recipe(stride=5), seed=4, layers=DEPTH)
     before = patches[3]
     assert equal(pickle.loads(pickle.dumps(patches))[3], before)
 
@@ -155,7 +157,7 @@ def test_patches_travel_to_processes_that_are_started_afresh(pairs: list[Pair]) 
 )
 def test_batches_are_those_of_the_first_release(pairs: list[Pair], changes: dict[str, Any], expected: str) -> None:
     """What a seed trains on may not change: half-trained checkpoints would go on with something else."""
-    patches, found = Patches(pairs, recipe(**changes), seed=7), hashlib.sha256()
+    patches, found = Patches(pairs, recipe(**changes), seed=7, layers=DEPTH), hashlib.sha256()
     for step in range(len(patches)):
         batch = patches[step]
         for tensor in (batch.rainy, batch.clean, batch.layers["depth"]):
@@ -227,7 +229,7 @@ def test_a_pair_or_a_layer_of_another_size(tmp_path: Path, save_image: SaveImage
     with refused(f"{rainy} is 30x23", f"{small} is 30x20"):
         Patches([Pair("a", "a", rainy, small)], recipe(), seed=0)[0]
     with refused(f"{rainy} is 30x23", f"depth {depth} is 30x20", "restore the right one"):
-        Patches([Pair("a", "a", rainy, rainy, {"depth": depth})], recipe(), seed=0)[0]
+        Patches([Pair("a", "a", rainy, rainy, {"depth": depth})], recipe(), seed=0, layers=DEPTH)[0]
 
 
 @given(st.lists(st.integers(0, 9), max_size=30), st.floats(0, 0.99))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.curves import check_logger
+from derainbench.engine.layers import FileLayer
 from derainbench.engine.device import choose_engine
 from derainbench.engine.trainer import Trainer, learning_rate
 from derainbench.engine.training import train
@@ -75,7 +76,8 @@ def run(method: Method, pairs: Sequence[Pair], folder: Path, stop_at: int | None
             raise Interruption
 
     assert method.recipe is not None
-    train(Variant(method), method.recipe, pairs, 3, folder, key, choose_engine("cpu", "fp32").fabric, on_step)
+    fabric, layers = choose_engine("cpu", "fp32").fabric, {"depth": FileLayer("depth")}
+    train(Variant(method), method.recipe, pairs, 3, folder, key, fabric, on_step, layers=layers)
     return losses
 
 

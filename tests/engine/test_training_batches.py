@@ -16,6 +16,7 @@ import torch
 
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.device import choose_engine
+from derainbench.engine.layers import FileLayer
 from derainbench.engine.patches import Levels, Patches
 from derainbench.engine.training_batches import deaths_of_workers_told, training_batches
 from derainbench.errors import UserError
@@ -29,7 +30,7 @@ RECIPE = Recipe(lr=1e-2, steps=8, batch=2, patch=8, loss="l1")
 def patches(tmp_path: Path, save_image: Callable[[Path, np.ndarray], Path]) -> Patches:
     image = np.random.default_rng(1).integers(0, 255, (12, 14, 3), dtype=np.uint8)
     rainy, depth = save_image(tmp_path / "a.png", image), save_image(tmp_path / "d.png", image[..., 0])
-    return Patches([Pair("a", "a", rainy, rainy, {"depth": depth})], RECIPE, seed=0)
+    return Patches([Pair("a", "a", rainy, rainy, {"depth": depth})], RECIPE, seed=0, layers={"depth": FileLayer("depth")})
 
 
 def batches(patches: Patches, workers: int, said: list[str]) -> Iterator[Batch]:
