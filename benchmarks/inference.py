@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,11 +22,13 @@ from benchmarks.timing import interleaved, machine, matrix_products, parse, pars
 from derainbench.engine.device import Precision, choose_engine
 from derainbench.engine.restore import prepare, restore
 from derainbench.methods._irnn import irnn
+from derainbench.methods.ddn import base
 from derainbench.plugins.method import Derainer
+from tests.oracles.ddn import guided
 from tests.oracles.spanet import SpacialIRNN
 
 #: Height and width of the image. NASNet, 1 TMAC at 321x481, has a ninth of it, so that the benchmark ends in time.
-SIZES = {"prenet": (321, 481), "rescan": (321, 481), "spanet": (321, 481), "nasnet": (107, 161)}
+SIZES = {"prenet": (321, 481), "rescan": (321, 481), "spanet": (321, 481), "nasnet": (107, 161), "ddn": (321, 481)}
 QUICK_SIZE = (24, 33)
 RECURRENCE_SIDE = 256
 RECURRENCE_WIDTH = 32
@@ -121,6 +124,16 @@ def measure_recurrence(side: int, repeats: int, device: str) -> tuple[object, ..
     return f"{side}x{side}", RECURRENCE_WIDTH, ms["plain"], ms["ours"], ms["plain"] / ms["ours"]
 
 
+def measure_filter(size: tuple[int, int], repeats: int, device: str) -> tuple[object, ...]:
+    """DDN's guided filter alone."""
+    rainy = rainy_photograph(*size).to(device)
+    filters = {"plain": partial(guided, rainy), "ours": partial(base, rainy)}
+    with torch.inference_mode():
+        refuse_unequal("filter", filters["ours"](), filters["plain"](), 1e-6)
+        ms = interleaved(filters, repeats, device)
+    return "x".join(map(str, size)), ms["plain"], ms["ours"], ms["plain"] / ms["ours"]
+
+
 def main() -> None:
     known = parser(__doc__)
     known.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
@@ -142,6 +155,10 @@ def main() -> None:
     print("\nSPANet's recurrence in four directions against a loop over rows and columns:\n")
     headers = ("size", "channels", "loop ms", "ours ms", "ratio")
     print(table([recurrence], headers, (None, None, 2, 2, 2)))
+    print("\nDDN's guided filter against one by differences of cumulative sums in float64:\n")
+    size = QUICK_SIZE if options.quick else SIZES["ddn"]
+    row = measure_filter(size, options.repeats if options.quick else 3 * options.repeats, device)
+    print(table([row], ("size", "sums ms", "ours ms", "ratio"), (None, 2, 2, 2)))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from derainbench.methods.ddn import DDN
 from derainbench.methods.nasnet import NASNET
 from derainbench.methods.prenet import PRENET
 from derainbench.methods.rescan import RESCAN
@@ -19,20 +20,21 @@ from derainbench.plugins.weights import from_official, load_into, to_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from tests.oracles import nasnet, prenet, rescan, spanet
+from tests.oracles import ddn, nasnet, prenet, rescan, spanet
 
-METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET)}
+METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, DDN)}
 #: A plain network has ``restore``, RGB to RGB.
-Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet
+Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet | ddn.DDN
 #: The plain network of each method; it takes the method's options.
 PLAIN: dict[str, Callable[..., Plain]] = {
     "prenet": prenet.PReNet,
     "rescan": rescan.RESCAN,
     "spanet": spanet.SPANet,
     "nasnet": nasnet.NASNet,
+    "ddn": ddn.DDN,
 }
 #: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
-PUBLISHED = {"prenet": "rain100l", "rescan": "rain200l", "spanet": "spa"}
+PUBLISHED = {"prenet": "rain100l", "rescan": "rain200l", "spanet": "spa", "ddn": "rain1400"}
 
 
 class Pair(NamedTuple):

@@ -21,7 +21,7 @@ from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.weights import from_official
 
 #: Patch side and batch, such that a step of the slowest takes a second or two; the recipes' own batches are larger.
-SIZES = {"prenet": (100, 4), "rescan": (64, 8), "spanet": (64, 4), "nasnet": (48, 1)}
+SIZES = {"prenet": (100, 4), "rescan": (64, 8), "spanet": (64, 4), "nasnet": (48, 1), "ddn": (64, 8)}
 QUICK_SIZE = (16, 1)
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3  # of the loss, and of a network's largest gradient
 HEADERS = ("network", "patch", "batch", "loss", "plain ms", "ours ms", "ratio")
@@ -29,7 +29,7 @@ DIGITS = (None, None, None, None, 0, 0, 2)
 
 
 def last_output(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
-    """PReNet and NASNet supervise what comes out at the end."""
+    """PReNet, NASNet and DDN supervise what comes out at the end."""
     return loss(plain.restore(batch.rainy), batch.clean)
 
 
@@ -51,6 +51,7 @@ PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "rescan": all_rains,
     "spanet": output_and_mask,
     "nasnet": last_output,
+    "ddn": last_output,
 }
 
 
@@ -69,7 +70,7 @@ def refuse_other_gradients(name: str, pair: Pair, batch: Batch, loss: Loss) -> N
     refuse_unequal(f"{name}, loss", our_loss, plain_loss, LOSS_TOLERANCE)
     torch.autograd.backward(our_loss)
     torch.autograd.backward(plain_loss)
-    theirs = from_official(gradients(plain), ours.state_dict(), METHODS[name].official_names)
+    theirs = from_official(gradients(plain), gradients(ours), METHODS[name].official_names)
     found, expected = (torch.cat([g[key].flatten() for key in theirs]) for g in (gradients(ours), theirs))
     refuse_unequal(f"{name}, gradients", found, expected, GRADIENT_TOLERANCE)
 

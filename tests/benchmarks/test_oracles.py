@@ -161,6 +161,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("spanet", {"directional": True}),
     ("nasnet", {"stages": 2, "blocks": 2}),
     ("nasnet", {"stages": 1, "blocks": 1, "width": 8}),
+    ("ddn", {}),
+    ("ddn", {"shortcut": "global"}),
 ]
 
 
@@ -190,7 +192,7 @@ def test_method_has_its_transcriptions_gradients(name: str, options: dict[str, A
     for output in (ours(rainy), plain.restore(rainy)):
         torch.autograd.backward((output * weights).sum())
     zeros = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in plain.named_parameters()}
-    expected = from_official(zeros, ours.state_dict(), METHODS[name].official_names)
+    expected = from_official(zeros, dict(ours.named_parameters()), METHODS[name].official_names)
     for key, parameter in ours.named_parameters():
         actual = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(actual, expected[key], atol=1e-10, rtol=1e-8, msg=partial("{}: {}".format, key))

@@ -302,7 +302,9 @@ def test_batches_are_those_of_the_files(pairs: Pairs, workers: int) -> None:
     recipe, layers = Recipe.model_validate(fields), {"depth": FileLayer("depth")}
     plain = [Patches(list(pairs), recipe, 1, layers=layers)[step] for step in range(20)]
     for _ in range(2):  # while the file is filled, and when it is
-        loader = DataLoader(Patches(pairs, recipe, 1, layers=layers), batch_size=None, sampler=range(20), num_workers=workers)
+        loader = DataLoader(
+            Patches(pairs, recipe, 1, layers=layers), batch_size=None, sampler=range(20), num_workers=workers
+        )
         for batch, expected in zip(loader, plain, strict=True):
             assert torch.equal(batch.rainy, expected.rainy)
             assert torch.equal(batch.clean, expected.clean)

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.curves import check_logger
-from derainbench.engine.layers import FileLayer
 from derainbench.engine.device import choose_engine
+from derainbench.engine.layers import FileLayer
 from derainbench.engine.trainer import Trainer, learning_rate
 from derainbench.engine.training import train
 from derainbench.errors import UserError

@@ -30,7 +30,9 @@ RECIPE = Recipe(lr=1e-2, steps=8, batch=2, patch=8, loss="l1")
 def patches(tmp_path: Path, save_image: Callable[[Path, np.ndarray], Path]) -> Patches:
     image = np.random.default_rng(1).integers(0, 255, (12, 14, 3), dtype=np.uint8)
     rainy, depth = save_image(tmp_path / "a.png", image), save_image(tmp_path / "d.png", image[..., 0])
-    return Patches([Pair("a", "a", rainy, rainy, {"depth": depth})], RECIPE, seed=0, layers={"depth": FileLayer("depth")})
+    return Patches(
+        [Pair("a", "a", rainy, rainy, {"depth": depth})], RECIPE, seed=0, layers={"depth": FileLayer("depth")}
+    )
 
 
 def batches(patches: Patches, workers: int, said: list[str]) -> Iterator[Batch]:
