@@ -11,24 +11,36 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.helpers.imported_first"])
 
 
+def _nothing() -> None:
+    """Nothing comes first."""
+
+
 class Forked:
-    """A command under way: what :class:`subprocess.Popen` has of it, as far as tests ask."""
+    """A command under way: what :class:`subprocess.Popen` has of it, as far as tests ask.
+
+    ``first``, a function of a module or a partial one, is called in its process before the command.
+    """
 
     def __init__(
-        self, arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], new_session: bool = False
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        new_session: bool = False,
+        first: Callable[[], None] = _nothing,
     ) -> None:
         self.args = ["derainbench", *arguments]
         self._said = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, self._said)
         self._process = _FORKS.Process(
-            target=_command, args=(self.args, str(cwd), dict(environment), self._said, new_session)
+            target=_command, args=(self.args, str(cwd), dict(environment), self._said, new_session, first)
         )
         self._process.start()
         assert self._process.pid is not None
@@ -71,7 +83,14 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def _command(arguments: Sequence[str], cwd: str, environment: Mapping[str, str], said: str, new_session: bool) -> None:
+def _command(
+    arguments: Sequence[str],
+    cwd: str,
+    environment: Mapping[str, str],
+    said: str,
+    new_session: bool,
+    first: Callable[[], None],
+) -> None:
     import torch
 
     from derainbench.cli.main import main
@@ -88,4 +107,5 @@ def _command(arguments: Sequence[str], cwd: str, environment: Mapping[str, str],
             os.dup2(stream.fileno(), number)
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
     sys.argv = list(arguments)
+    first()
     main()

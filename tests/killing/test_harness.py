@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from tests.helpers.forked import Forked
 from tests.helpers.tiny_card import CARD
+from tests.killing.operations import watch
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")]
 
@@ -43,57 +42,29 @@ RUN = ["run", "--methods", "tinycnn[dropout=0.1]", "--datasets", "tiny", "--card
 RUN += ["--recipe", "tiny.toml", "--device", "cpu", "--out", "run"]
 
 
-class Forks:
-    """The process that forks, and the orders it is given."""
+class Ended(NamedTuple):
+    """How a command ended: its exit status, what it said, and how many file operations it had if it was not killed."""
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.killing.forks"],
-            cwd=PROJECT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            text=True,
-        )
-
-    def __call__(self, folder: Path, arguments: Sequence[str], **ending: Any) -> dict[str, Any]:
-        """Run a command in ``folder`` with a cache of its own there; ``at`` and ``signal`` end it on its way."""
-        self.start(folder, arguments, **ending)
-        return self._line()
-
-    def start(self, folder: Path, arguments: Sequence[str], **ending: Any) -> int:
-        """The same, under way: the number of its process. :meth:`kill` ends it."""
-        assert self._process.stdin is not None
-        environment = {"DERAINBENCH_CACHE": str(folder / "cache")}
-        order = {"cwd": str(folder), "folder": str(folder), "arguments": list(arguments), "environment": environment}
-        self._process.stdin.write(json.dumps(order | ending) + "\n")
-        self._process.stdin.flush()
-        return int(self._line()["process"])
-
-    def kill(self, process: int) -> int:
-        """SIGKILL for the process that was started last; its exit status."""
-        with contextlib.suppress(ProcessLookupError):  # it was over
-            os.kill(process, signal.SIGKILL)
-        return int(self._line()["status"])
-
-    def _line(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+    status: int
+    said: str
+    operations: int
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.close()
+def start(folder: Path, arguments: Sequence[str], at: int | None = None, number: int = signal.SIGKILL) -> Forked:
+    """A command under way in ``folder``, its cache there too; it gets the signal before its operation number ``at``."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DERAINBENCH_CACHE": str(folder / "cache")}
+    counted = folder.with_name(f"{folder.name}.operations")
+    counted.unlink(missing_ok=True)
+    first = partial(watch, str(folder), at, number, str(counted))
+    return Forked(arguments, folder, environment, first=first)
+
+
+def carried_out(folder: Path, arguments: Sequence[str], at: int | None = None, number: int = signal.SIGKILL) -> Ended:
+    """The same to its end."""
+    process = start(folder, arguments, at, number)
+    said = "".join(process.communicate())
+    counted = folder.with_name(f"{folder.name}.operations")
+    return Ended(process.wait(), said, int(counted.read_text()) if counted.exists() else 0)
 
 
 def save(path: Path, image: np.ndarray) -> None:
@@ -203,64 +174,65 @@ def test_a_hundred_kills_are_planned() -> None:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_kills_at_file_operations(forks: Forks, tmp_path: Path, name: str) -> None:
+def test_kills_at_file_operations(tmp_path: Path, name: str) -> None:
     """SIGKILL before operations spread over the whole command: run again, it ends like one that was never killed."""
     scenario = SCENARIOS[name]
     folder, begin = tmp_path / "work", tmp_path / "begin"
     folder.mkdir()
     scenario.prepare(folder)
     if scenario.first:
-        assert forks(folder, scenario.first)["status"] == 0
+        assert carried_out(folder, scenario.first).status == 0
     shutil.copytree(folder, begin, copy_function=shutil.copy2)
-    done = forks(folder, scenario.arguments)
-    assert done["status"] == 0, done["said"]
+    done = carried_out(folder, scenario.arguments)
+    assert done.status == 0, done.said
     expected = scenario.result(folder)
     assert leftovers(folder) == []
     chance, killed = random.Random(name), 0
-    points = sorted(chance.sample(range(1, done["operations"] + 1), min(scenario.kills, done["operations"])))
+    points = sorted(chance.sample(range(1, done.operations + 1), min(scenario.kills, done.operations)))
     points += chance.choices(points, k=scenario.kills - len(points))
     for point in points:
         from_the_start(folder, begin)
-        ended = forks(folder, scenario.arguments, at=point)
-        assert ended["status"] in (-signal.SIGKILL, 0), ended["said"]
-        killed += ended["status"] == -signal.SIGKILL
-        again = forks(folder, scenario.arguments)
-        assert again["status"] == 0, f"killed before operation {point}: {again['said']}"
+        ended = carried_out(folder, scenario.arguments, at=point)
+        assert ended.status in (-signal.SIGKILL, 0), ended.said
+        killed += ended.status == -signal.SIGKILL
+        again = carried_out(folder, scenario.arguments)
+        assert again.status == 0, f"killed before operation {point}: {again['said']}"
         assert scenario.result(folder) == expected, f"killed before operation {point}"
         assert leftovers(folder) == [], f"killed before operation {point}"
         if name == "verify":
-            assert again["said"] == done["said"]
+            assert again.said == done.said
     assert killed >= 0.9 * scenario.kills, "operations are fewer where the cache is warm"
 
 
-def test_kills_while_it_computes(forks: Forks, tmp_path: Path) -> None:
+def test_kills_while_it_computes(tmp_path: Path) -> None:
     """SIGKILL at ten random moments, in the midst of steps and evaluations too: byte for byte the same."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     command = [*RUN, "--seeds", "0,1"]
     for folder in (whole, killed):
         dataset(folder)
         (folder / "tiny.toml").write_text(RECIPE.replace("steps = 24", "steps = 600"))
-    assert forks(whole, command)["status"] == 0
+    assert carried_out(whole, command).status == 0
 
     chance, began = random.Random(20191203), 0.0
     for attempt in range(10):
-        process, started = forks.start(killed, command), time.time()
+        process, started = start(killed, command), time.time()
         if attempt % 2:
             time.sleep(chance.uniform(0, began))
         else:
             wait_for_checkpoint(killed, started)
             began = time.time() - started
             time.sleep(chance.uniform(0, 0.2))
-        assert forks.kill(process) == -signal.SIGKILL, "over before it could be killed ten times; make it longer"
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, "over before it could be killed ten times; make it longer"
     assert list(killed.rglob("checkpoint.pt")), "no kill came late enough to leave a checkpoint"
 
-    finished = forks(killed, command)
-    assert finished["status"] == 0, finished["said"]
+    finished = carried_out(killed, command)
+    assert finished.status == 0, finished.said
     expected, found = learnt(whole), learnt(killed)
     assert len(expected) > 10
     assert found.keys() == expected.keys()
     assert [name for name in expected if found[name] != expected[name]] == []
-    assert "nothing to do: " in forks(killed, command)["said"]
+    assert "nothing to do: " in carried_out(killed, command).said
 
 
 def wait_for_checkpoint(folder: Path, since: float) -> None:
@@ -273,25 +245,25 @@ def wait_for_checkpoint(folder: Path, since: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_what_schedulers_send_first(forks: Forks, tmp_path: Path, name: str) -> None:
+def test_what_schedulers_send_first(tmp_path: Path, name: str) -> None:
     """Twenty of each: a line, the status that schedulers know, no step done twice, and the same end."""
     number = getattr(signal, name)
     folder, begin = tmp_path / "work", tmp_path / "begin"
     dataset(folder)
     shutil.copytree(folder, begin, copy_function=shutil.copy2)
-    done = forks(folder, RUN)
+    done = carried_out(folder, RUN)
     expected = learnt(folder)
-    points = sorted(random.Random(name).sample(range(1, done["operations"] + 1), 20))
+    points = sorted(random.Random(name).sample(range(1, done.operations + 1), 20))
     saved = 0
     for point in points:
         from_the_start(folder, begin)
-        ended = forks(folder, RUN, at=point, signal=number)
-        assert ended["status"] == 128 + number, f"before operation {point}: {ended['said']}"
-        assert f"stopped by {name}; what is finished is kept: run the same command again" in ended["said"]
-        assert "Traceback" not in ended["said"]
+        ended = carried_out(folder, RUN, at=point, number=number)
+        assert ended.status == 128 + number, f"before operation {point}: {ended['said']}"
+        assert f"stopped by {name}; what is finished is kept: run the same command again" in ended.said
+        assert "Traceback" not in ended.said
         saved += bool(list(folder.rglob("checkpoint.pt")))
-        again = forks(folder, RUN)
-        assert again["status"] == 0, again["said"]
+        again = carried_out(folder, RUN)
+        assert again.status == 0, again.said
         assert learnt(folder) == expected, f"stopped before operation {point}"
         assert leftovers(folder) == []
     assert saved >= 2
