@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from itertools import pairwise
 from typing import Literal
@@ -93,7 +94,8 @@ def base(image: Tensor, radius: int = RADIUS, eps: float = EPS) -> Tensor:
 
     Means are over square windows, clipped at the image's edges. In float32 or better, whatever the network runs in.
     """
-    with torch.autocast(image.device.type, enabled=False):
+    # its sums are products of matrices, which autocast would round; the meta device knows no autocast
+    with contextlib.nullcontext() if image.is_meta else torch.autocast(image.device.type, enabled=False):
         x = image.to(torch.promote_types(image.dtype, torch.float32))
         mean, mean_of_squares = window_means(torch.cat([x, x * x], 1), radius).chunk(2, 1)
         variance = mean_of_squares - mean * mean

@@ -38,7 +38,7 @@ class Trainer:
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
         self.loss = get_loss(recipe.loss)
-        lay_out(network, fastest_layout(fabric))
+        lay_out(network, fastest_layout(fabric, training=True))
         precision = fabric.strategy.precision
         if isinstance(precision, MixedPrecision):
             precision.begin_anew()

@@ -37,7 +37,7 @@ def as_torch_has_it(name: str, array: np.ndarray[Any, Any]) -> tuple[str, Tensor
     (height, width, in, out), torch's order."""
     if "/" in name and array.ndim == 4:
         array = array.transpose(3, 2, 0, 1)
-    return name.replace("/", "."), torch.from_numpy(np.ascontiguousarray(array))
+    return name.replace("/", "."), torch.from_numpy(np.array(array, order="C"))
 
 
 def _read_array(stream: Any, length: int) -> np.ndarray[Any, Any]:

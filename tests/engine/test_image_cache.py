@@ -281,7 +281,7 @@ def test_mistakes_are_told_apart_from_the_cache(apart: Pairs, tmp_path: Path, re
         with refused("a-2.png is 20x9", "a.png is 16x12"):
             images[1]
         with refused("b-2.png is 20x9", "drops", "is 16x12"):
-            images[3]
+            images.layer("drops", 3)
         with refused("c-1.png", "cannot be read"):
             images[4]
         with refused("c-1.png", "cannot be read"):
@@ -299,7 +299,7 @@ def test_sizes_come_from_the_manifest(pairs: Pairs) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_are_those_of_the_files(pairs: Pairs, workers: int) -> None:
     fields = {"lr": 1, "epochs": 3, "stride": 3, "batch": 5, "patch": 8, "loss": "l1", "augment": ["hflip", "rot90"]}
-    recipe, layers = Recipe.model_validate(fields), {"depth": FileLayer("depth")}
+    recipe, layers = Recipe.model_validate(fields), {name: FileLayer(name) for name in pairs[0].layers}
     plain = [Patches(list(pairs), recipe, 1, layers=layers)[step] for step in range(20)]
     for _ in range(2):  # while the file is filled, and when it is
         loader = DataLoader(

@@ -51,7 +51,7 @@ def near(actual: Tensor, expected: np.ndarray[Any, Any], what: str) -> float:
     """The largest difference, of the largest value."""
     wanted = torch.tensor(expected)
     assert actual.shape == wanted.shape, what
-    difference = float((actual - wanted).abs().max() / wanted.abs().max())
+    difference = float((actual - wanted).abs().max() / wanted.abs().max().clamp(min=1e-12))
     assert difference <= TOLERANCE, f"{what}: {difference:.1e}"
     return difference
 
@@ -132,7 +132,7 @@ def test_caffes_adam() -> None:
         gradient = of_loss + 0.1 * value
         mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
         value -= 0.01 * math.sqrt(1 - 0.99**step) / (1 - 0.9**step) * mean / (math.sqrt(square) + 1e-3)
-        assert float(parameter) == pytest.approx(value, rel=1e-12)
+        assert parameter.item() == pytest.approx(value, rel=1e-12)
 
 
 def test_biases_learn_twice_as_fast_where_the_file_says_so() -> None:
