@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from itertools import pairwise
 from typing import Literal
@@ -19,6 +18,8 @@ Statistics = Literal["running", "image"]
 WIDTH, UNITS = 16, 26
 #: Of the guided filter that takes the base out of an image: window of 31x31, and what its variance is compared with.
 RADIUS, EPS = 15, 1.0
+#: Pixels of a channel, or of several, that a processor keeps at hand.
+CACHED = 2**17
 
 
 class ImageStatistics(nn.BatchNorm2d):
@@ -89,47 +90,46 @@ class DeepDetailNetwork(Derainer):
         return rainy + residual
 
 
-def base(image: Tensor, radius: int = RADIUS, eps: float = EPS) -> Tensor:
+def base(image: Tensor) -> Tensor:
     """The image (B, C, H, W) smoothed by a guided filter whose guide it is itself, each channel on its own.
 
-    Means are over square windows, clipped at the image's edges. In float32 or better, whatever the network runs in.
+    Means are over windows of 31x31 pixels, as much of them as the image has. In float32 or better, whatever the network
+    runs in.
     """
-    # its sums are products of matrices, which autocast would round; the meta device knows no autocast
-    with contextlib.nullcontext() if image.is_meta else torch.autocast(image.device.type, enabled=False):
-        x = image.to(torch.promote_types(image.dtype, torch.float32))
-        mean, mean_of_squares = window_means(torch.cat([x, x * x], 1), radius).chunk(2, 1)
-        variance = mean_of_squares - mean * mean
-        slope = variance / (variance + eps)
-        mean_slope, mean_offset = window_means(torch.cat([slope, mean - slope * mean], 1), radius).chunk(2, 1)
-        return torch.addcmul(mean_offset, mean_slope, x)
+    x = image.to(torch.promote_types(image.dtype, torch.float32)).flatten(0, 1).unsqueeze(1)
+    share = 1 / (_pixels(x, 2) * _pixels(x, 3))
+    # few channels at a time, whose sums then stay in a processor's cache
+    at_once = max(1, CACHED // (x.shape[2] * x.shape[3])) if x.device.type == "cpu" else len(x)
+    smoothed = []
+    for part in x.split(at_once):
+        mean = _window_sums(part) * share
+        variance = torch.addcmul(_window_sums(part * part) * share, mean, mean, value=-1)
+        slope = variance / (variance + EPS)
+        offset = torch.addcmul(mean, slope, mean, value=-1)
+        smoothed.append(torch.addcmul(_window_sums(offset) * share, _window_sums(slope) * share, part))
+    return torch.cat(smoothed).view(image.shape)
 
 
-def window_means(x: Tensor, radius: int) -> Tensor:
-    """Means of (B, C, H, W) over windows of (2 radius + 1)^2 pixels around each, as much of them as the image has."""
+def _pixels(x: Tensor, dim: int) -> Tensor:
+    """How many rows (dim 2) or columns (dim 3) of the image a window has, for each place of its middle."""
+    places = torch.arange(x.shape[dim], device=x.device)
+    count = (places + RADIUS).clamp(max=x.shape[dim] - 1) - (places - RADIUS).clamp(min=0) + 1
+    return count.to(x.dtype).view(-1, *[1] * (3 - dim))
+
+
+def _window_sums(x: Tensor) -> Tensor:
+    """Sums over windows of 31x31 pixels, zeros beyond the edges.
+
+    Of 32 neighbours by doubling, without the last: cumulative sums, whose differences are usual, grow with the image.
+    """
     for dim in (2, 3):
-        ones = x.new_ones(1, 1, *(x.shape[dim] if each == dim else 1 for each in (2, 3)))
-        x = _window_sums(x, dim, radius) / _window_sums(ones, dim, radius)
+        padded = F.pad(x, (0, 0, RADIUS, RADIUS + 1) if dim == 2 else (RADIUS, RADIUS + 1))
+        sums, length = padded, x.shape[dim]
+        for power in (1, 2, 4, 8, 16):
+            rest = sums.shape[dim] - power
+            sums = sums.narrow(dim, 0, rest) + sums.narrow(dim, power, rest)
+        x = sums - padded.narrow(dim, 2 * RADIUS + 1, length)
     return x
-
-
-def _window_sums(x: Tensor, dim: int, radius: int) -> Tensor:
-    """Sums over 2 radius + 1 neighbours along rows (dim 2) or columns (dim 3), zeros beyond the edges.
-
-    A window is the end of one block of its length and the start of the next. These sums are products with small
-    triangular matrices: a pixel costs the same whatever the image, and no difference of large sums is taken.
-    """
-    length, window = x.shape[dim], 2 * radius + 1
-    blocks = -(-length // window) + 1
-    after = blocks * window - length - radius
-    padded = F.pad(x.contiguous(), (0, 0, radius, after) if dim == 2 else (radius, after))
-    ones = x.new_ones(window, window)
-    if dim == 2:
-        split = padded.unflatten(2, (blocks, window))
-        ends, starts = ones.triu() @ split, ones.tril(-1) @ split
-    else:
-        split = padded.unflatten(3, (blocks, window))
-        ends, starts = split @ ones.tril(), split @ ones.triu(1)
-    return ends.flatten(dim, dim + 1).narrow(dim, 0, length) + starts.flatten(dim, dim + 1).narrow(dim, window, length)
 
 
 _TENSORFLOW = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}

@@ -74,23 +74,20 @@ class DDN(nn.Module):
 
 
 def box(x: Tensor, radius: int) -> Tensor:
-    """Sums over windows of 2 radius + 1 squared, by differences of cumulative sums, in float64: in float32 they lose
-    digits."""
-    x = x.double()
+    """Sums over windows of 2 radius + 1 squared, by differences of cumulative sums."""
     for dim in (2, 3):
-        sums = F.pad(x.cumsum(dim).movedim(dim, 3), (1, 0)).movedim(3, dim)
-        length = x.shape[dim]
-        places = torch.arange(length, device=x.device)
-        after = sums.index_select(dim, (places + radius + 1).clamp(max=length))
-        x = after - sums.index_select(dim, (places - radius).clamp(min=0))
+        before, length = radius + 1, x.shape[dim]
+        sums = F.pad(x, (0, 0, before, radius) if dim == 2 else (before, radius)).cumsum(dim)
+        x = sums.narrow(dim, 2 * radius + 1, length) - sums.narrow(dim, 0, length)
     return x
 
 
-def guided(x: Tensor, radius: int = 15, eps: float = 1.0) -> Tensor:
-    """The image filtered with itself as the guide."""
+def guided(image: Tensor, radius: int = 15, eps: float = 1.0) -> Tensor:
+    """The image filtered with itself as the guide; in float64, for cumulative sums lose digits in float32."""
+    x = image.double()
     count = box(torch.ones_like(x[:1, :1]), radius)
     mean = box(x, radius) / count
     variance = box(x * x, radius) / count - mean * mean
     slope = variance / (variance + eps)
     offset = mean - slope * mean
-    return (box(slope, radius) / count * x + box(offset, radius) / count).to(x.dtype)
+    return (box(slope, radius) / count * x + box(offset, radius) / count).to(image.dtype)
