@@ -27,7 +27,7 @@ TRAININGS = [f"train/tinycnn[dropout=0.1]/tiny/seed{seed}" for seed in (0, 1)]
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """A workshop with a run of two seeds in one process, long enough to be interrupted when it is repeated."""
     workshop = workshop_in(tmp_path_factory.mktemp("devices"))
-    workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 1000"))
+    workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 400"))
     assert workshop.process(workshop.arguments(out="one", seeds="0,1")).returncode == 0
     return workshop
 
