@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Batch(NamedTuple):
     """Training patches: ``rainy`` and ``clean`` are (B, 3, H, W), RGB in [0, 1].
 
-    ``layers`` has what :attr:`Derainer.layers` names, such as ``depth``: (B, 1, H, W) in [0, 1], cropped, flipped and
+    ``layers`` has what :attr:`Derainer.needed_layers` names, such as ``depth``: (B, 1, H, W) in [0, 1], cropped, flipped and
     turned along with the images; ``density`` is (B, 1, 1, 1), 0 heavy, 1 medium, 2 light, worked out on whole images.
     """
 
@@ -52,7 +52,7 @@ class Derainer(nn.Module):
         return None
 
     @property
-    def layers(self) -> Mapping[str, Rule | Thirds | None]:
+    def needed_layers(self) -> Mapping[str, Rule | Thirds | None]:
         """What training needs beside the images, by name: ``mask``, ``streak``, ``density``, ``depth``, or what a
         dataset's card calls it. How to work it out where a dataset does not have it; None: then it cannot be trained.
         """

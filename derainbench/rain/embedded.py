@@ -90,9 +90,10 @@ def generate(spec: Generation, folder: Path) -> None:
     Files, all PNG: `train/clean/{scene}-{crop}.png`, `train/rainy/{scene}-{crop}-{n}.png`,
     `test/clean/{scene}-{crop}.png`, `test/rainy/{scene}-{crop}.png`, 8-bit RGB; for mist also
     `{split}/depth/{scene}-{crop}.png`, 16-bit grey, 65535 being the farthest point of the photograph; and
-    `train/{layer}/{scene}-{crop}-{n}.png` for each of the layers that are kept, 65535 being 1. Numbers count from 0. The folder is made under another name beside and renamed at the end; if a second process was faster, its
-    folder stays and this one's goes. A folder that is there already, and not empty, is left alone; what killed
-    processes left unfinished beside it goes.
+    `train/{layer}/{scene}-{crop}-{n}.png` for each of the layers that are kept, 65535 being 1. Numbers count from 0.
+    The folder is made under another name beside and renamed at the end; if a second process was faster, its folder
+    stays and this one's goes. A folder that is there already, and not empty, is left alone; what killed processes left
+    unfinished beside it goes.
 
     Raises UserError if a photograph is too small for the crops asked of it, StorageError if the disk refuses.
     """

@@ -57,7 +57,7 @@ class TrainCell:
     @cached_property
     def layers(self) -> dict[str, Found]:
         """What the network needs beside the images, and where it is from; :class:`UserError` where from nowhere."""
-        return find_layers(self.variant.skeleton().layers, self.dataset)
+        return find_layers(self.variant.skeleton().needed_layers, self.dataset)
 
 
 @dataclass(frozen=True)
