@@ -15,7 +15,7 @@ from derainbench.methods.rescan import RESCAN
 from derainbench.methods.spanet import SPANET
 from derainbench.plugins.method import Derainer
 from derainbench.plugins.registry import discover
-from derainbench.plugins.weights import from_official, load_into, to_official
+from derainbench.plugins.weights import OfficialNames, Transposed, from_official, load_into, to_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
@@ -42,12 +42,17 @@ class Pair(NamedTuple):
     plain: Plain
 
 
+def layout(name: str) -> tuple[OfficialNames, Transposed]:
+    """How a method's weights lie in its authors' files, and in its plain network."""
+    return METHODS[name].official_names, METHODS[name].official_transposed
+
+
 def build(name: str, seed: int = 0, **options: Any) -> Pair:
     """A method's two networks with the same random weights, in eval mode on the CPU."""
     torch.manual_seed(seed)
     plain = PLAIN[name](**options)
     ours = METHODS[name].network(**options)
-    ours.load_state_dict(from_official(plain.state_dict(), ours.state_dict(), METHODS[name].official_names))
+    ours.load_state_dict(from_official(plain.state_dict(), ours.state_dict(), *layout(name)))
     return Pair(ours.eval(), plain.eval())
 
 
@@ -62,7 +67,7 @@ def build_published(name: str) -> tuple[Pair, str]:
     if state != "here":
         return pair, "random"
     load_into(pair.ours, variant, path)
-    pair.plain.load_state_dict(to_official(pair.ours.state_dict(), METHODS[name].official_names))
+    pair.plain.load_state_dict(to_official(pair.ours.state_dict(), *layout(name)))
     return pair, PUBLISHED[name]
 
 

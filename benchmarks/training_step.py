@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from benchmarks.networks import METHODS, Pair, Plain, build, rainy_photograph
+from benchmarks.networks import METHODS, Pair, Plain, build, layout, rainy_photograph
 from benchmarks.timing import interleaved, machine, parse, parser, refuse_unequal, table
 from derainbench.engine.device import choose_engine
 from derainbench.engine.trainer import Trainer, make_optimiser
@@ -69,7 +69,7 @@ def refuse_other_gradients(name: str, pair: Pair, batch: Batch, loss: Loss) -> N
     refuse_unequal(f"{name}, loss", our_loss, plain_loss, LOSS_TOLERANCE)
     torch.autograd.backward(our_loss)
     torch.autograd.backward(plain_loss)
-    theirs = from_official(gradients(plain), ours.state_dict(), METHODS[name].official_names)
+    theirs = from_official(gradients(plain), ours.state_dict(), *layout(name))
     found, expected = (torch.cat([g[key].flatten() for key in theirs]) for g in (gradients(ours), theirs))
     refuse_unequal(f"{name}, gradients", found, expected, GRADIENT_TOLERANCE)
 

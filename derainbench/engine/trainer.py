@@ -46,14 +46,18 @@ class Trainer:
             from derainbench.engine.ranks import share_statistics
 
             share_statistics(network, fabric.device.type)
-        self.network, self.optimiser = fabric.setup(network, make_optimiser(network, recipe))
+        self.network, self.optimiser = fabric.setup(network, self.make_optimiser(network, recipe))
         self.network.mark_forward_method("training_loss")
+
+    def make_optimiser(self, network: torch.nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+        """The recipe's; one whose groups of parameters learn at other rates names their ``lr_scale``."""
+        return make_optimiser(network, recipe)
 
     def step(self, step: int, batch: Batch) -> Tensor:
         """One step, 0 to ``steps - 1``: returns the loss, detached, or what is not finite in its place: a gradient's
         norm. Nothing is read from the device, so that it need not wait for this process; fp16's scaler reads once."""
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, step, self.steps)
+            group["lr"] = learning_rate(self.recipe, step, self.steps) * group.get("lr_scale", 1.0)
         # Fabric calls this method in its precision only where it wraps the network, as for several devices.
         with self.fabric.autocast():
             rainy = laid_out(batch.rainy, self.network)
@@ -113,4 +117,6 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
         return recipe.lr * (1 + math.cos(math.pi * done)) / 2
     if recipe.schedule == "multistep":
         return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
+    if recipe.schedule == "poly":
+        return recipe.lr * (1 - done) ** 0.9
     return recipe.lr

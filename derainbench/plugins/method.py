@@ -121,6 +121,11 @@ def same_name(name: str) -> tuple[str, ...]:
     return (name,)
 
 
+def never_transposed(name: str) -> bool:
+    """The authors' code has images as we have them: rows of pixels."""
+    return False
+
+
 class Training(Protocol):
     """What the training loop asks of a trainer; :class:`derainbench.engine.trainer.Trainer` is the usual one.
 
@@ -151,6 +156,8 @@ class Method:
     ``trainer`` is the class that trains it, for what one optimiser cannot; None is the usual one.
     ``official_names`` says what the authors' code calls a parameter or buffer of ours: several names where we keep
     theirs merged into one, concatenated along the output channels (dim 0) in that order, each an equal part.
+    ``official_transposed`` says of which of ours, kernels, rows and columns are exchanged in the authors' files: MATLAB
+    hands Caffe images column by column, and what was trained like that sees them turned over.
     """
 
     name: str
@@ -164,6 +171,7 @@ class Method:
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     trainer: type[Training] | None = None
     official_names: Callable[[str], tuple[str, ...]] = same_name
+    official_transposed: Callable[[str], bool] = never_transposed
 
     def published_recipe(self, trained_on: str) -> Recipe | None:
         """How the authors trained it on that card's dataset; on others as ``recipe`` says."""

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.networks import METHODS, PLAIN, build, gmac
+from benchmarks.networks import PLAIN, build, gmac, layout
 from derainbench.plugins.weights import from_official
 from tests.oracles.nasnet import NASNet
 from tests.oracles.prenet import PReNet
@@ -190,7 +190,7 @@ def test_method_has_its_transcriptions_gradients(name: str, options: dict[str, A
     for output in (ours(rainy), plain.restore(rainy)):
         torch.autograd.backward((output * weights).sum())
     zeros = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in plain.named_parameters()}
-    expected = from_official(zeros, ours.state_dict(), METHODS[name].official_names)
+    expected = from_official(zeros, ours.state_dict(), *layout(name))
     for key, parameter in ours.named_parameters():
         actual = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(actual, expected[key], atol=1e-10, rtol=1e-8, msg=partial("{}: {}".format, key))
