@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from derainbench.methods.dgnl import DGNL
+from derainbench.methods.jorder import JORDER
+from derainbench.methods.jordere import JORDERE
 from derainbench.methods.nasnet import NASNET
 from derainbench.methods.prenet import PRENET
 from derainbench.methods.rescan import RESCAN
@@ -19,20 +22,37 @@ from derainbench.plugins.weights import OfficialNames, Transposed, from_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from tests.oracles import nasnet, prenet, rescan, spanet
+from tests.oracles import dgnl, jorder, jordere, nasnet, prenet, rescan, spanet
 
-METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET)}
+METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, JORDER, JORDERE, DGNL)}
 #: A plain network has ``restore``, RGB to RGB.
-Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet
+Plain = (
+    prenet.PReNet
+    | rescan.RESCAN
+    | spanet.SPANet
+    | nasnet.NASNet
+    | jorder.JORDER
+    | jordere.JORDERE
+    | dgnl.DGNLNet
+)
 #: The plain network of each method; it takes the method's options.
 PLAIN: dict[str, Callable[..., Plain]] = {
     "prenet": prenet.PReNet,
     "rescan": rescan.RESCAN,
     "spanet": spanet.SPANet,
     "nasnet": nasnet.NASNet,
+    "jorder": jorder.JORDER,
+    "jordere": jordere.JORDERE,
+    "dgnl": dgnl.DGNLNet,
 }
 #: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
-PUBLISHED = {"prenet": "rain100l", "rescan": "rain200l", "spanet": "spa"}
+PUBLISHED = {
+    "prenet": "rain100l",
+    "rescan": "rain200l",
+    "spanet": "spa",
+    "jorder": "rain100l",
+    "dgnl": "raincityscapes",
+}
 
 
 class Pair(NamedTuple):
@@ -74,13 +94,19 @@ def build_published(name: str) -> tuple[Pair, str]:
 def gmac(plain: Plain, height: int, width: int) -> float:
     """1e9 multiply-accumulates that a plain network takes for one image. Moves the network to the meta device.
 
-    Counted for few pixels, of which each takes as much as any other, because the loops over rows take long to count.
+    SPANet's, whose loops over rows take long to count, for few pixels, of which each takes as much as any other.
     """
-    side = 16
+    rows, columns = (16, 16) if isinstance(plain, spanet.SPANet) else (height, width)
     plain.to("meta")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        plain.restore(torch.empty(1, 3, side, side, device="meta"))
-    return float(counter.get_total_flops() / 2e9 * height * width / side**2)
+        plain.restore(torch.empty(1, 3, rows, columns, device="meta"))
+    return float(counter.get_total_flops() / 2e9 * height * width / (rows * columns))
+
+
+def fitting(ours: Derainer, size: tuple[int, int]) -> tuple[int, int]:
+    """The height and width that the harness would pad such an image to."""
+    height, width = (-(-side // ours.size_multiple) * ours.size_multiple for side in size)
+    return height, width
 
 
 def rainy_photograph(height: int, width: int) -> Tensor:
