@@ -79,8 +79,7 @@ def test_the_published_file_is_known(shared: Path) -> None:
 def test_both_stages_are_the_authors(golden: Mapping[str, np.ndarray], network: tuple[str, JorderE]) -> None:
     name, net = network
     taps: dict[str, Tensor] = {}
-    first = net.stages[0]
-    first.head.register_forward_hook(lambda _, __, y: taps.update(encoder1=y))
+    net.get_submodule("stages.0.head").register_forward_hook(lambda _, __, y: taps.update(encoder1=y))
     with torch.inference_mode():
         seen = net.seen(pair(golden).rainy)
     taps |= {"feat1_block1": seen[0].features[0], "feat1_last": seen[0].features[-1]}
