@@ -26,15 +26,7 @@ from tests.oracles import dgnl, jorder, jordere, nasnet, prenet, rescan, spanet
 
 METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, JORDER, JORDERE, DGNL)}
 #: A plain network has ``restore``, RGB to RGB.
-Plain = (
-    prenet.PReNet
-    | rescan.RESCAN
-    | spanet.SPANet
-    | nasnet.NASNet
-    | jorder.JORDER
-    | jordere.JORDERE
-    | dgnl.DGNLNet
-)
+Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet | jorder.JORDER | jordere.JORDERE | dgnl.DGNLNet
 #: The plain network of each method; it takes the method's options.
 PLAIN: dict[str, Callable[..., Plain]] = {
     "prenet": prenet.PReNet,

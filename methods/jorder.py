@@ -140,11 +140,12 @@ class Jorder(Derainer):
     neither the dilated convolutions nor the mask and streaks of the paper. As in the authors' scripts an image that is
     restored has its borders repeated outwards, and patches in training have not.
 
-    ``network=paper`` is a PROPOSAL, not the authors': what the paper describes, of which no code was published. Features
-    from blocks of three dilated paths, and from them a mask of the rain, its streaks and the background, all three
-    supervised: 1,110,842 parameters. ``recurrences`` applies it so many times, with the same weights, each time to the
-    background of the time before: 3 for JORDER-R, whose number the paper's public material does not tell. Kernel sizes,
-    the number of blocks, the loss's weights and the mask's threshold are choices made here; docs/methods.md lists them.
+    ``network=paper`` is a PROPOSAL, not the authors': what the paper describes, of which no code was published.
+    Features from blocks of three dilated paths, and from them a mask of the rain, its streaks and the background, all
+    three supervised: 1,110,842 parameters. ``recurrences`` applies it so many times, with the same weights, each time
+    to the background of the time before: 3 for JORDER-R, a number that the paper's public material does not tell.
+    Kernel sizes, the number of blocks, the loss's weights and the mask's threshold are choices made here, too;
+    docs/methods.md lists them.
 
     ``width`` is the number of feature maps. The authors write files whose Cb and Cr are those of the *clean* image;
     here they are the input's, which rain that is as bright in R, G and B leaves alone.

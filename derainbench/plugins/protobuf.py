@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Each field's number and value: a whole number, or bytes (text, a message, packed numbers, a number of fixed size).
+    """Each field's number and value: a whole number, or bytes (a text, a message, packed numbers, one of fixed size).
 
     ValueError where the message is damaged.
     """

@@ -27,11 +27,11 @@ TOLERANCE = 2e-5
 FILES = {"rain100l": "light", "rain100h": "heavy", "practical-heavy": "practical_heavy"}
 
 
-def close(actual: Tensor, expected: np.ndarray, name: str = "", tolerance: float = TOLERANCE) -> None:
+def close(actual: Tensor, expected: np.ndarray, name: str = "") -> None:
     """Equal to within so much of the largest value."""
-    theirs = torch.tensor(expected)
-    atol = tolerance * float(theirs.abs().max())
-    torch.testing.assert_close(actual.detach().reshape(theirs.shape), theirs, atol=atol, rtol=0, msg=name or None)
+    theirs, ours = torch.tensor(expected), actual.detach().float()
+    atol = TOLERANCE * float(theirs.abs().max())
+    torch.testing.assert_close(ours.reshape(theirs.shape), theirs, atol=atol, rtol=0, msg=name or None)
 
 
 def golden(shared: Path, name: str) -> dict[str, np.ndarray]:
@@ -55,7 +55,7 @@ def published(shared: Path, tag: str) -> Jorder:
 
 def grey(luma: np.ndarray) -> Tensor:
     """(B, 1, H, W) luma of BT.601 in [0, 1] to the grey image that has it."""
-    return ((torch.tensor(luma, dtype=torch.float32) - 16 / 255) / RANGE).expand(-1, 3, -1, -1)
+    return ((torch.tensor(luma) - 16 / 255) / RANGE).expand(-1, 3, -1, -1)
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,14 @@ def test_untransposed_is_something_else(shared: Path, tag: str) -> None:
 
 
 def test_released_gradients_are_the_authors(shared: Path) -> None:
-    """Of Caffe's Euclidean loss, half the summed squares; the stored kernels' gradients are in the file's layout."""
-    stored, network = golden(shared, "jorder_release"), published(shared, "rain100l")
+    """Of Caffe's Euclidean loss, half the summed squares; the stored kernels' gradients are in the file's layout.
+
+    In float64: in float32 another order of additions puts features that are nearly 0 on the other side of a ReLU, which
+    moves gradients by 1e-3 of the largest.
+    """
+    stored, network = golden(shared, "jorder_release"), published(shared, "rain100l").double()
     assert network.released is not None
-    luma, clean = (torch.tensor(stored[f"y_{name}_u8"])[None, None] / 255 for name in ("rainy", "clean"))
+    luma, clean = (torch.tensor(stored[f"y_{name}_u8"])[None, None].double() / 255 for name in ("rainy", "clean"))
     change = network.released(luma)
     loss = (luma + change - clean).square().sum() / 2
     close(loss, stored["light/euclidean_loss"])
@@ -205,7 +209,7 @@ def test_the_papers_training_is_the_reference_of_the_proposal(shared: Path) -> N
     loss = network.training_loss(batch, get_loss("mse"))
     close(loss, stored["loss_total"])
     losses = np.stack([stored[f"t{t}/losses_bg_streak_mask"] for t in (1, 2)])
-    close(loss, (losses * [1, STREAK, MASK]).sum().astype(np.float32))
+    close(loss, np.asarray((losses * [1, STREAK, MASK]).sum(), np.float32))
     torch.autograd.backward(loss)
     gradients = {key.removeprefix("paper."): p.grad for key, p in network.named_parameters()}
     for name in [key for key in stored if key.startswith("grad/")]:
@@ -217,7 +221,9 @@ def test_the_papers_training_is_the_reference_of_the_proposal(shared: Path) -> N
 def test_what_the_papers_network_is_trained_with() -> None:
     """The released one needs the two images alone."""
     assert discover().variant("jorder").build().needed_layers == {}
-    assert Jorder(network="paper", width=1).needed_layers == {"mask": luma_mask(10), "streak": luma_difference()}
+    needed = Jorder(network="paper", width=1).needed_layers
+    expected = {"mask": luma_mask(10), "streak": luma_difference()}
+    assert {name: rule.words for name, rule in needed.items()} == {name: rule.words for name, rule in expected.items()}
 
 
 def test_the_released_network_has_no_recurrences() -> None:

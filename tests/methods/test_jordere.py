@@ -93,9 +93,7 @@ def test_both_stages_are_the_authors(golden: Mapping[str, np.ndarray], network: 
         assert torch.equal(net(pair(golden).rainy), seen[-1].restored / 255)
 
 
-def test_losses_and_gradients_are_the_authors(
-    golden: Mapping[str, np.ndarray], network: tuple[str, JorderE]
-) -> None:
+def test_losses_and_gradients_are_the_authors(golden: Mapping[str, np.ndarray], network: tuple[str, JorderE]) -> None:
     """Their sum over the mask's pixels is the mean times their number, which is weighted here as in their recipe."""
     name, net = network
     batch = pair(golden)
@@ -109,7 +107,6 @@ def test_losses_and_gradients_are_the_authors(
     with torch.inference_mode():
         ours = net.training_loss(batch, get_loss("l1"))
         torch.testing.assert_close(ours, images + MASK * mask + RAIN * rain)
-    assert (MASK, RAIN) == (pytest.approx(32.768), 1e-2)
     torch.autograd.backward(total)
     gradients = to_official({key: p.grad for key, p in net.named_parameters() if p.grad is not None}, official_names)
     entries = [key for key in golden if key.startswith(f"{name}/grad/")]

@@ -15,16 +15,29 @@ def conv(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, 1, dilation, dilation)
 
 
+class Block(nn.Module):
+    """x plus three paths of two convolutions, dilated by 1, 2 and 3."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.path1 = nn.Sequential(conv(width, width), conv(width, width))
+        self.path2 = nn.Sequential(conv(width, width, 2), conv(width, width, 2))
+        self.path3 = nn.Sequential(conv(width, width, 3), conv(width, width, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        near = self.path1[1](torch.relu(self.path1[0](x)))
+        middle = self.path2[1](torch.relu(self.path2[0](x)))
+        far = self.path3[1](torch.relu(self.path3[0](x)))
+        return torch.relu(x + near + middle + far)
+
+
 class Paper(nn.Module):
     """One recurrence of the proposal: luma to background, streaks, and the mask's logits."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.head = conv(1, width)
-        self.context = nn.ModuleList(
-            nn.ModuleDict({f"path{d}": nn.ModuleList([conv(width, width, d), conv(width, width, d)]) for d in (1, 2, 3)})
-            for _ in range(5)
-        )
+        self.context = nn.ModuleList(Block(width) for _ in range(5))
         self.mask = conv(width, 2)
         self.streak = conv(width + 2, 1)
         self.background = conv(width + 4, 1)
@@ -32,18 +45,12 @@ class Paper(nn.Module):
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = torch.relu(self.head(luma))
         for block in self.context:
-            x = torch.relu(x + sum(self.path(block, d, x) for d in (1, 2, 3)))
+            x = block(x)
         logits = self.mask(x)
         mask = torch.softmax(logits, 1)
         streak = self.streak(torch.cat((x, mask), 1))
         clean = luma - mask[:, 1:2] * streak
         return clean + self.background(torch.cat((x, mask, streak, clean), 1)), streak, logits
-
-    @staticmethod
-    def path(block: nn.Module, dilation: int, x: Tensor) -> Tensor:
-        first, second = block.get_submodule(f"path{dilation}").children()
-        seen: Tensor = second(torch.relu(first(x)))
-        return seen
 
 
 class JORDER(nn.Module):
