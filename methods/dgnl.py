@@ -109,7 +109,7 @@ class NonLocal(nn.Module):
         alike = torch.softmax(query @ key.flatten(2), dim=2)
         as_far = torch.softmax(torch.minimum(here / (there + EPSILON), there / (here + EPSILON)), dim=2)
         weights = torch.softmax(alike * as_far, dim=2)
-        gathered = (weights @ value.flatten(2).mT).mT.unflatten(2, small.shape[2:])
+        gathered = (weights @ value.flatten(2).mT).mT.reshape(-1, COMPARED, *small.shape[2:])
         return x + resized(self.back(gathered), x.shape[2:])
 
 

@@ -35,8 +35,9 @@ def conv3x3(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv2d:
 
 def luma_of(image: Tensor) -> Tensor:
     """(B, 3, H, W) RGB in [0, 1] to its luma, (B, 1, H, W), from 16/255 to 235/255."""
-    red, green, blue = image.split(1, dim=1)
-    return (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2]).add_(BLACK)
+    red, green, blue = torch.split(image, 1, dim=1)
+    luma: Tensor = LUMA[0] * red
+    return luma.add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2]).add_(BLACK)
 
 
 class Unit(nn.Module):
@@ -184,11 +185,10 @@ class Jorder(Derainer):
         """The luma without rain, (B, 1, H, W), from 16/255 to 235/255 as that of the image."""
         if self.released is None:
             return self.estimates(luma)[-1].background
-        if self.training:
-            return luma + self.released(luma)
-        sides, height, width = 4 * (Released.reach,), *luma.shape[2:]
-        change = self.released(F.pad(luma, sides, mode="replicate"))
-        return luma + change[..., sides[0] : sides[0] + height, sides[0] : sides[0] + width]
+        side, height, width = Released.reach, *luma.shape[2:]
+        seen = luma if self.training else F.pad(luma, 4 * (side,), mode="replicate")
+        change: Tensor = self.released(seen)
+        return luma + (change if self.training else change[..., side : side + height, side : side + width])
 
     def estimates(self, luma: Tensor) -> list[Estimate]:
         """What each of the paper's recurrences predicts, first to last."""

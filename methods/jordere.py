@@ -32,14 +32,19 @@ class Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.paths = nn.ModuleList(
-            nn.ModuleList(conv3x3(width, width, dilation) for dilation in dilations)
-            for dilations in ((1, 1), (2, 2), (2, 4))
+        self.near, self.middle, self.far = (
+            nn.Sequential(
+                conv3x3(width, width, first),
+                nn.ReLU(inplace=True),
+                conv3x3(width, width, second),
+                nn.ReLU(inplace=True),
+            )
+            for first, second in ((1, 1), (2, 2), (2, 4))
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        near, middle, far = (second(first(x).relu_()).relu_() for first, second in self.paths)
-        return (x + near).add_(middle, alpha=WIDER).add_(far, alpha=WIDER)
+        total: Tensor = x + self.near(x)
+        return total.add_(self.middle(x), alpha=WIDER).add_(self.far(x), alpha=WIDER)
 
 
 class Embedding(nn.Sequential):
@@ -177,8 +182,9 @@ def official_names(name: str) -> tuple[str, ...]:
     _, stage, layer, *inner, part = name.split(".")
     where = f"jorder{int(stage) + 1}"
     if layer == "blocks":
-        block, _, path, which = inner
-        return (f"{where}.updater.res{int(block) + 1}.conv{2 * int(path) + int(which) + 1}.{part}",)
+        block, path, which = inner
+        number = {"near": 1, "middle": 3, "far": 5}[path] + int(which) // 2
+        return (f"{where}.updater.res{int(block) + 1}.conv{number}.{part}",)
     theirs = _OFFICIAL[layer]
     if layer == "tail":
         theirs += f".{inner[0]}"
@@ -201,7 +207,7 @@ JORDERE = Method(
         augment=("hflip", "vflip", "rot90"),
         loss="l1",
     ),
-    quick={"lr": 2e-4, "batch": 2, "patch": 48, "steps": 200},
+    quick={"lr": 2e-4, "batch": 2, "patch": 48, "steps": 100},
     paper=Paper(
         title="Joint Rain Detection and Removal from a Single Image with Contextualized Deep Networks",
         authors="Wenhan Yang, Robby T. Tan, Jiashi Feng, Zongming Guo, Shuicheng Yan and Jiaying Liu",

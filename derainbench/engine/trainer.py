@@ -118,5 +118,5 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     if recipe.schedule == "multistep":
         return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
     if recipe.schedule == "poly":
-        return recipe.lr * (1 - done) ** 0.9
+        return recipe.lr * math.pow(1 - done, 0.9)
     return recipe.lr

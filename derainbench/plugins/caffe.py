@@ -117,7 +117,8 @@ def _dims(value: int | bytes) -> list[int]:
     """Sides of a shape: one, or several packed; of too many, a few too many."""
     if isinstance(value, int):
         return [value]
-    dims, place = [], 0
+    dims: list[int] = []
+    place = 0
     while place < len(value) and len(dims) <= MOST_DIMS:
         dim, place = varint(value, place)
         dims.append(dim)

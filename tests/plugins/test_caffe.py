@@ -160,7 +160,7 @@ def test_a_damaged_file_gives_tensors_or_one_line(
     content = bytearray(NET + layer("last", blob((1, 2), (0.5, 2))))
     for place, byte in changes:
         content[int(place * len(content))] = byte
-    only_tensors_or_one_line(write(damaged, content[: math.ceil(length * len(content))]))
+    only_tensors_or_one_line(write(damaged, bytes(content[: math.ceil(length * len(content))])))
 
 
 @given(content=st.binary(max_size=200))
