@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.networks import METHODS, Pair, build, gmac, rainy_photograph
+from benchmarks.networks import METHODS, Pair, build, fitting, gmac, rainy_photograph
 from benchmarks.timing import MATRIX_SIDE, interleaved, machine, parse, parser, refuse_unequal, table
 from benchmarks.training_step import PLAIN_LOSSES, patches, plain_step
 from derainbench.engine.compiled import compile_training
@@ -60,7 +60,7 @@ class Task(NamedTuple):
 
 def restoring(name: str, pair: Pair, engine: Engine, quick: bool) -> Task:
     """One image, batch 1."""
-    size = QUICK_IMAGE if quick else IMAGE
+    size = fitting(pair.ours, QUICK_IMAGE if quick else IMAGE)
     device = str(engine.fabric.device)
     rainy, plain = rainy_photograph(*size).to(device), copy.deepcopy(pair.plain).to(device)
 
@@ -84,6 +84,7 @@ def training(name: str, pair: Pair, engine: Engine, quick: bool, compiled: bool)
     recipe = METHODS[name].recipe
     assert recipe is not None
     side, size = (QUICK_PATCH, QUICK_BATCH) if quick else (recipe.patch, recipe.batch)
+    side, _ = fitting(pair.ours, (side, side))
     device = str(engine.fabric.device)
     batch = patches(side, size, device)
     step = plain_step(name, copy.deepcopy(pair.plain).to(device), recipe, batch)

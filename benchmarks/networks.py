@@ -10,21 +10,33 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from derainbench.methods.ddn import DDN
+from derainbench.methods.dgnl import DGNL
+from derainbench.methods.jorder import JORDER
+from derainbench.methods.jordere import JORDERE
 from derainbench.methods.nasnet import NASNET
 from derainbench.methods.prenet import PRENET
 from derainbench.methods.rescan import RESCAN
 from derainbench.methods.spanet import SPANET
 from derainbench.plugins.method import Derainer
 from derainbench.plugins.registry import discover
-from derainbench.plugins.weights import from_official, load_into, to_official
+from derainbench.plugins.weights import OfficialNames, Transposed, from_official, load_into, to_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from tests.oracles import ddn, nasnet, prenet, rescan, spanet
+from tests.oracles import ddn, dgnl, jorder, jordere, nasnet, prenet, rescan, spanet
 
-METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, DDN)}
+METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, DDN, JORDER, JORDERE, DGNL)}
 #: A plain network has ``restore``, RGB to RGB.
-Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet | ddn.DDN
+Plain = (
+    prenet.PReNet
+    | rescan.RESCAN
+    | spanet.SPANet
+    | nasnet.NASNet
+    | ddn.DDN
+    | jorder.JORDER
+    | jordere.JORDERE
+    | dgnl.DGNLNet
+)
 #: The plain network of each method; it takes the method's options.
 PLAIN: dict[str, Callable[..., Plain]] = {
     "prenet": prenet.PReNet,
@@ -32,9 +44,19 @@ PLAIN: dict[str, Callable[..., Plain]] = {
     "spanet": spanet.SPANet,
     "nasnet": nasnet.NASNet,
     "ddn": ddn.DDN,
+    "jorder": jorder.JORDER,
+    "jordere": jordere.JORDERE,
+    "dgnl": dgnl.DGNLNet,
 }
 #: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
-PUBLISHED = {"prenet": "rain100l", "rescan": "rain200l", "spanet": "spa", "ddn": "rain1400"}
+PUBLISHED = {
+    "prenet": "rain100l",
+    "rescan": "rain200l",
+    "spanet": "spa",
+    "ddn": "rain1400",
+    "jorder": "rain100l",
+    "dgnl": "raincityscapes",
+}
 
 
 class Pair(NamedTuple):
@@ -44,12 +66,17 @@ class Pair(NamedTuple):
     plain: Plain
 
 
+def layout(name: str) -> tuple[OfficialNames, Transposed]:
+    """How a method's weights lie in its authors' files, and in its plain network."""
+    return METHODS[name].official_names, METHODS[name].official_transposed
+
+
 def build(name: str, seed: int = 0, **options: Any) -> Pair:
     """A method's two networks with the same random weights, in eval mode on the CPU."""
     torch.manual_seed(seed)
     plain = PLAIN[name](**options)
     ours = METHODS[name].network(**options)
-    ours.load_state_dict(from_official(plain.state_dict(), ours.state_dict(), METHODS[name].official_names))
+    ours.load_state_dict(from_official(plain.state_dict(), ours.state_dict(), *layout(name)))
     return Pair(ours.eval(), plain.eval())
 
 
@@ -64,20 +91,26 @@ def build_published(name: str) -> tuple[Pair, str]:
     if state != "here":
         return pair, "random"
     load_into(pair.ours, variant, path)
-    pair.plain.load_state_dict(to_official(pair.ours.state_dict(), METHODS[name].official_names))
+    pair.plain.load_state_dict(to_official(pair.ours.state_dict(), *layout(name)))
     return pair, PUBLISHED[name]
 
 
 def gmac(plain: Plain, height: int, width: int) -> float:
     """1e9 multiply-accumulates that a plain network takes for one image. Moves the network to the meta device.
 
-    Counted for few pixels, of which each takes as much as any other, because the loops over rows take long to count.
+    SPANet's, whose loops over rows take long to count, for few pixels, of which each takes as much as any other.
     """
-    side = 16
+    rows, columns = (16, 16) if isinstance(plain, spanet.SPANet) else (height, width)
     plain.to("meta")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        plain.restore(torch.empty(1, 3, side, side, device="meta"))
-    return float(counter.get_total_flops() / 2e9 * height * width / side**2)
+        plain.restore(torch.empty(1, 3, rows, columns, device="meta"))
+    return float(counter.get_total_flops() / 2e9 * height * width / (rows * columns))
+
+
+def fitting(ours: Derainer, size: tuple[int, int]) -> tuple[int, int]:
+    """The height and width that the harness would pad such an image to."""
+    height, width = (-(-side // ours.size_multiple) * ours.size_multiple for side in size)
+    return height, width
 
 
 def rainy_photograph(height: int, width: int) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from benchmarks.networks import METHODS, Pair, Plain, build, rainy_photograph
+from benchmarks.networks import METHODS, Pair, Plain, build, fitting, layout, rainy_photograph
 from benchmarks.timing import interleaved, machine, parse, parser, refuse_unequal, table
 from derainbench.engine.device import choose_engine
 from derainbench.engine.trainer import Trainer, make_optimiser
@@ -19,9 +19,19 @@ from derainbench.metrics.losses import Loss, get_loss
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.weights import from_official
+from tests.oracles import jorder
 
 #: Patch side and batch, such that a step of the slowest takes a second or two; the recipes' own batches are larger.
-SIZES = {"prenet": (100, 4), "rescan": (64, 8), "spanet": (64, 4), "nasnet": (48, 1), "ddn": (64, 8)}
+SIZES = {
+    "prenet": (100, 4),
+    "rescan": (64, 8),
+    "spanet": (64, 4),
+    "nasnet": (48, 1),
+    "ddn": (64, 8),
+    "jorder": (64, 8),
+    "jordere": (48, 2),
+    "dgnl": (256, 1),
+}
 QUICK_SIZE = (16, 1)
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3  # of the loss, and of a network's largest gradient
 HEADERS = ("network", "patch", "batch", "loss", "plain ms", "ours ms", "ratio")
@@ -46,21 +56,48 @@ def output_and_mask(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     return loss(restored.flip(1), batch.clean) + nn.functional.mse_loss(masks[0], rain)
 
 
+def luma_alone(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
+    """JORDER as released: the derained luma, of images turned over as its kernels are; patches have no border."""
+    assert isinstance(plain, jorder.JORDER)
+    rainy, clean = (jorder.to_luma(image).transpose(2, 3) for image in (batch.rainy, batch.clean))
+    return loss(plain.released(rainy), clean)
+
+
+def images_mask_and_level(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
+    """JORDER-E: both stages' images in grey levels, the mask of where the clean image is brighter, the rain's level."""
+    first, (restored, mask, level, _) = plain(255 * batch.rainy)
+    brighter = (batch.clean - batch.rainy)[:, 0] > 0
+    images = loss(restored / 255, batch.clean) + loss(first[0] / 255, batch.clean)
+    masks = 1e-3 * 8 * 64 * 64 * nn.functional.cross_entropy(mask, brighter.long())
+    return 255 * images + masks + 1e-2 * nn.functional.l1_loss(level, 255 * (batch.clean - batch.rainy))
+
+
+def output_and_depth(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
+    """DGNL-Net: the output, and the depth at full size."""
+    restored, depth = plain(batch.rainy)
+    return loss(restored, batch.clean) + nn.functional.l1_loss(depth, batch.layers["depth"])
+
+
 PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "prenet": last_output,
     "rescan": all_rains,
     "spanet": output_and_mask,
     "nasnet": last_output,
     "ddn": last_output,
+    "jorder": luma_alone,
+    "jordere": images_mask_and_level,
+    "dgnl": output_and_depth,
 }
 
 
 def patches(side: int, batch: int, device: str) -> Batch:
-    """Pieces of one rainy photograph, and as their targets the same pieces darkened here and there."""
+    """Pieces of one rainy photograph, and as their targets the same pieces darkened here and there; as if it were their
+    depth, their brightness."""
     rainy = torch.cat(torch.split(rainy_photograph(side, side * batch), side, dim=3))
     torch.manual_seed(0)
     clean = rainy - 0.2 * rainy * (torch.rand(batch, 1, side, side) < 0.3)
-    return Batch(rainy.to(device), clean.to(device))
+    layers = {"depth": rainy.mean(dim=1, keepdim=True).to(device)}
+    return Batch(rainy.to(device), clean.to(device), layers)
 
 
 def refuse_other_gradients(name: str, pair: Pair, batch: Batch, loss: Loss) -> None:
@@ -70,7 +107,7 @@ def refuse_other_gradients(name: str, pair: Pair, batch: Batch, loss: Loss) -> N
     refuse_unequal(f"{name}, loss", our_loss, plain_loss, LOSS_TOLERANCE)
     torch.autograd.backward(our_loss)
     torch.autograd.backward(plain_loss)
-    theirs = from_official(gradients(plain), gradients(ours), METHODS[name].official_names)
+    theirs = from_official(gradients(plain), gradients(ours), *layout(name))
     found, expected = (torch.cat([g[key].flatten() for key in theirs]) for g in (gradients(ours), theirs))
     refuse_unequal(f"{name}, gradients", found, expected, GRADIENT_TOLERANCE)
 
@@ -96,6 +133,7 @@ def measure(name: str, side: int, size: int, repeats: int, device: str) -> tuple
     assert recipe is not None
     pair = build(name)
     pair = pair._replace(ours=pair.ours.to(device), plain=pair.plain.to(device))
+    side, _ = fitting(pair.ours, (side, side))
     batch = patches(side, size, device)
     refuse_other_gradients(name, pair, batch, get_loss(recipe.loss))
     trainer = Trainer(choose_engine(device, "fp32").fabric, pair.ours.train(), recipe, steps=1_000_000)

@@ -117,4 +117,6 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
         return recipe.lr * (1 + math.cos(math.pi * done)) / 2
     if recipe.schedule == "multistep":
         return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
+    if recipe.schedule == "poly":
+        return recipe.lr * math.pow(1 - done, 0.9)
     return recipe.lr

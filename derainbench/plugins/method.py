@@ -121,6 +121,11 @@ def same_name(name: str) -> tuple[str, ...]:
     return (name,)
 
 
+def never_transposed(name: str) -> bool:
+    """The authors' code has images as we have them: rows of pixels."""
+    return False
+
+
 class Training(Protocol):
     """What the training loop asks of a trainer; :class:`derainbench.engine.trainer.Trainer` is the usual one.
 
@@ -152,6 +157,8 @@ class Method:
     ``official_names`` says what the authors' code calls a parameter or buffer of ours: several names where we keep
     theirs merged into one, concatenated along the output channels (dim 0) in that order, each an equal part.
     ``other_names`` say it of other people's code whose weights are known.
+    ``official_transposed`` says of which of ours, kernels, rows and columns are exchanged in the authors' files: MATLAB
+    hands Caffe images column by column, and what was trained like that sees them turned over.
     """
 
     name: str
@@ -166,6 +173,7 @@ class Method:
     trainer: type[Training] | None = None
     official_names: Callable[[str], tuple[str, ...]] = same_name
     other_names: tuple[Callable[[str], tuple[str, ...]], ...] = ()
+    official_transposed: Callable[[str], bool] = never_transposed
 
     def published_recipe(self, trained_on: str) -> Recipe | None:
         """How the authors trained it on that card's dataset; on others as ``recipe`` says."""

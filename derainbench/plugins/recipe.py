@@ -21,7 +21,7 @@ class Recipe(BaseModel):
     """A training recipe. Its length is given in ``steps``, or in ``epochs`` over a grid of patches (``stride``).
 
     * ``schedule``: ``cosine`` is lr(t) = lr (1 + cos(pi t / T)) / 2; ``multistep`` multiplies by ``gamma`` at each of
-      the ``milestones`` (fractions of the whole length); ``constant``.
+      the ``milestones`` (fractions of the whole length); ``poly`` is lr (1 - t / T)^0.9; ``constant``.
     * ``betas`` and ``eps``: Adam's, at least 0 and below 1, and above 0.
     * ``patch``: side of the square crops in pixels. Crops are drawn at random, or, with a ``stride``, from the grid of
       positions that many pixels apart, each visited once an epoch.
@@ -39,7 +39,7 @@ class Recipe(BaseModel):
     betas: tuple[_Decay, _Decay] = (0.9, 0.999)
     eps: _Positive = 1e-8
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    schedule: Literal["cosine", "multistep", "constant"] = "constant"
+    schedule: Literal["cosine", "multistep", "poly", "constant"] = "constant"
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     gamma: _Positive = 0.1
     steps: _Times | None = None

@@ -14,7 +14,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from derainbench.errors import UserError, one_line
-from derainbench.plugins.method import Derainer, same_name
+from derainbench.plugins.caffe import read_caffemodel
+from derainbench.plugins.method import Derainer, never_transposed, same_name
 from derainbench.plugins.numpy_weights import read_npz
 from derainbench.plugins.tensorflow_weights import read_checkpoint
 from derainbench.plugins.variant import Variant
@@ -28,7 +29,7 @@ FORMATS = (".pth", ".pt", ".safetensors")
 ROOM, ROOM_AT_LEAST = 16, 64 * 2**20
 
 #: Readers of what neither torch nor safetensors wrote.
-_OTHERS = {".npz": read_npz, ".index": read_checkpoint}
+_OTHERS = {".npz": read_npz, ".index": read_checkpoint, ".caffemodel": read_caffemodel}
 
 #: What torch's DataParallel puts before every name.
 _PARALLEL = "module."
@@ -97,8 +98,8 @@ def _no_file(path: Path, error: OSError) -> UserError:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a ``.safetensors`` file, a torch file, a NumPy archive (``.npz``) or a TensorFlow checkpoint
-    (its ``.index``), on the CPU. No code of the file is ever run.
+    """A state dict from a ``.safetensors`` file, a torch file, a NumPy archive (``.npz``), a TensorFlow checkpoint (its
+    ``.index``) or a ``.caffemodel``, on the CPU. No code of the file is ever run.
 
     A training's file that holds its state dict under one key, beside counters or an optimiser, gives that state dict,
     and so does a run's ``checkpoint.pt``.
@@ -113,6 +114,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise _no_file(path, error) from error
+    except UserError:
+        raise
     except Exception as error:  # a damaged file makes torch's reader raise almost anything
         reason = one_line(error)[:120] or type(error).__name__
         raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
@@ -150,13 +153,14 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
     readings = [read_weights(path)]
     if all(name.startswith(_PARALLEL) for name in readings[0]):
         readings.append({name.removeprefix(_PARALLEL): value for name, value in readings[0].items()})
-    ours = variant.skeleton().state_dict()
-    layouts = [(ours, same_name)]
+    ours, method = variant.skeleton().state_dict(), variant.method
+    layouts = [(ours, same_name, never_transposed)]
     if not any(reading.keys() == ours.keys() for reading in readings):
-        names = (variant.method.official_names, *variant.method.other_names)
-        layouts += [(to_official(ours, each), each) for each in names]
+        theirs = [(method.official_names, method.official_transposed)]
+        theirs += [(names, never_transposed) for names in method.other_names]
+        layouts += [(to_official(ours, *each), *each) for each in theirs]
     # The pair that differs least: where none fits, the misfit is told in the names that the file's author knows.
-    reading, (layout, official) = min(
+    reading, (layout, official, transposed) = min(
         ((reading, layout) for layout in layouts for reading in readings),
         key=lambda pair: len(pair[0].keys() ^ pair[1][0].keys()),
     )
@@ -170,7 +174,7 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
             + (f" (and {len(misfits) - 1} more)" if len(misfits) > 1 else "")
             + "; give the options it was trained with, as in NAME[option=value]"
         )
-    return from_official(reading, ours, official)
+    return from_official(reading, ours, official, transposed)
 
 
 def _misfits(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
@@ -205,11 +209,18 @@ def _is_state_dict(value: object) -> bool:
     )
 
 
-#: What the authors call a parameter of ours; see :class:`derainbench.plugins.method.Method`.
+#: What the authors call a parameter of ours, and whether its rows and columns are exchanged in their files; see
+#: :class:`derainbench.plugins.method.Method`.
 OfficialNames = Callable[[str], tuple[str, ...]]
+Transposed = Callable[[str], bool]
 
 
-def from_official(state: Mapping[str, Tensor], our_names: Iterable[str], official: OfficialNames) -> dict[str, Tensor]:
+def from_official(
+    state: Mapping[str, Tensor],
+    our_names: Iterable[str],
+    official: OfficialNames,
+    transposed: Transposed = never_transposed,
+) -> dict[str, Tensor]:
     """The tensors of the authors' ``state`` under our names, parts concatenated along dim 0 (output channels).
 
     ``KeyError`` for a name that ``state`` lacks; what it has beside them is left out.
@@ -217,19 +228,22 @@ def from_official(state: Mapping[str, Tensor], our_names: Iterable[str], officia
     converted = {}
     for name in our_names:
         parts = [state[theirs] for theirs in official(name)]
-        converted[name] = parts[0] if len(parts) == 1 else torch.cat(parts)
+        value = parts[0] if len(parts) == 1 else torch.cat(parts)
+        converted[name] = value.mT.contiguous() if transposed(name) else value
     return converted
 
 
-def to_official(state: Mapping[str, Tensor], official: OfficialNames) -> dict[str, Tensor]:
+def to_official(
+    state: Mapping[str, Tensor], official: OfficialNames, transposed: Transposed = never_transposed
+) -> dict[str, Tensor]:
     """Our ``state`` in the authors' layout: the inverse of :func:`from_official`, bit for bit.
 
     ``ValueError`` where the names cannot be a layout: a tensor that does not divide into equal parts, or two tensors
     under one name.
     """
     converted: dict[str, Tensor] = {}
-    for name, value in state.items():
-        theirs = official(name)
+    for name, ours in state.items():
+        theirs, value = official(name), ours.mT.contiguous() if transposed(name) else ours
         if len(theirs) == 1:
             parts: tuple[Tensor, ...] = (value,)
         elif theirs and value.ndim and value.shape[0] % len(theirs) == 0:

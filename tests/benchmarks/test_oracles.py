@@ -11,8 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.networks import METHODS, PLAIN, build, gmac
-from derainbench.plugins.weights import from_official
+from benchmarks.networks import PLAIN, build, fitting, gmac, layout
+from derainbench.plugins.weights import from_official, read_weights
+from tests.oracles.dgnl import DGNLNet
+from tests.oracles.jorder import JORDER
+from tests.oracles.jordere import JORDERE
 from tests.oracles.nasnet import NASNet
 from tests.oracles.prenet import PReNet
 from tests.oracles.rescan import RESCAN
@@ -97,6 +100,39 @@ def test_nasnet_is_the_authors(shared: Path, golden: dict[str, Tensor]) -> None:
         assert_equal(network.restore(golden["input/e"]), golden["nasnet/stages2_blocks2/e"])
 
 
+def test_jorder_is_the_authors(shared: Path) -> None:
+    """Of the luma in bytes, as MATLAB has it; the net's own border of zeros, as it was stored."""
+    stored = np.load(shared / "golden" / "jorder_release.npz")
+    network = JORDER()
+    network.load_state_dict(read_weights(shared / "weights" / "jorder" / "rain_removal_single_light.caffemodel"))
+    luma = torch.tensor(stored["y_rainy_u8"])[None, None] / 255
+    with torch.inference_mode():
+        assert_equal(network.released(luma.transpose(2, 3)).transpose(2, 3)[0, 0], torch.tensor(stored["light/out_y"]))
+
+
+def test_jordere_is_the_authors(shared: Path) -> None:
+    """Within so much of 255 grey levels."""
+    stored = np.load(shared / "golden" / "jordere.npz")
+    network = JORDERE(blocks=3, width=32)
+    network.load_state_dict(official(shared / "weights" / "jorder_e" / "model_practical.pt"))
+    with torch.inference_mode():
+        stages = network(torch.tensor(stored["rgb_rainy_u8"]).permute(2, 0, 1)[None].float())
+    for number, (image, mask, level, _) in enumerate(stages, start=1):
+        assert_equal(image, torch.tensor(stored[f"practical/out_stage{number}"]), 255 * OFFICIAL)
+        assert_equal(mask, torch.tensor(stored[f"practical/mask_logits_stage{number}"]), 255 * OFFICIAL)
+        assert_equal(level, torch.tensor(stored[f"practical/level_stage{number}"]), 255 * OFFICIAL)
+
+
+def test_dgnl_is_the_authors(shared: Path) -> None:
+    stored = np.load(shared / "golden" / "dgnlnet_fast.npz")
+    network = DGNLNet()
+    network.load_state_dict(official(shared / "weights" / "dgnl" / "DGNLNet_fast_60000.pth"))
+    with torch.inference_mode():
+        restored, depth = network(torch.tensor(stored["rgb_u8"]).permute(2, 0, 1)[None] / 255)
+    assert_equal(restored, torch.tensor(stored["out"]), 5 * OFFICIAL)
+    assert_equal(depth, torch.tensor(stored["train/depth_full_res"]), 5 * OFFICIAL)
+
+
 def test_recurrence_is_the_authors_kernel(golden: dict[str, Tensor]) -> None:
     """Values and gradients of all four directions."""
     directions = ("up", "right", "down", "left")
@@ -163,6 +199,13 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("nasnet", {"stages": 1, "blocks": 1, "width": 8}),
     ("ddn", {}),
     ("ddn", {"shortcut": "global"}),
+    ("jorder", {}),
+    ("jorder", {"width": 8}),
+    ("jorder", {"network": "paper", "width": 8}),
+    ("jorder", {"network": "paper", "width": 8, "recurrences": 3}),
+    ("jordere", {"blocks": 2, "width": 8}),
+    ("jordere", {"blocks": 3, "width": 32}),
+    ("dgnl", {}),
 ]
 
 
@@ -176,7 +219,7 @@ def test_method_is_its_transcription(name: str, options: dict[str, Any], size: t
     """In float64, where nothing but rounding may differ; a batch of two, so that no image sees the other."""
     pair = build(name, **options)
     ours, plain = pair.ours.double(), pair.plain.double()
-    rainy = torch.rand(2, 3, *size, dtype=torch.float64)
+    rainy = torch.rand(2, 3, *fitting(pair.ours, size), dtype=torch.float64)
     with torch.inference_mode():
         expected = plain.restore(rainy)
         assert float(expected.std()) > 1e-3, "a network that gives a constant proves nothing"
@@ -188,11 +231,11 @@ def test_method_has_its_transcriptions_gradients(name: str, options: dict[str, A
     """Of a weighted sum of the output, in float64, by all weights."""
     pair = build(name, **options)
     ours, plain = pair.ours.double(), pair.plain.double()
-    rainy, weights = torch.rand(2, 2, 3, 9, 6, dtype=torch.float64).unbind()
+    rainy, weights = torch.rand(2, 2, 3, *fitting(pair.ours, (9, 6)), dtype=torch.float64).unbind()
     for output in (ours(rainy), plain.restore(rainy)):
         torch.autograd.backward((output * weights).sum())
     zeros = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in plain.named_parameters()}
-    expected = from_official(zeros, dict(ours.named_parameters()), METHODS[name].official_names)
+    expected = from_official(zeros, dict(ours.named_parameters()), *layout(name))
     for key, parameter in ours.named_parameters():
         actual = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(actual, expected[key], atol=1e-10, rtol=1e-8, msg=partial("{}: {}".format, key))

@@ -19,6 +19,8 @@ from derainbench.plugins.variant import Variant, resolve
 
 #: Options that make a large network small enough to be tested often.
 SMALL: dict[str, dict[str, object]] = {
+    "jorder": {"width": 8},
+    "jordere": {"blocks": 1, "width": 8},
     "nasnet": {"blocks": 1, "width": 8},
     "prenet": {"stages": 2},
     "rescan": {"stages": 2, "depth": 5},
@@ -26,6 +28,7 @@ SMALL: dict[str, dict[str, object]] = {
 
 #: What is tested besides the defaults and the variants that the papers name.
 FURTHER = (
+    "jordere[mask=rain]",
     "nasnet[normalise=dataset]",
     "prenet[recurrence_at=end,residual=false]",
     "rescan[unit=lstm,frame=add]",
@@ -35,6 +38,7 @@ FURTHER = (
 
 #: What is exported besides the defaults: tracing takes a second or more, so not every variant, but every kind of layer.
 EXPORTED = (
+    "jorder[network=paper,recurrences=2]",
     "nasnet[attention=se,fusion=none]",
     "prenet[recurrence=gru,sees=estimate]",
     "rescan[unit=lstm,frame=add]",
@@ -76,7 +80,9 @@ def test_registered_methods_are_exported(name: str) -> None:
     assert run_check("exports", variant) == CheckOutcome(remark=sizes)
 
 
-@pytest.mark.parametrize("name", ["nasnet", "nasnet[normalise=dataset]", "prenet", "rescan"])
+@pytest.mark.parametrize(
+    "name", ["jorder", "jorder[network=paper]", "jordere", "nasnet", "nasnet[normalise=dataset]", "prenet", "rescan"]
+)
 def test_whole_networks_on_the_meta_device(name: str) -> None:
     CHECKS["meta device"](discover().variant(name))
 

@@ -47,9 +47,10 @@ def check(network):
         rainy, clean = (torch.rand(1, 3, 32, 32).to("pretended:0") for _ in range(2))
         restored = functional_call(network, values, (rainy,))
         assert restored.device.type == "pretended", restored.device
+        layers = {name: torch.rand(1, 1, 32, 32).to("pretended:0") for name in network.needed_layers}
         inside = {f"network.{name}": value for name, value in values.items()}
         for loss in (inspect.unwrap(get_loss(name)) for name in LOSSES):  # unwrapped: autocast knows real devices only
-            told = functional_call(Whole(network), inside, (Batch(rainy, clean), loss))
+            told = functional_call(Whole(network), inside, (Batch(rainy, clean, layers), loss))
             assert told.device.type == "pretended", told.device
         for scores in score_all(restored.clamp(0, 1), clean, list(PROTOCOLS)).values():
             assert {value.device.type for value in scores.values()} == {"pretended"}
@@ -57,6 +58,18 @@ def check(network):
 name = sys.argv[1]
 check(Stray() if name == "stray" else discover().variant(name).build())
 """
+
+NAMES = (
+    "prenet",
+    "rescan",
+    "spanet",
+    "nasnet[blocks=2]",
+    "identity",
+    "jorder",
+    "jorder[network=paper,width=8,recurrences=2]",
+    "jordere[blocks=1,width=8]",
+    "dgnl",
+)
 
 there = pytest.mark.skipif(
     not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
@@ -71,7 +84,7 @@ def pretended(name: str) -> subprocess.CompletedProcess[str]:
 
 @there
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["prenet", "rescan", "spanet", "nasnet[blocks=2]", "identity"])
+@pytest.mark.parametrize("name", NAMES)
 def test_no_tensor_stays_behind(name: str) -> None:
     done = pretended(name)
     assert done.returncode == 0, done.stderr

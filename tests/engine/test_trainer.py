@@ -36,7 +36,9 @@ def watched(network: nn.Module) -> set[torch.dtype]:
     return seen
 
 
-@pytest.mark.parametrize("name", ["prenet", "nasnet[blocks=2]", "rescan", "spanet"])
+@pytest.mark.parametrize(
+    "name", ["prenet", "nasnet[blocks=2]", "rescan", "spanet", "jorder[width=8]", "jordere[blocks=1,width=8]"]
+)
 @pytest.mark.parametrize(
     ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
 )

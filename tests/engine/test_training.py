@@ -259,6 +259,7 @@ def test_layers_reach_the_loss_cropped_and_turned_with_the_image(tmp_path: Path)
     [
         ({"schedule": "constant"}, {0: 1e-2, 99: 1e-2}),
         ({"schedule": "cosine"}, {0: 1e-2, 50: 5e-3, 100: 0.0}),
+        ({"schedule": "poly"}, {0: 1e-2, 50: 1e-2 * 0.5**0.9, 100: 0.0}),
         (
             {"schedule": "multistep", "milestones": (0.3, 0.5, 0.8), "gamma": 0.2},
             {0: 1e-2, 29: 1e-2, 30: 2e-3, 50: 4e-4, 80: 8e-5},

@@ -71,6 +71,22 @@ def test_parts_keep_their_order() -> None:
     assert from_official(state, ["both"], lambda _: ("b", "a"))["both"].tolist() == [2, 1]
 
 
+def test_kernels_are_turned_over_and_back() -> None:
+    """Of the parts of a merged one each; what is no kernel stays."""
+    state = {"w": torch.arange(24.0).reshape(4, 1, 2, 3), "b": torch.arange(4.0)}
+
+    def names(name: str) -> tuple[str, ...]:
+        return (f"{name}0", f"{name}1")
+
+    def transposed(name: str) -> bool:
+        return name == "w"
+
+    official = to_official(state, names, transposed)
+    assert official["w1"].tolist() == state["w"][2:].transpose(2, 3).tolist()
+    assert official["b1"].tolist() == [2, 3]
+    assert identical(from_official(official, state, names, transposed), state)
+
+
 def test_what_is_no_layout() -> None:
     with pytest.raises(ValueError, match=r"w of shape \(3, 2\) does not divide into 2 equal parts"):
         to_official({"w": torch.zeros(3, 2)}, lambda _: ("a", "b"))

@@ -96,7 +96,7 @@ def test_constant_schedule() -> None:
     assert {learning_rate(recipe(milestones=(0.5,)), step, 10) for step in range(10)} == {0.1}
 
 
-@given(st.sampled_from(["cosine", "multistep", "constant"]), st.integers(1, 500))
+@given(st.sampled_from(["cosine", "multistep", "poly", "constant"]), st.integers(1, 500))
 def test_schedules_never_rise_nor_leave_their_range(schedule: str, steps: int) -> None:
     chosen = recipe(schedule=schedule, milestones=(0.2, 0.7))
     rates = [learning_rate(chosen, step, steps) for step in range(steps)]
