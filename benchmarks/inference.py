@@ -25,7 +25,14 @@ from derainbench.plugins.method import Derainer
 from tests.oracles.spanet import SpacialIRNN
 
 #: Height and width of the image. NASNet, 1 TMAC at 321x481, has a ninth of it, so that the benchmark ends in time.
-SIZES = {"prenet": (321, 481), "rescan": (321, 481), "spanet": (321, 481), "nasnet": (107, 161)}
+SIZES = {
+    "prenet": (321, 481),
+    "rescan": (321, 481),
+    "spanet": (321, 481),
+    "nasnet": (107, 161),
+    "didmdn": (321, 481),
+    "deraindrop": (321, 481),
+}
 QUICK_SIZE = (24, 33)
 RECURRENCE_SIDE = 256
 RECURRENCE_WIDTH = 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from derainbench.methods.deraindrop import DERAINDROP
+from derainbench.methods.didmdn import DIDMDN
 from derainbench.methods.nasnet import NASNET
 from derainbench.methods.prenet import PRENET
 from derainbench.methods.rescan import RESCAN
@@ -19,17 +22,19 @@ from derainbench.plugins.weights import from_official, load_into, to_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from tests.oracles import nasnet, prenet, rescan, spanet
+from tests.oracles import deraindrop, didmdn, nasnet, prenet, rescan, spanet
 
-METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET)}
+METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, DIDMDN, DERAINDROP)}
 #: A plain network has ``restore``, RGB to RGB.
-Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet
+Plain = prenet.PReNet | rescan.RESCAN | spanet.SPANet | nasnet.NASNet | didmdn.DIDMDN | deraindrop.Generator
 #: The plain network of each method; it takes the method's options.
 PLAIN: dict[str, Callable[..., Plain]] = {
     "prenet": prenet.PReNet,
     "rescan": rescan.RESCAN,
     "spanet": spanet.SPANet,
     "nasnet": nasnet.NASNet,
+    "didmdn": didmdn.DIDMDN,
+    "deraindrop": deraindrop.Generator,
 }
 #: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
 PUBLISHED = {"prenet": "rain100l", "rescan": "rain200l", "spanet": "spa"}
@@ -69,13 +74,14 @@ def build_published(name: str) -> tuple[Pair, str]:
 def gmac(plain: Plain, height: int, width: int) -> float:
     """1e9 multiply-accumulates that a plain network takes for one image. Moves the network to the meta device.
 
-    Counted for few pixels, of which each takes as much as any other, because the loops over rows take long to count.
+    Counted for few pixels, of which each takes as much as any other, because the loops over rows take long to count;
+    but for DID-MDN, whose classifier takes the same for any image.
     """
-    side = 16
+    sides = (height, width) if isinstance(plain, didmdn.DIDMDN) else (16, 16)
     plain.to("meta")
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        plain.restore(torch.empty(1, 3, side, side, device="meta"))
-    return float(counter.get_total_flops() / 2e9 * height * width / side**2)
+        plain.restore(torch.empty(1, 3, *sides, device="meta"))
+    return float(counter.get_total_flops() / 2e9 * height * width / math.prod(sides))
 
 
 def rainy_photograph(height: int, width: int) -> Tensor:

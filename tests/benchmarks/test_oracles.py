@@ -12,7 +12,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.networks import METHODS, PLAIN, build, gmac
+from derainbench.plugins.method import Derainer
 from derainbench.plugins.weights import from_official
+from tests.oracles.deraindrop import Generator
+from tests.oracles.didmdn import DIDMDN
 from tests.oracles.nasnet import NASNet
 from tests.oracles.prenet import PReNet
 from tests.oracles.rescan import RESCAN
@@ -97,6 +100,35 @@ def test_nasnet_is_the_authors(shared: Path, golden: dict[str, Tensor]) -> None:
         assert_equal(network.restore(golden["input/e"]), golden["nasnet/stages2_blocks2/e"])
 
 
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("image", ["sq", "ns"])
+def test_didmdns_networks_are_the_authors(shared: Path, image: str, mode: str) -> None:
+    network = DIDMDN(classifier_side=14).train(mode == "train")
+    main, residual = (np.load(shared / "golden" / f"didmdn_{name}.npz") for name in ("dense_rain", "residual"))
+    for part, golden in ((network.netG, main), (network.residue_net, residual)):
+        part.load_state_dict({n.removeprefix("w/"): torch.tensor(golden[n]) for n in golden.files if n[:2] == "w/"})
+    with torch.inference_mode():
+        label = torch.tensor(main[f"{image}/label"])[None]
+        found = network.netG(torch.tensor(main[f"{image}/x"]), label)
+        clean = network.residue_net(torch.tensor(residual[f"{image}/x"]))
+    for name, value in zip(("residual", "clean"), found, strict=True):
+        assert_equal(value, torch.tensor(main[f"{image}/{mode}/{name}"]))
+    assert_equal(clean, torch.tensor(residual[f"{image}/{mode}/output"]))
+
+
+def test_deraindrops_generator_is_the_authors(shared: Path) -> None:
+    golden = np.load(shared / "golden" / "deraindrop_reduced.npz")
+    network = Generator(width=8)
+    network.load_state_dict({n[2:]: torch.tensor(golden[n]) for n in golden.files if n[:2] == "G/"})
+    image = torch.tensor(golden["bgr_input_u8"]).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        masks, *frames = network(image)
+    for number, mask in enumerate(masks, 1):
+        assert_equal(mask, torch.tensor(golden[f"mask_{number}"]), 1e-5)
+    for name, frame in zip(("frame1", "frame2", "output"), frames, strict=True):
+        assert_equal(frame, torch.tensor(golden[name]), 1e-5)
+
+
 def test_recurrence_is_the_authors_kernel(golden: dict[str, Tensor]) -> None:
     """Values and gradients of all four directions."""
     directions = ("up", "right", "down", "left")
@@ -161,7 +193,15 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("spanet", {"directional": True}),
     ("nasnet", {"stages": 2, "blocks": 2}),
     ("nasnet", {"stages": 1, "blocks": 1, "width": 8}),
+    ("didmdn", {"classifier_side": 14}),
+    ("didmdn", {"classifier_side": 21, "statistics": "running"}),
+    ("deraindrop", {"width": 4}),
 ]
+
+
+def rounded_up(size: tuple[int, int], network: Derainer) -> tuple[int, ...]:
+    """The next larger image that a network takes as it is."""
+    return tuple(side + -side % network.size_multiple for side in size)
 
 
 def variant_name(value: object) -> str:
@@ -174,7 +214,7 @@ def test_method_is_its_transcription(name: str, options: dict[str, Any], size: t
     """In float64, where nothing but rounding may differ; a batch of two, so that no image sees the other."""
     pair = build(name, **options)
     ours, plain = pair.ours.double(), pair.plain.double()
-    rainy = torch.rand(2, 3, *size, dtype=torch.float64)
+    rainy = torch.rand(2, 3, *rounded_up(size, ours), dtype=torch.float64)
     with torch.inference_mode():
         expected = plain.restore(rainy)
         assert float(expected.std()) > 1e-3, "a network that gives a constant proves nothing"
@@ -186,11 +226,11 @@ def test_method_has_its_transcriptions_gradients(name: str, options: dict[str, A
     """Of a weighted sum of the output, in float64, by all weights."""
     pair = build(name, **options)
     ours, plain = pair.ours.double(), pair.plain.double()
-    rainy, weights = torch.rand(2, 2, 3, 9, 6, dtype=torch.float64).unbind()
+    rainy, weights = torch.rand(2, 2, 3, *rounded_up((9, 6), ours), dtype=torch.float64).unbind()
     for output in (ours(rainy), plain.restore(rainy)):
         torch.autograd.backward((output * weights).sum())
     zeros = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in plain.named_parameters()}
-    expected = from_official(zeros, ours.state_dict(), METHODS[name].official_names)
+    expected = from_official(zeros, dict(ours.named_parameters()), METHODS[name].official_names)
     for key, parameter in ours.named_parameters():
         actual = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         torch.testing.assert_close(actual, expected[key], atol=1e-10, rtol=1e-8, msg=partial("{}: {}".format, key))

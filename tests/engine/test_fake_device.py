@@ -47,9 +47,10 @@ def check(network):
         rainy, clean = (torch.rand(1, 3, 32, 32).to("pretended:0") for _ in range(2))
         restored = functional_call(network, values, (rainy,))
         assert restored.device.type == "pretended", restored.device
+        layers = {name: torch.zeros(1, 1, 32, 32).to("pretended:0") for name in network.layers}
         inside = {f"network.{name}": value for name, value in values.items()}
         for loss in (inspect.unwrap(get_loss(name)) for name in LOSSES):  # unwrapped: autocast knows real devices only
-            told = functional_call(Whole(network), inside, (Batch(rainy, clean), loss))
+            told = functional_call(Whole(network), inside, (Batch(rainy, clean, layers), loss))
             assert told.device.type == "pretended", told.device
         for scores in score_all(restored.clamp(0, 1), clean, list(PROTOCOLS)).values():
             assert {value.device.type for value in scores.values()} == {"pretended"}
@@ -71,7 +72,7 @@ def pretended(name: str) -> subprocess.CompletedProcess[str]:
 
 @there
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["prenet", "rescan", "spanet", "nasnet[blocks=2]", "identity"])
+@pytest.mark.parametrize("name", ["prenet", "rescan", "spanet", "nasnet[blocks=2]", "identity", "didmdn[classifier_side=56]", "deraindrop[width=8]"])
 def test_no_tensor_stays_behind(name: str) -> None:
     done = pretended(name)
     assert done.returncode == 0, done.stderr
