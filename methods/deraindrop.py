@@ -196,10 +196,10 @@ class DerainDrop(Derainer):
         return restored.flip(1)
 
     def outputs(self, rainy: Tensor) -> Outputs:
-        """(B, 3, H, W) RGB in [0, 1] to all that training supervises. :class:`UserError` where sides do not divide by 4."""
+        """(B, 3, H, W) RGB in [0, 1] to all that training supervises. :class:`UserError` for other sides."""
         if any(side % 4 for side in rainy.shape[-2:]):
             sides = " x ".join(map(str, rainy.shape[-2:]))
-            raise UserError(f"deraindrop trains on patches whose sides are multiples of 4, not {sides}; change the recipe")
+            raise UserError(f"deraindrop trains on patches whose sides are multiples of 4, not {sides}; give others")
         image = rainy.flip(1)
         masks = self.attention(image)
         parts, features = self.autoencoder, self.autoencoder(torch.cat([image, masks[-1]], dim=1))
@@ -301,7 +301,9 @@ class AdversarialTrainer(Trainer):
         if "training_loss" in vars(network):
             raise UserError("deraindrop's two networks are not compiled; leave --compile out")
         if recipe.patch < LEAST_PATCH:
-            raise UserError(f"deraindrop trains on patches of {LEAST_PATCH} pixels or more; the recipe has {recipe.patch}")
+            raise UserError(
+                f"deraindrop trains on patches of {LEAST_PATCH} pixels or more; the recipe has {recipe.patch}"
+            )
         super().__init__(fabric, network, recipe, steps)
         self.network.mark_forward_method("outputs")
         judge = Discriminator(recipe.patch)

@@ -45,7 +45,7 @@ class Trainer:
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
-        from derainbench.engine.mixed_precision import MixedPrecision  # loads Fabric, which a list of methods does without
+        from derainbench.engine.mixed_precision import MixedPrecision  # loads Fabric, which lists do without
 
         self.loss = get_loss(recipe.loss)
         if recipe.perceptual != "none" and not self.has_perceptual:

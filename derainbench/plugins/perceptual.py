@@ -110,7 +110,7 @@ def features_record() -> FeaturesRecord | None:
 
 
 def features_hash(perceptual: str) -> str | None:
-    """The hash of the file whose features a recipe's ``perceptual`` means; None for ``none``, and where it is absent."""
+    """The hash of the file whose features a recipe's ``perceptual`` means; None for ``none``, and without the file."""
     record = features_record() if perceptual == VGG16 else None
     return None if record is None else record.sha256
 

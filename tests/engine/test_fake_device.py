@@ -72,7 +72,18 @@ def pretended(name: str) -> subprocess.CompletedProcess[str]:
 
 @there
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["prenet", "rescan", "spanet", "nasnet[blocks=2]", "identity", "didmdn[classifier_side=56]", "deraindrop[width=8]"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "prenet",
+        "rescan",
+        "spanet",
+        "nasnet[blocks=2]",
+        "identity",
+        "didmdn[classifier_side=56]",
+        "deraindrop[width=8]",
+    ],
+)
 def test_no_tensor_stays_behind(name: str) -> None:
     done = pretended(name)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -272,7 +271,6 @@ def test_the_networks_work_together(main: Golden, residual: Golden) -> None:
         rain = F.interpolate(x - network.residual(x), size=(14, 14), mode="bilinear")
         label = network.classifier(rain).argmax(dim=1) + 1
         expected = (network.main(x, label)[1] + 1) / 2
-        assert torch.equal(network((x + 1) / 2 * 1.0), network((x + 1) / 2))
         torch.testing.assert_close(network((x + 1) / 2), expected, atol=1e-5, rtol=0)
 
 
@@ -341,11 +339,8 @@ def test_what_it_cannot_train_on(refused: Refused) -> None:
         DidMdn(classifier_side=14).training_loss(batch, get_loss("l1"))
 
 
-def test_the_recipes(refused: Refused) -> None:
-    assert DIDMDN.recipe is not None
-    published: dict[str, Any] = DIDMDN.recipe.model_dump()
-    assert (published["lr"], published["betas"], published["weight_decay"]) == (2e-4, (0.5, 0.999), 5e-5)
-    assert (published["perceptual"], DIDMDN.recipe.changed(dict(DIDMDN.quick) | {"stride": None}).perceptual) == (
-        "vgg16",
-        "none",
-    )
+def test_the_recipe_is_the_authors() -> None:
+    recipe = DIDMDN.recipe
+    assert recipe is not None
+    assert (recipe.lr, recipe.betas, recipe.weight_decay, recipe.batch) == (2e-4, (0.5, 0.999), 5e-5, 1)
+    assert round((recipe.epochs or 0) * PHASES["main"]) == 400

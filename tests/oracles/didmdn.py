@@ -190,7 +190,8 @@ class DIDMDN(nn.Module):
         """(B, 3, H, W) RGB in [0, 1] to the restored image, same shape. Each by itself, in training mode as the authors
         have it, unless the statistics are the running ones."""
         height, width = rainy.shape[2:]
-        padded = F.pad(rainy, (0, -width % 32, 0, -height % 32), mode="reflect" if min(height, width) > 32 else "replicate")
+        mode = "reflect" if min(height, width) > 32 else "replicate"
+        padded = F.pad(rainy, (0, -width % 32, 0, -height % 32), mode=mode)
         before = self.training
         self.train(self.statistics == "image")
         restored = torch.cat([self.restore_one(one) for one in padded.split(1)])
