@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import torch
@@ -130,7 +131,7 @@ class Autoencoder(nn.Module):
         )
         self.up1, self.conv9 = Upsampling(quarter, half), conv3x3(half, half)
         self.up2, self.conv10 = Upsampling(half, full), conv3x3(full, width)
-        self.quarter, self.half, self.whole = conv3x3(quarter, 3), conv3x3(half, 3), conv3x3(width, 3)
+        self.to_quarter, self.to_half, self.to_whole = conv3x3(quarter, 3), conv3x3(half, 3), conv3x3(width, 3)
 
     def forward(self, seen: Tensor) -> Features:
         """(B, 3 + 1, H, W): a BGR image and its map."""
@@ -176,7 +177,7 @@ class DerainDrop(Derainer):
         self.autoencoder = Autoencoder(width)
 
     @property
-    def layers(self) -> Mapping[str, Rule]:
+    def needed_layers(self) -> Mapping[str, Rule]:
         """Where drops are."""
         return {"mask": channel_mask(self.threshold)}
 
@@ -192,7 +193,7 @@ class DerainDrop(Derainer):
         """(B, 3, H, W) RGB in [0, 1], sides multiples of 4, to the restored image, same shape."""
         image = rainy.flip(1)
         features = self.autoencoder(torch.cat([image, self.attention(image)[-1]], dim=1))
-        restored: Tensor = self.autoencoder.whole(features.whole)
+        restored: Tensor = self.autoencoder.to_whole(features.whole)
         return restored.flip(1)
 
     def outputs(self, rainy: Tensor) -> Outputs:
@@ -203,8 +204,8 @@ class DerainDrop(Derainer):
         image = rainy.flip(1)
         masks = self.attention(image)
         parts, features = self.autoencoder, self.autoencoder(torch.cat([image, masks[-1]], dim=1))
-        quarter, half = parts.quarter(features.quarter).relu_(), parts.half(features.half).relu_()
-        return Outputs(masks, quarter, half, parts.whole(features.whole))
+        quarter, half = parts.to_quarter(features.quarter).relu_(), parts.to_half(features.half).relu_()
+        return Outputs(masks, quarter, half, parts.to_whole(features.whole))
 
     def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
         """What needs no other network: the maps' squared errors, and the recipe's loss at three sizes."""
@@ -239,13 +240,9 @@ class Discriminator(nn.Module):
     def __init__(self, side: int, width: int = 32, hidden: int = 1024) -> None:
         super().__init__()
         widths = (3, width // 4, width // 2, 2 * width, 4 * width, 4 * width, 4 * width)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, 5, padding=2) for inputs, outputs in zip(widths, widths[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(inputs, outputs, 5, padding=2) for inputs, outputs in pairwise(widths))
         self.mask = nn.Conv2d(4 * width, 1, 5, padding=2)
-        self.inner = nn.ModuleList(
-            [nn.Conv2d(4 * width, 2 * width, 5, 4, 1), nn.Conv2d(2 * width, width, 5, 4, 1)]
-        )
+        self.inner = nn.ModuleList([nn.Conv2d(4 * width, 2 * width, 5, 4, 1), nn.Conv2d(2 * width, width, 5, 4, 1)])
         left = ((side - 3) // 4 + 1 - 3) // 4 + 1
         self.last = nn.Sequential(nn.Linear(width * left * left, hidden), nn.Linear(hidden, 1))
 
@@ -353,9 +350,9 @@ _OFFICIAL = {
     },
     "autoencoder.up1.conv": ("deconv1.0",),
     "autoencoder.up2.conv": ("deconv2.0",),
-    "autoencoder.quarter": ("outframe1.0",),
-    "autoencoder.half": ("outframe2.0",),
-    "autoencoder.whole": ("output.0",),
+    "autoencoder.to_quarter": ("outframe1.0",),
+    "autoencoder.to_half": ("outframe2.0",),
+    "autoencoder.to_whole": ("output.0",),
 }
 
 

@@ -365,7 +365,7 @@ class DidMdn(Derainer):
         self.phase: str | None = None
 
     @property
-    def layers(self) -> Mapping[str, Thirds]:
+    def needed_layers(self) -> Mapping[str, Thirds]:
         """The density class of each image."""
         return {"density": Thirds(luma_difference())}
 
@@ -546,6 +546,7 @@ DIDMDN = Method(
         "steps": 600,
         "augment": ("hflip", "rot90"),
         "perceptual": "none",
+        "checkpoint_every": 200,  # the classifier's matrix and its optimiser are 0.8 GB
     },
     trainer=PhasedTrainer,
     paper=Paper(

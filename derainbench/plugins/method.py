@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Batch(NamedTuple):
     """Training patches: ``rainy`` and ``clean`` are (B, 3, H, W), RGB in [0, 1].
 
-    ``layers`` has what :attr:`Derainer.needed_layers` names, such as ``depth``: (B, 1, H, W) in [0, 1], cropped, flipped and
-    turned along with the images; ``density`` is (B, 1, 1, 1), 0 heavy, 1 medium, 2 light, worked out on whole images.
+    ``layers`` has what :attr:`Derainer.needed_layers` names, such as ``depth``: (B, 1, H, W) in [0, 1], cropped,
+    flipped and turned along with the images; ``density`` is (B, 1, 1, 1), 0 heavy, 1 medium, 2 light, worked out on
+    whole images.
     """
 
     rainy: Tensor

@@ -12,8 +12,8 @@ from pathlib import Path
 from derainbench.catalogue.locate import same_files
 from derainbench.catalogue.manifest import keep_manifests
 from derainbench.engine.curves import check_logger
-from derainbench.engine.kept_images import check_kept
 from derainbench.engine.device import describe_machine
+from derainbench.engine.kept_images import check_kept
 from derainbench.errors import printable
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.load import load_run

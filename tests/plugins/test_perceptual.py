@@ -40,9 +40,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_torchvisions_file_is_known_by_its_hash(
-    file: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
+def test_torchvisions_file_is_known_by_its_hash(file: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
     assert perceptual.SHA256.startswith(perceptual.SOURCE.rpartition("-")[2].removesuffix(".pth"))
     with refused("torchvision's VGG16", "--trust-unknown", perceptual.SOURCE):
         add_features(file)
