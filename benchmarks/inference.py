@@ -38,6 +38,8 @@ SIZES = {
     "jorder": (321, 481),
     "jordere": (107, 161),
     "dgnl": (321, 481),
+    "didmdn": (321, 481),
+    "deraindrop": (321, 481),
 }
 QUICK_SIZE = (24, 33)
 RECURRENCE_SIDE = 256

@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from derainbench.methods.ddn import DDN
+from derainbench.methods.deraindrop import DERAINDROP
 from derainbench.methods.dgnl import DGNL
+from derainbench.methods.didmdn import DIDMDN
 from derainbench.methods.jorder import JORDER
 from derainbench.methods.jordere import JORDERE
 from derainbench.methods.nasnet import NASNET
@@ -23,9 +25,11 @@ from derainbench.plugins.weights import OfficialNames, Transposed, from_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from tests.oracles import ddn, dgnl, jorder, jordere, nasnet, prenet, rescan, spanet
+from tests.oracles import ddn, deraindrop, dgnl, didmdn, jorder, jordere, nasnet, prenet, rescan, spanet
 
-METHODS = {method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, DDN, JORDER, JORDERE, DGNL)}
+METHODS = {
+    method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, DDN, JORDER, JORDERE, DIDMDN, DERAINDROP, DGNL)
+}
 #: A plain network has ``restore``, RGB to RGB.
 Plain = (
     prenet.PReNet
@@ -35,6 +39,8 @@ Plain = (
     | ddn.DDN
     | jorder.JORDER
     | jordere.JORDERE
+    | didmdn.DIDMDN
+    | deraindrop.Generator
     | dgnl.DGNLNet
 )
 #: The plain network of each method; it takes the method's options.
@@ -47,6 +53,8 @@ PLAIN: dict[str, Callable[..., Plain]] = {
     "jorder": jorder.JORDER,
     "jordere": jordere.JORDERE,
     "dgnl": dgnl.DGNLNet,
+    "didmdn": didmdn.DIDMDN,
+    "deraindrop": deraindrop.Generator,
 }
 #: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
 PUBLISHED = {

@@ -19,7 +19,7 @@ from derainbench.metrics.losses import Loss, get_loss
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.weights import from_official
-from tests.oracles import jorder
+from tests.oracles import didmdn, jorder
 
 #: Patch side and batch, such that a step of the slowest takes a second or two; the recipes' own batches are larger.
 SIZES = {
@@ -31,8 +31,10 @@ SIZES = {
     "jorder": (64, 8),
     "jordere": (48, 2),
     "dgnl": (256, 1),
+    "didmdn": (64, 1),
+    "deraindrop": (64, 2),
 }
-QUICK_SIZE = (16, 1)
+QUICK_SIZE = (32, 1)
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3  # of the loss, and of a network's largest gradient
 HEADERS = ("network", "patch", "batch", "loss", "plain ms", "ours ms", "ratio")
 DIGITS = (None, None, None, None, 0, 0, 2)
@@ -78,6 +80,27 @@ def output_and_depth(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     return loss(restored, batch.clean) + nn.functional.l1_loss(depth, batch.layers["depth"])
 
 
+def three_networks(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
+    """DID-MDN: both images that it makes, in [-1, 1] as its code has them, and the class of the density."""
+    assert isinstance(plain, didmdn.DIDMDN)
+    x, clean = 2 * batch.rainy - 1, 2 * batch.clean - 1
+    density = batch.layers["density"].flatten().long()
+    estimate = plain.residue_net(x)
+    logits = plain.logits(x - estimate.detach())
+    restored = plain.netG(x, density + 1)[1]
+    return loss(estimate, clean) + nn.functional.cross_entropy(logits, density) + loss(restored, clean)
+
+
+def maps_and_frames(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
+    """DerainDropGAN's generator: four maps, and the image at three sizes, BGR."""
+    masks, frame1, frame2, restored = plain(batch.rainy.flip(1))
+    clean, pool = batch.clean.flip(1), nn.functional.avg_pool2d
+    total = 0.6 * loss(frame1, pool(clean, 4)) + 0.8 * loss(frame2, pool(clean, 2)) + loss(restored, clean)
+    for number, mask in enumerate(masks):
+        total = total + 0.8 ** (3 - number) * nn.functional.mse_loss(mask, batch.layers["mask"])
+    return total
+
+
 PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "prenet": last_output,
     "rescan": all_rains,
@@ -87,6 +110,8 @@ PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "jorder": luma_alone,
     "jordere": images_mask_and_level,
     "dgnl": output_and_depth,
+    "didmdn": three_networks,
+    "deraindrop": maps_and_frames,
 }
 
 
@@ -96,8 +121,9 @@ def patches(side: int, batch: int, device: str) -> Batch:
     rainy = torch.cat(torch.split(rainy_photograph(side, side * batch), side, dim=3))
     torch.manual_seed(0)
     clean = rainy - 0.2 * rainy * (torch.rand(batch, 1, side, side) < 0.3)
-    layers = {"depth": rainy.mean(dim=1, keepdim=True).to(device)}
-    return Batch(rainy.to(device), clean.to(device), layers)
+    layers = {"mask": (rainy != clean).any(1, keepdim=True).float(), "density": torch.ones(batch, 1, 1, 1)}
+    layers["depth"] = rainy.mean(dim=1, keepdim=True)
+    return Batch(rainy.to(device), clean.to(device), {name: layer.to(device) for name, layer in layers.items()})
 
 
 def refuse_other_gradients(name: str, pair: Pair, batch: Batch, loss: Loss) -> None:
@@ -129,8 +155,9 @@ def plain_step(name: str, plain: Plain, recipe: Recipe, batch: Batch) -> Callabl
 
 def measure(name: str, side: int, size: int, repeats: int, device: str) -> tuple[object, ...]:
     """A row of the table."""
-    recipe = METHODS[name].recipe
-    assert recipe is not None
+    published = METHODS[name].recipe
+    assert published is not None
+    recipe = published.changed({"perceptual": "none"})  # which needs a file that is not here
     pair = build(name)
     pair = pair._replace(ours=pair.ours.to(device), plain=pair.plain.to(device))
     side, _ = fitting(pair.ours, (side, side))

@@ -14,6 +14,7 @@ from tabulate import tabulate
 from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.plugins.method import Method
 from derainbench.plugins.options import option_defaults, option_types, spell
+from derainbench.plugins.perceptual import SHA256, SOURCE, VGG16, features_record
 from derainbench.plugins.registry import Registry
 from derainbench.plugins.variant import Variant, choose
 from derainbench.plugins.weights_store import known_weights, place
@@ -77,13 +78,17 @@ def list_weights(registry: Registry, as_json: bool) -> str:
             entries += [_weights(variant) for variant in known_weights(registry.get(name))]
         except UserError as error:
             broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
+    features = features_record()
     if as_json:
-        return json.dumps({"weights": entries, "broken": broken}, indent=2)
+        known = {"source": SOURCE, "sha256": SHA256, "here": None if features is None else features.model_dump()}
+        return json.dumps({"weights": entries, "features": {VGG16: known}, "broken": broken}, indent=2)
     rows = [
         (e["name"], e["trained_on"], _here(e), e["licence"], f"{e['sha256'][:12]}...", e["source"]) for e in entries
     ]
     headers = ["weights", "trained on", "here", "licence", "sha256", "source"]
     lines = [tabulate(rows, headers, disable_numparse=True), f"\nhere: in {cache_folder() / 'weights'}"]
+    state = "not here" if features is None else f"here{'' if features.verified else ', unverified'}"
+    lines += [f"{VGG16}, for recipes with a perceptual loss: {state}; {SOURCE}"]
     return "\n".join([*lines, *(f"\nbroken: {entry['error']}" for entry in broken)])
 
 

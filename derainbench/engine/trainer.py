@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from derainbench.engine.device import fastest_layout, laid_out, lay_out
-from derainbench.engine.mixed_precision import MixedPrecision
+from derainbench.errors import UserError
 from derainbench.metrics.losses import get_loss
 from derainbench.plugins.method import Batch, Derainer
+from derainbench.plugins.perceptual import VGG16Features, load_features
 from derainbench.plugins.recipe import Recipe
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule, _FabricOptimizer
 
 _OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -32,12 +34,23 @@ class Trainer:
     """Minimises ``network.training_loss`` with one optimiser, as the recipe says.
 
     A method that needs more (a GAN's two optimisers, a classifier trained first) brings a subclass, or a class with
-    the same four methods; the loop around it does not change.
+    the same four methods; the loop around it does not change. A subclass may say otherwise what the :meth:`rate` of a
+    step is, and :meth:`descend` on several losses.
+
+    ``features`` are those of the recipe's ``perceptual``, or None. This class has no use for them; a subclass that
+    adds them to a loss says so by ``has_perceptual``.
     """
+
+    has_perceptual: ClassVar[bool] = False
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
+        from derainbench.engine.mixed_precision import MixedPrecision  # loads Fabric, which lists do without
+
         self.loss = get_loss(recipe.loss)
+        if recipe.perceptual != "none" and not self.has_perceptual:
+            raise UserError(f'perceptual = "{recipe.perceptual}": {type(self).__name__} adds no such loss; say "none"')
+        self.features = self._load_features(recipe)
         lay_out(network, fastest_layout(fabric, training=True))
         precision = fabric.strategy.precision
         if isinstance(precision, MixedPrecision):
@@ -56,15 +69,23 @@ class Trainer:
     def step(self, step: int, batch: Batch) -> Tensor:
         """One step, 0 to ``steps - 1``: returns the loss, detached, or what is not finite in its place: a gradient's
         norm. Nothing is read from the device, so that it need not wait for this process; fp16's scaler reads once."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, step, self.steps) * group.get("lr_scale", 1.0)
         # Fabric calls this method in its precision only where it wraps the network, as for several devices.
         with self.fabric.autocast():
             rainy = laid_out(batch.rainy, self.network)
             loss: Tensor = self.network.training_loss(batch._replace(rainy=rainy), self.loss)
+        return self.descend(loss, self.network, self.optimiser, self.rate(step))
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return learning_rate(self.recipe, step, self.steps)
+
+    def descend(self, loss: Tensor, network: _FabricModule, optimiser: _FabricOptimizer, rate: float) -> Tensor:
+        """One step of an optimiser down the gradient of a loss. Returns what :meth:`step` does."""
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group.get("lr_scale", 1.0)
         self.fabric.backward(loss)
         largest = self.recipe.clip if self.recipe.clip is not None else math.inf
-        norm = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=largest, error_if_nonfinite=False)
+        norm = self.fabric.clip_gradients(network, optimiser, max_norm=largest, error_if_nonfinite=False)
         told = loss.detach()
         if norm is not None:  # a finite loss can have a gradient that is not, such as that of a square root at 0
             told = torch.where(self._is_lost(norm), norm, told)
@@ -72,8 +93,8 @@ class Trainer:
             mean = self.fabric.all_reduce(told, reduce_op="mean")
             assert isinstance(mean, Tensor)
             told = mean
-        self.optimiser.step()  # in fp16 one whose gradient is not finite halves the scale, and no more
-        self.optimiser.zero_grad(set_to_none=True)
+        optimiser.step()  # in fp16 one whose gradient is not finite halves the scale, and no more
+        optimiser.zero_grad(set_to_none=True)
         return told
 
     def state_dict(self) -> dict[str, Any]:
@@ -88,6 +109,13 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         if "scaler" in state:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])
+
+    def _load_features(self, recipe: Recipe) -> VGG16Features | None:
+        features = load_features(recipe.perceptual)
+        if features is not None:
+            features.to(self.fabric.device)
+            lay_out(features, fastest_layout(self.fabric))
+        return features
 
     def _is_lost(self, norm: Tensor) -> Tensor:
         """Whether a gradient of that norm ends the training. Not where fp16 may yet multiply the loss by less, and have
@@ -119,4 +147,6 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
         return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
     if recipe.schedule == "poly":
         return recipe.lr * math.pow(1 - done, 0.9)
+    if recipe.schedule == "linear":
+        return recipe.lr * (1 - done)
     return recipe.lr

@@ -21,12 +21,15 @@ class Recipe(BaseModel):
     """A training recipe. Its length is given in ``steps``, or in ``epochs`` over a grid of patches (``stride``).
 
     * ``schedule``: ``cosine`` is lr(t) = lr (1 + cos(pi t / T)) / 2; ``multistep`` multiplies by ``gamma`` at each of
-      the ``milestones`` (fractions of the whole length); ``poly`` is lr (1 - t / T)^0.9; ``constant``.
+      the ``milestones`` (fractions of the whole length); ``linear`` is lr (1 - t / T), ``poly`` lr (1 - t / T)^0.9;
+      ``constant``.
     * ``betas`` and ``eps``: Adam's, at least 0 and below 1, and above 0.
     * ``patch``: side of the square crops in pixels. Crops are drawn at random, or, with a ``stride``, from the grid of
       positions that many pixels apart, each visited once an epoch.
     * ``augment``: ``hflip`` and ``vflip`` with probability 1/2 each, ``rot90`` one of the four quarter turns.
     * ``loss``: a name of :data:`derainbench.metrics.losses.LOSSES`.
+    * ``perceptual``: whose features a loss of the method's own compares beside ``loss``: ``none``, or those of
+      ``vgg16``, from a file that the user adds (:mod:`derainbench.plugins.perceptual`).
     * ``clip``: the largest gradient norm, or None.
     * ``validation``: the share of training scenes held out to watch the training (never the test split); a paper that
       trains on everything has 0.
@@ -39,7 +42,7 @@ class Recipe(BaseModel):
     betas: tuple[_Decay, _Decay] = (0.9, 0.999)
     eps: _Positive = 1e-8
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    schedule: Literal["cosine", "multistep", "poly", "constant"] = "constant"
+    schedule: Literal["cosine", "multistep", "linear", "poly", "constant"] = "constant"
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     gamma: _Positive = 0.1
     steps: _Times | None = None
@@ -49,6 +52,7 @@ class Recipe(BaseModel):
     stride: _Side | None = None
     augment: tuple[Augmentation, ...] = ()
     loss: str
+    perceptual: Literal["none", "vgg16"] = "none"
     clip: _Positive | None = None
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validate_every: _Times = 1000

@@ -57,6 +57,10 @@ class RecipeBook:
             known = f"; {did_you_mean(where, list(Recipe.model_fields))}" if first["type"] == "extra_forbidden" else ""
             message = first["msg"].removeprefix("Value error, ")
             raise UserError(f"recipe {self.name!r} for {method.name!r}: {where}: {message}{known}") from error
+        if recipe.perceptual != "none" and published.perceptual == "none":
+            raise UserError(
+                f'recipe {self.name!r} for {method.name!r}: perceptual: it has no perceptual loss; leave "none" there'
+            )
         get_loss(recipe.loss)  # an unknown one is told now, not when its training begins
         return recipe
 

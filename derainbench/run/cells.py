@@ -12,6 +12,7 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.engine.layers import Found, find_layers
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import UNTRAINED
+from derainbench.plugins.perceptual import features_hash
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.results.results import HARNESS_REVISION
@@ -19,6 +20,13 @@ from derainbench.support.run_folder import evaluation_place, training_place
 
 #: Recipe fields that change how often a training is looked at, not what comes out of it.
 NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
+
+
+def in_result(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe its result depends on, as plain data."""
+    # What came later is named only where it is so, so that the keys of all other trainings stay what they were.
+    left_out = NOT_IN_RESULT if recipe.perceptual != "none" else {*NOT_IN_RESULT, "perceptual"}
+    return recipe.model_dump(mode="json", exclude=set(left_out))
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class TrainCell:
             "harness": HARNESS_REVISION,
             "method": self.variant.name,
             "source": self.variant.source_digest(),
-            "recipe": self.recipe.model_dump(mode="json", exclude=set(NOT_IN_RESULT)),
+            "recipe": in_result(self.recipe),
             "data": self.dataset.digest("train"),
             "precision": self.precision,
             "seed": self.seed,
@@ -52,6 +60,8 @@ class TrainCell:
         # Named only where it is so, so that the keys of all other trainings stay what they were.
         if self.layers:
             inputs["layers"] = {name: found.origin for name, found in self.layers.items()}
+        if self.recipe.perceptual != "none":
+            inputs["features"] = features_hash(self.recipe.perceptual)
         return {**inputs, "compiled": True} if self.compiled else inputs
 
     @cached_property

@@ -18,7 +18,6 @@ from derainbench.efficiency.macs import described
 from derainbench.errors import UserError, printable
 from derainbench.plugins.method import Weights
 from derainbench.plugins.names import parse_name
-from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.results.run_info import (
     SCHEMA,
@@ -39,7 +38,7 @@ from derainbench.results.run_info import (
     SuiteInfo,
     WeightsInfo,
 )
-from derainbench.run.cells import NOT_IN_RESULT, Cell, EvalCell, TrainCell
+from derainbench.run.cells import Cell, EvalCell, TrainCell, in_result
 from derainbench.run.grid import Plan
 
 _RECORDED = ("torch", "lightning-fabric", "pytorch-msssim", "numpy", "pillow", "scikit-image", "scipy")
@@ -91,7 +90,7 @@ def restated(previous: RunInfo, grid: Plan) -> RunInfo:
             return cell
         published = method.published_recipe(cell.dataset)
         published = published if published is None else published.changed(dict(cell.row_recipe or {}))
-        return cell.model_copy(update={"recipe": _in_result(grid.book.recipe(method, published))})
+        return cell.model_copy(update={"recipe": in_result(grid.book.recipe(method, published))})
 
     return previous.model_copy(update={"cells": tuple(now(cell) for cell in previous.cells)})
 
@@ -252,7 +251,7 @@ def _cell(cell: Cell, grid: Plan) -> CellInfo:
         return CellInfo(
             kind="eval", folder=cell.name, method=method, seed=seed, dataset=dataset, trained_on=cell.trained_on
         )
-    recipe, row_recipe = _in_result(cell.recipe), grid.row_recipe(cell)
+    recipe, row_recipe = in_result(cell.recipe), grid.row_recipe(cell)
     info = CellInfo(kind="train", folder=cell.name, method=method, seed=seed, dataset=dataset, recipe=recipe)
     return info.model_copy(update={"row_recipe": dict(row_recipe)}) if row_recipe else info
 
@@ -263,17 +262,12 @@ def _recipes(cells: Sequence[Cell]) -> dict[str, RecipeFields]:
     for cell in cells:
         if isinstance(cell, TrainCell):
             trained = f"{cell.variant.name} trained on {cell.dataset.name}"
-            by_method.setdefault(cell.variant.method.name, {})[trained] = _in_result(cell.recipe)
+            by_method.setdefault(cell.variant.method.name, {})[trained] = in_result(cell.recipe)
     named: dict[str, RecipeFields] = {}
     for method, recipes in by_method.items():
         (first, *others) = recipes.values()
         named |= recipes if any(other != first for other in others) else {method: first}
     return named
-
-
-def _in_result(recipe: Recipe) -> RecipeFields:
-    """What of a recipe its result depends on, as in a cell's inputs."""
-    return recipe.model_dump(mode="json", exclude=set(NOT_IN_RESULT))
 
 
 def _notices(cells: Sequence[Cell]) -> list[str]:

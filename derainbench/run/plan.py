@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from derainbench.engine.kept_images import check_kept
 from derainbench.engine.restore import parse_tile
 from derainbench.errors import UserError
 from derainbench.plugins.names import UNPROCESSED
+from derainbench.plugins.perceptual import require_features
 from derainbench.plugins.recipe_book import RecipeBook, recipe_book
 from derainbench.plugins.registry import Registry, discover
 from derainbench.plugins.variant import Variant
@@ -98,7 +99,7 @@ class Planned:
         left = [cell for cell in self.cells if found[cell.name].state in ("missing", "changed")]
         for name, problem in _missing_weights(left).items():
             found |= {cell.name: Status("no weights", problem) for cell in left if cell.variant.name == name}
-        return found
+        return found | {cell.name: Status("no weights", problem) for cell, problem in _missing_features(left)}
 
     def looked_at_again(self) -> Planned:
         """The plan for what is there now: another process may have finished cells, or asked the run for more."""
@@ -279,3 +280,13 @@ def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
         except UserError as error:
             problems[variant.name] = str(error)
     return problems
+
+
+def _missing_features(cells: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
+    """Cells that need features for a loss, which are not here or damaged, and what is wrong."""
+    for cell in cells:
+        training = cell if isinstance(cell, TrainCell) else cell.training
+        try:
+            require_features(training.recipe.perceptual if training is not None else "none")
+        except UserError as error:
+            yield cell, str(error)

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from benchmarks.networks import PLAIN, build, fitting, gmac, layout
 from derainbench.plugins.weights import from_official, read_weights
+from tests.oracles.deraindrop import Generator
 from tests.oracles.dgnl import DGNLNet
+from tests.oracles.didmdn import DIDMDN
 from tests.oracles.jorder import JORDER
 from tests.oracles.jordere import JORDERE
 from tests.oracles.nasnet import NASNet
@@ -133,6 +135,35 @@ def test_dgnl_is_the_authors(shared: Path) -> None:
     assert_equal(depth, torch.tensor(stored["train/depth_full_res"]), 5 * OFFICIAL)
 
 
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("image", ["sq", "ns"])
+def test_didmdns_networks_are_the_authors(shared: Path, image: str, mode: str) -> None:
+    network = DIDMDN(classifier_side=14).train(mode == "train")
+    main, residual = (np.load(shared / "golden" / f"didmdn_{name}.npz") for name in ("dense_rain", "residual"))
+    for part, golden in ((network.netG, main), (network.residue_net, residual)):
+        part.load_state_dict({n.removeprefix("w/"): torch.tensor(golden[n]) for n in golden.files if n[:2] == "w/"})
+    with torch.inference_mode():
+        label = torch.tensor(main[f"{image}/label"])[None]
+        found = network.netG(torch.tensor(main[f"{image}/x"]), label)
+        clean = network.residue_net(torch.tensor(residual[f"{image}/x"]))
+    for name, value in zip(("residual", "clean"), found, strict=True):
+        assert_equal(value, torch.tensor(main[f"{image}/{mode}/{name}"]))
+    assert_equal(clean, torch.tensor(residual[f"{image}/{mode}/output"]))
+
+
+def test_deraindrops_generator_is_the_authors(shared: Path) -> None:
+    golden = np.load(shared / "golden" / "deraindrop_reduced.npz")
+    network = Generator(width=8)
+    network.load_state_dict({n[2:]: torch.tensor(golden[n]) for n in golden.files if n[:2] == "G/"})
+    image = torch.tensor(golden["bgr_input_u8"]).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        masks, *frames = network(image)
+    for number, mask in enumerate(masks, 1):
+        assert_equal(mask, torch.tensor(golden[f"mask_{number}"]), 1e-5)
+    for name, frame in zip(("frame1", "frame2", "output"), frames, strict=True):
+        assert_equal(frame, torch.tensor(golden[name]), 1e-5)
+
+
 def test_recurrence_is_the_authors_kernel(golden: dict[str, Tensor]) -> None:
     """Values and gradients of all four directions."""
     directions = ("up", "right", "down", "left")
@@ -206,6 +237,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("jordere", {"blocks": 2, "width": 8}),
     ("jordere", {"blocks": 3, "width": 32}),
     ("dgnl", {}),
+    ("didmdn", {"classifier_side": 14}),
+    ("didmdn", {"classifier_side": 21, "statistics": "running"}),
+    ("deraindrop", {"width": 4}),
 ]
 
 

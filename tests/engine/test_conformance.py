@@ -24,6 +24,8 @@ SMALL: dict[str, dict[str, object]] = {
     "nasnet": {"blocks": 1, "width": 8},
     "prenet": {"stages": 2},
     "rescan": {"stages": 2, "depth": 5},
+    "didmdn": {"classifier_side": 56},
+    "deraindrop": {"width": 4},
 }
 
 #: What is tested besides the defaults and the variants that the papers name.
@@ -34,6 +36,7 @@ FURTHER = (
     "rescan[unit=lstm,frame=add]",
     "rescan[se=false]",
     "rescan[stages=1]",
+    "didmdn[statistics=running]",
 )
 
 #: What is exported besides the defaults: tracing takes a second or more, so not every variant, but every kind of layer.
@@ -81,7 +84,18 @@ def test_registered_methods_are_exported(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["jorder", "jorder[network=paper]", "jordere", "nasnet", "nasnet[normalise=dataset]", "prenet", "rescan"]
+    "name",
+    [
+        "nasnet",
+        "nasnet[normalise=dataset]",
+        "prenet",
+        "rescan",
+        "jorder",
+        "jorder[network=paper]",
+        "jordere",
+        "didmdn",
+        "deraindrop",
+    ],
 )
 def test_whole_networks_on_the_meta_device(name: str) -> None:
     CHECKS["meta device"](discover().variant(name))

@@ -47,7 +47,7 @@ def check(network):
         rainy, clean = (torch.rand(1, 3, 32, 32).to("pretended:0") for _ in range(2))
         restored = functional_call(network, values, (rainy,))
         assert restored.device.type == "pretended", restored.device
-        layers = {name: torch.rand(1, 1, 32, 32).to("pretended:0") for name in network.needed_layers}
+        layers = {name: torch.zeros(1, 1, 32, 32).to("pretended:0") for name in network.needed_layers}
         inside = {f"network.{name}": value for name, value in values.items()}
         for loss in (inspect.unwrap(get_loss(name)) for name in LOSSES):  # unwrapped: autocast knows real devices only
             told = functional_call(Whole(network), inside, (Batch(rainy, clean, layers), loss))
@@ -69,6 +69,10 @@ NAMES = (
     "jorder[network=paper,width=8,recurrences=2]",
     "jordere[blocks=1,width=8]",
     "dgnl",
+    "ddn",
+    "didmdn[classifier_side=56]",
+    "deraindrop[width=8]",
+    "dafnet[narrower=16]",
 )
 
 there = pytest.mark.skipif(

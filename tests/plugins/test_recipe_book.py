@@ -96,7 +96,13 @@ def test_constant_schedule() -> None:
     assert {learning_rate(recipe(milestones=(0.5,)), step, 10) for step in range(10)} == {0.1}
 
 
-@given(st.sampled_from(["cosine", "multistep", "poly", "constant"]), st.integers(1, 500))
+def test_linear_schedule() -> None:
+    """DID-MDN's: nothing is left at the end."""
+    rates = [learning_rate(recipe(schedule="linear", lr=2e-4), step, 400) for step in (0, 100, 399)]
+    assert rates == pytest.approx([2e-4, 1.5e-4, 5e-7])
+
+
+@given(st.sampled_from(["cosine", "multistep", "linear", "poly", "constant"]), st.integers(1, 500))
 def test_schedules_never_rise_nor_leave_their_range(schedule: str, steps: int) -> None:
     chosen = recipe(schedule=schedule, milestones=(0.2, 0.7))
     rates = [learning_rate(chosen, step, steps) for step in range(steps)]

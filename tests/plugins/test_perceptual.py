@@ -1,0 +1,117 @@
+"""VGG16's features: the file that a user adds, what is refused, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from derainbench.plugins import perceptual
+from derainbench.plugins.perceptual import add_features, features_hash, load_features, require_features
+from derainbench.support.atomic import file_hash
+from tests.helpers.pseudo_vgg import pseudo_vgg
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+LAYERS = {0: "features.0", 1: "features.2", 2: "features.5", 3: "features.7"}
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "cache"))
+
+
+def in_torchvisions_layout(**changes: Tensor) -> dict[str, Tensor]:
+    """With a layer that is not looked at."""
+    state = pseudo_vgg().state_dict()
+    theirs = {f"{LAYERS[int(name.split('.')[1])]}.{name.split('.')[2]}": value for name, value in state.items()}
+    return {**theirs, "classifier.6.bias": torch.zeros(1000), **changes}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "vgg.pth"
+    torch.save(in_torchvisions_layout(), path)
+    return path
+
+
+def test_torchvisions_file_is_known_by_its_hash(file: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    assert perceptual.SHA256.startswith(perceptual.SOURCE.rpartition("-")[2].removesuffix(".pth"))
+    with refused("torchvision's VGG16", "--trust-unknown", perceptual.SOURCE):
+        add_features(file)
+    assert features_hash("vgg16") is None
+    monkeypatch.setattr(perceptual, "SHA256", file_hash(file))
+    assert add_features(file).verified
+    assert features_hash("vgg16") == file_hash(file)
+
+
+def test_another_file_is_accepted_when_it_is_trusted(file: Path) -> None:
+    assert not add_features(file, trust_unknown=True).verified
+    features = load_features("vgg16")
+    assert features is not None
+    for name, value in pseudo_vgg().state_dict().items():
+        assert torch.equal(features.state_dict()[name], value)
+    assert not any(parameter.requires_grad for parameter in features.parameters())
+    assert sum(parameter.numel() for parameter in features.parameters()) == 260_160
+
+
+def test_none_needs_nothing() -> None:
+    require_features("none")
+    assert load_features("none") is None
+    assert features_hash("none") is None
+
+
+def test_what_is_missing_or_damaged_is_said(file: Path, refused: Refused) -> None:
+    with refused("derainbench weights add vgg16 FILE", 'perceptual = "none"', perceptual.SOURCE):
+        require_features("vgg16")
+    path = add_features(file, trust_unknown=True).path
+    path.write_bytes(path.read_bytes()[:-1])
+    with refused("damaged", "weights add vgg16"):
+        load_features("vgg16")
+    path.with_suffix(".json").write_text("{}")
+    with refused("damaged", "weights add vgg16"):
+        features_hash("vgg16")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"features.5.weight": torch.zeros(128, 64, 5, 5)}, "features.5.weight"),
+        ({"features.7.bias": torch.full((128,), torch.nan)}, "not finite"),
+        ({"features.0.bias": torch.zeros(64, dtype=torch.int64)}, "features.0.bias"),
+    ],
+)
+def test_what_is_no_vgg_is_refused(tmp_path: Path, refused: Refused, changes: dict[str, Tensor], word: str) -> None:
+    path = tmp_path / "other.pth"
+    torch.save(in_torchvisions_layout(**changes), path)
+    with refused(word):
+        add_features(path, trust_unknown=True)
+    assert features_hash("vgg16") is None
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, refused: Refused) -> None:
+    with refused("absent.pth"):
+        add_features(tmp_path / "absent.pth", trust_unknown=True)
+
+
+def test_what_the_features_are() -> None:
+    """By the plain operations, in float32 also where autocast rounds."""
+    features, image = pseudo_vgg(), torch.rand(1, 3, 13, 10, requires_grad=True)
+    state = [(layer.weight, layer.bias) for layer in features.convolutions if isinstance(layer, torch.nn.Conv2d)]
+    expected, x = [], image
+    for number, (weight, bias) in enumerate(state):
+        x = F.max_pool2d(x, 2) if number == 2 else x
+        x = torch.relu(F.conv2d(x, weight, bias, padding=1))
+        expected.append(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = features(image)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    torch.autograd.backward(found[3].sum())
+    assert image.grad is not None
+    assert bool((image.grad != 0).any())
