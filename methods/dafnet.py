@@ -202,7 +202,7 @@ class DAFNetTrainer(Trainer):
 
     def make_optimiser(self, network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         """Caffe's Adam over two groups of parameters."""
-        biases, others = [], []
+        biases, others = list[nn.Parameter](), list[nn.Parameter]()
         for name, parameter in network.named_parameters():
             spoken = not name.removeprefix("convs.").startswith(UNSPOKEN)
             (biases if spoken and name.endswith(".bias") else others).append(parameter)

@@ -101,7 +101,7 @@ def base(image: Tensor) -> Tensor:
     # few channels at a time, whose sums then stay in a processor's cache
     at_once = max(1, CACHED // (x.shape[2] * x.shape[3])) if x.device.type == "cpu" else len(x)
     smoothed = []
-    for part in x.split(at_once):
+    for part in torch.split(x, at_once):
         mean = _window_sums(part) * share
         variance = torch.addcmul(_window_sums(part * part) * share, mean, mean, value=-1)
         slope = variance / (variance + EPS)

@@ -159,6 +159,6 @@ def _file(name: str, layers: Mapping[str, str]) -> FileLayer | None:
     if name in layers:
         return FileLayer(name, 0.5 if name == "mask" else None)
     role = _GENERATORS.get(name)
-    if role not in layers:
+    if role is None or role not in layers:
         return None
     return FileLayer(role, 0.0 if name == "mask" else None)

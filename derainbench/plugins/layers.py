@@ -80,4 +80,5 @@ def _brighter_than(above: int, rainy: Levels, clean: Levels) -> Layer:
 
 def _differs_by(least: int, rainy: Levels, clean: Levels) -> Layer:
     difference = np.abs(rainy.astype(np.int16) - clean.astype(np.int16)).max(axis=2)
-    return (difference >= least).astype(np.float32)
+    mask: Layer = (difference >= least).astype(np.float32)
+    return mask

@@ -154,7 +154,7 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
     if all(name.startswith(_PARALLEL) for name in readings[0]):
         readings.append({name.removeprefix(_PARALLEL): value for name, value in readings[0].items()})
     ours, method = variant.skeleton().state_dict(), variant.method
-    layouts = [(ours, same_name, never_transposed)]
+    layouts: list[tuple[dict[str, Tensor], OfficialNames, Transposed]] = [(ours, same_name, never_transposed)]
     if not any(reading.keys() == ours.keys() for reading in readings):
         theirs = [(method.official_names, method.official_transposed)]
         theirs += [(names, never_transposed) for names in method.other_names]

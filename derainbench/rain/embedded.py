@@ -148,7 +148,8 @@ def _rained(rain: Preset, clean: NDArray[np.uint8], depth: NDArray[np.uint16] | 
 
 
 def _sixteen_bits(layer: NDArray[np.float32]) -> NDArray[np.uint16]:
-    return np.rint(layer.clip(0, 1) * _LEVELS).astype(np.uint16)
+    levels: NDArray[np.uint16] = np.rint(layer.clip(0, 1) * _LEVELS).astype(np.uint16)
+    return levels
 
 
 def _crops(spec: Generation, scene: str, count: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint16] | None]]:

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image as Pillow
@@ -77,7 +78,7 @@ def plates(results: Results, grids: Mapping[tuple[str, str], ScoreGrid]) -> tupl
             continue
         first = next(iter(of_dataset))
         grid = of_dataset[first]
-        chosen = choose(grid, lambda image, grid=grid: _any_restored(results, grid, image))
+        chosen = choose(grid, partial(_any_restored, results, grid))
         drawn = [_plate(results, of_dataset, choice) for choice in chosen]
         shown = tuple(plate for plate in drawn if plate is not None)
         sections += [PlateSection(dataset, first, shown)] if shown else []

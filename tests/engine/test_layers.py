@@ -66,7 +66,7 @@ def layer(dataset: Dataset, name: str, rule: Rule | Thirds | None) -> tuple[str,
     patches = pickle.loads(pickle.dumps(Patches(pairs, RECIPE, 0, layers={name: found.source})))
     batch = patches[0]
     order = {batch.rainy[n].mul(255).byte().numpy().tobytes(): n for n in range(len(batch.rainy))}
-    places = [order[read_rgb(pair.rainy).transpose(2, 0, 1).tobytes()] for pair in pairs]  # type: ignore[arg-type]
+    places = [order[read_rgb(pair.rainy).transpose(2, 0, 1).tobytes()] for pair in pairs]
     return found.origin, [batch.layers[name][place, 0].numpy() for place in places]
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ class Forked:
         self._process = _FORKS.Process(
             target=_command, args=(self.args, str(cwd), dict(environment), self._said, new_session, first)
         )
+        Path(self._said, "err").touch()
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -68,6 +70,12 @@ class Forked:
         self.wait(timeout)
         out, err = (Path(self._said, name).read_text() for name in ("out", "err"))
         return out, err
+
+    def says(self, text: str) -> None:
+        """Wait until it has said so on standard error."""
+        while text not in Path(self._said, "err").read_text():
+            assert self.poll() is None, self.communicate()
+            time.sleep(0.05)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""

@@ -196,7 +196,7 @@ def test_kills_at_file_operations(tmp_path: Path, name: str) -> None:
         assert ended.status in (-signal.SIGKILL, 0), ended.said
         killed += ended.status == -signal.SIGKILL
         again = carried_out(folder, scenario.arguments)
-        assert again.status == 0, f"killed before operation {point}: {again['said']}"
+        assert again.status == 0, f"killed before operation {point}: {again.said}"
         assert scenario.result(folder) == expected, f"killed before operation {point}"
         assert leftovers(folder) == [], f"killed before operation {point}"
         if name == "verify":
@@ -258,7 +258,7 @@ def test_what_schedulers_send_first(tmp_path: Path, name: str) -> None:
     for point in points:
         from_the_start(folder, begin)
         ended = carried_out(folder, RUN, at=point, number=number)
-        assert ended.status == 128 + number, f"before operation {point}: {ended['said']}"
+        assert ended.status == 128 + number, f"before operation {point}: {ended.said}"
         assert f"stopped by {name}; what is finished is kept: run the same command again" in ended.said
         assert "Traceback" not in ended.said
         saved += bool(list(folder.rglob("checkpoint.pt")))

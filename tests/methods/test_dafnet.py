@@ -25,8 +25,8 @@ TOLERANCE = 2e-5  # of the largest value
 Golden = Mapping[str, Any]
 
 #: Golden entries that are the outputs of our convolutions, after their activation where they have one.
-TAPS = ("conv1-dsn6", "conv2-dsn3-d", "atten1_c2", "conv2-dsn3", "conv2-dsn1", "conv2_group_1x1")
-TAPS += ("attentional_conv1", "attentional_conv2", "attentional_conv3")
+TAPS = ["conv1-dsn6", "conv2-dsn3-d", "atten1_c2", "conv2-dsn3", "conv2-dsn1", "conv2_group_1x1"]
+TAPS += ["attentional_conv1", "attentional_conv2", "attentional_conv3"]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from derainbench.engine.device import choose_engine
 from derainbench.engine.trainer import Trainer
-from derainbench.methods.ddn import DDN, DeepDetailNetwork, base, official_names
+from derainbench.methods.ddn import DDN, DeepDetailNetwork, Unit, base, official_names
 from derainbench.plugins.method import Batch
 from derainbench.plugins.registry import discover
 from derainbench.plugins.weights import from_official, load_into, read_weights
@@ -97,9 +97,12 @@ def test_every_output_is_the_authors(shared: Path, golden: Golden, rainy: Tensor
         )
     if mode == "train":
         for number in (1, 13, 26):
-            norm, after = network.units[number - 1].norm, f"{entry}/after/layer_{number}"
-            near(norm.running_mean, torch.tensor(golden[f"{after}.moving_mean"]), "mean")
-            near(norm.running_var, torch.tensor(golden[f"{after}.moving_variance_bessel"]), "variance")
+            unit, after = network.units[number - 1], f"{entry}/after/layer_{number}"
+            assert isinstance(unit, Unit)
+            assert unit.norm.running_mean is not None
+            assert unit.norm.running_var is not None
+            near(unit.norm.running_mean, torch.tensor(golden[f"{after}.moving_mean"]), "mean")
+            near(unit.norm.running_var, torch.tensor(golden[f"{after}.moving_variance_bessel"]), "variance")
 
 
 def keep_first(gradients: dict[str, Tensor], name: str, gradient: Tensor) -> None:
@@ -116,7 +119,7 @@ def test_two_training_steps(golden: Golden, rainy: Tensor) -> None:
     batch = Batch(rainy, images(golden["rgb_clean_u8"]))
     gradients: dict[str, Tensor] = {}
     for name, parameter in network.named_parameters():
-        parameter.register_hook(partial(keep_first, gradients, name))
+        parameter.register_hook(partial(keep_first, gradients, name))  # type: ignore[no-untyped-call]
     losses = [float(trainer.step(step, batch)) for step in (0, 1)]
     assert losses == pytest.approx(golden["train2/losses"].tolist(), rel=TOLERANCE)
     ours = {official: name for name in network.state_dict() for official in official_names(name)}

@@ -25,7 +25,7 @@ Arrays = Mapping[str, np.ndarray[Any, Any]]
 ARRAYS: Arrays = {
     "layer_1/conv_1/bias": np.arange(4, dtype=np.float32),
     "layer_1/conv_1/kernel": np.arange(72, dtype=np.float32).reshape(3, 3, 2, 4),
-    "layer_10/scale": np.float32(2).reshape(()),
+    "layer_10/scale": np.array(2, np.float32),
 }
 
 
@@ -71,10 +71,10 @@ def write_checkpoint(index: Path, arrays: Arrays, halves: int = 2) -> None:
 
 
 def write_npz(path: Path, arrays: Arrays) -> None:
-    np.savez(path, **arrays)
+    np.savez(path, **dict(arrays))  # type: ignore[arg-type]
 
 
-WRITERS = {".npz": write_npz, ".index": write_checkpoint}
+WRITERS: Mapping[str, Callable[[Path, Arrays], None]] = {".npz": write_npz, ".index": write_checkpoint}
 
 
 @pytest.mark.parametrize("suffix", WRITERS)

@@ -58,7 +58,7 @@ class Workshop:
         """Run derainbench in this folder, in a process of its own, to its end."""
         process = self.popen(arguments)
         out, err = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        return subprocess.CompletedProcess(arguments, process.wait(), out, err)
 
     def __call__(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         """The same within this process, which saves importing torch each time."""
