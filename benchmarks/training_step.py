@@ -175,12 +175,12 @@ def measure(name: str, side: int, size: int, repeats: int, device: str) -> tuple
 def main() -> None:
     known = parser(__doc__)
     known.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N (default: %(default)s)")
-    known.add_argument("--networks", nargs="+", choices=SIZES, default=list(SIZES), help="which (default: all)")
+    known.add_argument("--networks", nargs="+", choices=SIZES, help="which (default: all; with --quick two)")
     options = parse(known)
     device = str(choose_engine(options.device, "fp32").fabric.device)
     rows = [
         measure(name, *(QUICK_SIZE if options.quick else SIZES[name]), options.repeats, device)
-        for name in options.networks
+        for name in options.networks or list(SIZES)[: 2 if options.quick else None]
     ]
     print(f"One training step, float32; medians of {options.repeats} interleaved rounds; ratio = plain / ours.")
     print(f"{machine(device)}.\n")
