@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What tests reach, branches too, costs a third of their time on Pythons before 3.14: make test COVERAGE= leaves it out.
 COVERAGE ?= --cov --cov-report=term
+# One more than there are cores, for many tests wait for what they started.
+TESTERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 
 # Set, as it may be in a container, it has every process compile anew what it imports of derainbench.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +18,7 @@ demo: $(READY)  ## train and evaluate two methods on the three embedded datasets
 	$(BIN)/derainbench report runs/demo
 
 test: $(READY)  ## the whole test suite, the slow tests too, and which lines and branches no test reaches
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(COVERAGE)
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal $(COVERAGE)
 
 lint: $(READY)  ## style, types, and which room may import which
 	$(BIN)/ruff check .
