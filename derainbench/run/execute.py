@@ -7,7 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from derainbench.run.cells import Cell, EvalCell
+from derainbench.errors import UserError
+from derainbench.run.cells import Cell, EvalCell, key_of
 from derainbench.run.driver_file import obey_if_asked
 from derainbench.run.executors.executor import Executor
 from derainbench.run.store import Status, Store
@@ -107,10 +108,13 @@ def execute(
                 cell = waiting.pop(ready)
                 watcher.started(cell, statuses[cell.name])
                 needs = cell.training.name if isinstance(cell, EvalCell) and cell.training is not None else ""
+                why_not = _cannot_be(cell)
                 if needs in outcome.failed:
-                    error = f"not evaluated, because its training failed: {outcome.failed[needs]}"
-                    store.begin(cell)
-                    record(cell, Ending(0.0, error))
+                    if not why_not:
+                        store.begin(cell)
+                    record(cell, Ending(0.0, f"not evaluated, because its training failed: {outcome.failed[needs]}"))
+                elif why_not:
+                    record(cell, Ending(0.0, why_not))
                 else:
                     under_way[executor.submit(cell, _OfCell(watcher, cell))] = cell
             finished, _ = wait(under_way, POLL, return_when=FIRST_COMPLETED)
@@ -119,6 +123,15 @@ def execute(
             for future in finished:
                 record(under_way.pop(future), future.result())
     return outcome
+
+
+def _cannot_be(cell: Cell) -> str:
+    """Why the cell cannot be done with these data, such as for want of a layer that its network needs; empty else."""
+    try:
+        key_of(cell)
+    except UserError as mistake:
+        return str(mistake)
+    return ""
 
 
 def _ready(waiting: Mapping[str, Cell], unfinished: Set[str]) -> str | None:
