@@ -207,7 +207,7 @@ JORDERE = Method(
         augment=("hflip", "vflip", "rot90"),
         loss="l1",
     ),
-    quick={"lr": 2e-4, "batch": 2, "patch": 48, "steps": 100},
+    quick={"lr": 5e-4, "schedule": "cosine", "batch": 1, "patch": 32, "steps": 500},
     paper=Paper(
         title="Joint Rain Detection and Removal from a Single Image with Contextualized Deep Networks",
         authors="Wenhan Yang, Robby T. Tan, Jiashi Feng, Zongming Guo, Shuicheng Yan and Jiaying Liu",
