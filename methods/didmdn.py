@@ -143,7 +143,8 @@ class Norm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if self.training or self.running:
             return super().forward(x)
-        singly = [F.batch_norm(one, None, None, self.weight, self.bias, True, 0.0, self.eps) for one in torch.split(x, 1)]
+        images = torch.split(x, 1)
+        singly = [F.batch_norm(one, None, None, self.weight, self.bias, True, 0.0, self.eps) for one in images]
         return singly[0] if len(singly) == 1 else torch.cat(singly)
 
 
