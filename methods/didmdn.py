@@ -143,7 +143,8 @@ class Norm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if self.training or self.running:
             return super().forward(x)
-        singly = [F.batch_norm(one, None, None, self.weight, self.bias, True, 0.0, self.eps) for one in x.split(1)]
+        images = torch.split(x, 1)
+        singly = [F.batch_norm(one, None, None, self.weight, self.bias, True, 0.0, self.eps) for one in images]
         return singly[0] if len(singly) == 1 else torch.cat(singly)
 
 
@@ -261,10 +262,10 @@ class MainNetwork(nn.Module):
     def _weight(self) -> Tensor:
         """The merging convolution's weight for each thing once: (47, 3 (4 + 1) + 3 + 1, 3, 3)."""
         each = 4 + TAPS + 3
-        first, image, second, third, labels = self.merge.weight.split((each, 3, each, each, LABELS), dim=1)
+        first, image, second, third, labels = torch.split(self.merge.weight, (each, 3, each, each, LABELS), dim=1)
         parts = []
         for stream in (first, second, third):
-            last, taps, again = stream.split((4, TAPS, 3), dim=1)
+            last, taps, again = torch.split(stream, (4, TAPS, 3), dim=1)
             parts += [last, taps.sum(dim=1, keepdim=True)]
             image = image + again
         return torch.cat([*parts, image, labels.sum(dim=1, keepdim=True)], dim=1)
@@ -541,8 +542,8 @@ DIDMDN = Method(
     ),
     quick={
         "lr": 2e-3,
-        "batch": 4,
-        "patch": 64,
+        "batch": 1,  # as in use, where an image is normalised by its own statistics
+        "patch": 128,
         "steps": 600,
         "augment": ("hflip", "rot90"),
         "perceptual": "none",

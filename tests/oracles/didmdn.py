@@ -194,14 +194,15 @@ class DIDMDN(nn.Module):
         padded = F.pad(rainy, (0, -width % 32, 0, -height % 32), mode=mode)
         before = self.training
         self.train(self.statistics == "image")
-        restored = torch.cat([self.restore_one(one) for one in padded.split(1)])
+        restored = torch.cat([self.restore_one(one) for one in torch.split(padded, 1)])
         self.train(before)
         return restored[:, :, :height, :width]
 
     def restore_one(self, rainy: Tensor) -> Tensor:
         x = 2 * rainy - 1
         label = self.logits(x - self.residue_net(x)).argmax(1) + 1
-        return (self.netG(x, label)[1] + 1) / 2
+        clean: Tensor = self.netG(x, label)[1]
+        return (clean + 1) / 2
 
     def logits(self, residue: Tensor) -> Tensor:
         logits: Tensor = self.net_label(F.interpolate(residue, (self.side, self.side), mode="bilinear"))
