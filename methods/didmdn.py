@@ -262,10 +262,10 @@ class MainNetwork(nn.Module):
     def _weight(self) -> Tensor:
         """The merging convolution's weight for each thing once: (47, 3 (4 + 1) + 3 + 1, 3, 3)."""
         each = 4 + TAPS + 3
-        first, image, second, third, labels = torch.split(self.merge.weight, (each, 3, each, each, LABELS), dim=1)
+        first, image, second, third, labels = torch.split(self.merge.weight, [each, 3, each, each, LABELS], dim=1)
         parts = []
         for stream in (first, second, third):
-            last, taps, again = torch.split(stream, (4, TAPS, 3), dim=1)
+            last, taps, again = torch.split(stream, [4, TAPS, 3], dim=1)
             parts += [last, taps.sum(dim=1, keepdim=True)]
             image = image + again
         return torch.cat([*parts, image, labels.sum(dim=1, keepdim=True)], dim=1)
