@@ -19,6 +19,7 @@ from derainbench.plugins.variant import Variant, resolve
 
 #: Options that make a large network small enough to be tested often.
 SMALL: dict[str, dict[str, object]] = {
+    "dafnet": {"narrower": 16},
     "jorder": {"width": 8},
     "jordere": {"blocks": 1, "width": 8},
     "nasnet": {"blocks": 1, "width": 8},
@@ -48,8 +49,9 @@ EXPORTED = (
     "rescan[unit=rnn,se=false]",
 )
 
-#: Methods whose programs are for one size: SPANet's recurrences are loops over rows and columns.
-ONE_SIZE = {"spanet"}
+#: Methods whose programs are for one size: SPANet's recurrences are loops over rows and columns, DAF-Net's sizes are
+#: rounded up.
+ONE_SIZE = {"spanet", "dafnet"}
 
 RECIPE = Recipe(lr=1e-3, steps=1, batch=1, patch=8, loss="l1")
 

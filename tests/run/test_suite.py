@@ -42,8 +42,8 @@ ABLATIONS = suite(
     wanted("nasnet", "Stage=3", "p/8", "rain"),
     wanted("nasnet", "NASNet", "p/9", "spa"),
     wanted("prenet", "PReNet", "p/9", "spa", trained_on="rain"),
-    wanted("ddn", "DDN", "p/9", "spa"),
-    wanted("ddn[a=1]", "DDN", "p/9", "rain"),
+    wanted("absent", "DDN", "p/9", "spa"),
+    wanted("absent[a=1]", "DDN", "p/9", "rain"),
 )
 
 
@@ -159,7 +159,7 @@ def test_published_weights_are_never_reduced() -> None:
         ([wanted("prenet@rain100l")], {"width": "8"}, ["--reduce width", "none is trained"]),
         ([wanted("nasnet[fussion=none]")], {}, ["row 'row' of t/1", "'fussion'", "did you mean 'fusion'?"]),
         ([wanted("nasnet", recipe={"lr": -1})], {}, ["row 'row' of t/1", "recipe: lr", "mend the table"]),
-        ([wanted("ddn")], {}, ["suite 's' has no row whose method is in the registry", "--plugin"]),
+        ([wanted("absent")], {}, ["suite 's' has no row whose method is in the registry", "--plugin"]),
     ],
 )
 def test_mistakes(rows: list[Wanted], options: dict[str, str], words: list[str], refused: Refused) -> None:
