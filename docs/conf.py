@@ -56,10 +56,11 @@ nitpicky = True
 # Names of other projects, whose inventories would have to be fetched; and the few of ours that no page shows.
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|np|numpy|nn|pd|pandas|pydantic|lightning_fabric|collections|importlib|pathlib|typing)\..*"),
-    ("py:.*", r"Any|Callable|Fabric|ImageArray|Iterable|Literal|Mapping|Path|Sequence|Tensor"),
+    ("py:.*", r"Any|Callable|Fabric|_Fabric\w+|ImageArray|Iterable|Literal|Mapping|Path|Sequence|Tensor"),
     (
         "py:class",
-        r"derainbench\.(images\.decode\.Half|metrics\.kinds\.Values|stats\.family\.Key|engine\.on_arrays\._Image)",
+        r"derainbench\.(images\.decode\.Half|metrics\.kinds\.Values|plugins\.layers\.(Levels|Layer)|stats\.family\.Key"
+        r"|engine\.on_arrays\._Image)",
     ),
 ]
 

@@ -29,7 +29,7 @@ class Recipe(BaseModel):
     * ``augment``: ``hflip`` and ``vflip`` with probability 1/2 each, ``rot90`` one of the four quarter turns.
     * ``loss``: a name of :data:`derainbench.metrics.losses.LOSSES`.
     * ``perceptual``: whose features a loss of the method's own compares beside ``loss``: ``none``, or those of
-      ``vgg16``, from a file that the user adds (:mod:`derainbench.plugins.perceptual`).
+      ``vgg16``, from a file that the user adds (docs/weights.md).
     * ``clip``: the largest gradient norm, or None.
     * ``validation``: the share of training scenes held out to watch the training (never the test split); a paper that
       trains on everything has 0.
