@@ -39,7 +39,7 @@ def two(workshop: Workshop, out: str, **more: str) -> list[str]:
 
 def training(run: Path, process: Forked, steps: int = 20) -> list[UnderWay]:
     """What both trainings say, when both have done some steps."""
-    for _ in range(3000):
+    for _ in range(12000):
         said = [read_under_way(run, name) for name in TRAININGS]
         there = [each for each in said if each is not None and each.done >= steps]
         if len(there) == len(TRAININGS):

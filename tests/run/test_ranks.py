@@ -147,7 +147,7 @@ def whole(workshop: Workshop) -> Path:
 @pytest.mark.slow
 def test_an_interrupted_training_of_two_goes_on(workshop: Workshop, whole: Path) -> None:
     process = workshop.popen(together(workshop, "small", "asked", recipe="long.toml"))
-    for _ in range(3000):
+    for _ in range(12000):
         said = read_under_way(workshop.folder / "asked", "train/small/tiny/seed0")
         if said is not None and said.done > 20:
             break

@@ -71,7 +71,7 @@ def command(workshop: Workshop, cluster: Cluster, out: str, **more: str) -> list
 
 def one_under_way(run: Path, driver: Forked, not_again: set[str]) -> UnderWay:
     """What a training says that has a checkpoint and was not met before."""
-    for _ in range(4000):
+    for _ in range(15000):
         for file in run.glob(".cells/*/progress.json"):
             try:
                 said = UnderWay.model_validate_json(file.read_bytes())
@@ -126,7 +126,7 @@ def test_ctrl_c_has_cells_save_their_state(whole: Workshop) -> None:
     driver = whole.popen(command, start_new_session=True)
     one_under_way(run, driver, met)
     os.killpg(driver.pid, signal.SIGINT)
-    _, err = driver.communicate(timeout=60)
+    _, err = driver.communicate(timeout=180)
     assert driver.returncode == 130, err
     assert "interrupted; what is finished is kept" in err
     assert len(list(run.rglob("checkpoint.pt"))) == 1

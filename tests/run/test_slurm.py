@@ -77,7 +77,7 @@ def command(workshop: Workshop, out: str, seeds: str, settings: str = "time=10m"
 
 
 def until(true: Callable[[], object], process: Forked) -> None:
-    for _ in range(2400):
+    for _ in range(6000):
         if true():
             return
         assert process.poll() is None, process.communicate()

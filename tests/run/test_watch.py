@@ -35,7 +35,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 def watched(workshop: Workshop, out: str, process: Forked, words: str) -> str:
     """What ``status`` prints, as soon as that has the words."""
-    for _ in range(300):
+    for _ in range(1500):
         if (workshop.folder / out / "run.json").exists():
             printed = workshop(["status", out]).stdout
             if re.search(words, printed):
