@@ -76,7 +76,7 @@ class Pair(NamedTuple):
 
 def layout(name: str) -> tuple[OfficialNames, Transposed]:
     """How a method's weights lie in its authors' files, and in its plain network."""
-    return METHODS[name].official_names, METHODS[name].official_transposed
+    return METHODS[name].official_layout
 
 
 def build(name: str, seed: int = 0, **options: Any) -> Pair:

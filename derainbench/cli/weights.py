@@ -94,10 +94,9 @@ def export(
     from derainbench.plugins.weights import FORMATS, fitted, to_official, write_state
 
     variant = discover(plugin).variant(method)
-    layout = variant.method.official_names, variant.method.official_transposed
     if out.suffix not in FORMATS:
         raise UserError(f"{out}: the suffix says the format; end it in one of {', '.join(FORMATS)}")
     if out.exists():
         raise UserError(f"{out} exists; give another --out")
-    write_state(out, to_official(fitted(variant, weights), *layout))
+    write_state(out, to_official(fitted(variant, weights), *variant.method.official_layout))
     typer.echo(str(out))

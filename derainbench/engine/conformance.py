@@ -177,7 +177,7 @@ def weights_round_trip(variant: Variant) -> None:
 
 def official_names(variant: Variant) -> None:
     """The state dict goes into the authors' layout and comes back the same, to the bit."""
-    state, layout = _build(variant).state_dict(), (variant.method.official_names, variant.method.official_transposed)
+    state, layout = _build(variant).state_dict(), variant.method.official_layout
     returned = from_official(to_official(state, *layout), state, *layout)
     _identical(state, returned, "after a way through the authors' layout")
 

@@ -108,6 +108,7 @@ class _Thirds:
     def __init__(self, amount: Source) -> None:
         self._amount = amount
         self._least: tuple[float, float] = (0.0, 0.0)
+        self._means: dict[int, float] = {}  # each image is met many times, and read whole for its mean
 
     def prepare(self, images: DecodedImages) -> None:
         """Find what parts the thirds, from images evenly spaced through the set."""
@@ -122,7 +123,9 @@ class _Thirds:
         return np.full((1, 1), sum(amount <= least for least in self._least), np.float32)
 
     def _mean(self, images: DecodedImages, index: int) -> float:
-        return float(self._amount.layer(images, index).mean(dtype=np.float64))
+        if index not in self._means:
+            self._means[index] = float(self._amount.layer(images, index).mean(dtype=np.float64))
+        return self._means[index]
 
 
 def find_layers(needs: Mapping[str, Rule | Thirds | None], dataset: Dataset) -> dict[str, Found]:

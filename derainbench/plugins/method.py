@@ -175,6 +175,11 @@ class Method:
     other_names: tuple[Callable[[str], tuple[str, ...]], ...] = ()
     official_transposed: Callable[[str], bool] = never_transposed
 
+    @property
+    def official_layout(self) -> tuple[Callable[[str], tuple[str, ...]], Callable[[str], bool]]:
+        """How weights lie in the authors' files: ``official_names`` and ``official_transposed``."""
+        return self.official_names, self.official_transposed
+
     def published_recipe(self, trained_on: str) -> Recipe | None:
         """How the authors trained it on that card's dataset; on others as ``recipe`` says."""
         changes = self.recipe_on.get(trained_on, {})

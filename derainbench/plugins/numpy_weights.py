@@ -37,7 +37,7 @@ def as_torch_has_it(name: str, array: np.ndarray[Any, Any]) -> tuple[str, Tensor
     (height, width, in, out), torch's order."""
     if "/" in name and array.ndim == 4:
         array = array.transpose(3, 2, 0, 1)
-    return name.replace("/", "."), torch.from_numpy(np.array(array, order="C"))
+    return name.replace("/", "."), torch.from_numpy(np.asarray(array, order="C"))
 
 
 def _read_array(stream: Any, length: int) -> np.ndarray[Any, Any]:
@@ -50,7 +50,5 @@ def _read_array(stream: Any, length: int) -> np.ndarray[Any, Any]:
         raise ValueError(f"an array of {dtype}, not of numbers")
     if math.prod(shape) * dtype.itemsize > length:  # which would be allocated before a byte is read
         raise ValueError(f"an array that claims shape {shape} in {length} bytes")
-    values = np.frombuffer(stream.read(math.prod(shape) * dtype.itemsize), dtype.newbyteorder("="))
-    if dtype.byteorder == ">":
-        values = values.byteswap()
-    return values.reshape(shape, order="F" if fortran else "C")
+    values = np.frombuffer(stream.read(math.prod(shape) * dtype.itemsize), dtype)
+    return values.astype(dtype.newbyteorder("=")).reshape(shape, order="F" if fortran else "C")

@@ -156,7 +156,7 @@ def fitted(variant: Variant, path: Path) -> dict[str, Tensor]:
     ours, method = variant.skeleton().state_dict(), variant.method
     layouts: list[tuple[dict[str, Tensor], OfficialNames, Transposed]] = [(ours, same_name, never_transposed)]
     if not any(reading.keys() == ours.keys() for reading in readings):
-        theirs = [(method.official_names, method.official_transposed)]
+        theirs = [method.official_layout]
         theirs += [(names, never_transposed) for names in method.other_names]
         layouts += [(to_official(ours, *each), *each) for each in theirs]
     # The pair that differs least: where none fits, the misfit is told in the names that the file's author knows.
