@@ -133,11 +133,12 @@ class Weighed(Patches):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="asks Linux for a process's own memory")
 def test_the_memory_of_workers_does_not_grow(pairs: list[Pair]) -> None:
-    patches = Weighed(pairs, recipe(batch=64, patch=100, steps=130), seed=0)  # 4 MB a batch
+    patches = Weighed(pairs, recipe(batch=64, patch=100, steps=160), seed=0)  # 4 MB a batch
     np.ones(30 << 20, np.uint8)  # once that much was given back, glibc takes large pieces from the heap, too
     batches = training_batches(patches, 0, 1, choose_engine("cpu", "fp32").fabric, lambda text: None)
     own = [float(batch.layers["own"]) for batch in batches]
-    assert max(own[60:]) - max(own[:10]) < 60, "MiB; a batch kept each time would be 240 and more"
+    # The heap takes some tens of batches to reach its size; what leaks goes on after that.
+    assert max(own[120:]) - max(own[:80]) < 60, "MiB; a batch kept each time would be 150 and more"
 
 
 def test_patches_travel_to_processes_that_are_started_afresh(pairs: list[Pair]) -> None:
