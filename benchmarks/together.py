@@ -18,7 +18,20 @@ from benchmarks.timing import machine, table
 from derainbench.plugins.weights import read_weights
 from tests.run.conftest import Workshop, workshop_in
 
-METHODS = ("prenet", "rescan", "spanet", "spanet[directional=true]", "nasnet")
+METHODS = (
+    "prenet",
+    "rescan",
+    "spanet",
+    "spanet[directional=true]",
+    "nasnet",
+    "ddn",
+    "jorder",
+    "jordere",
+    "didmdn[classifier_side=56]",
+    "deraindrop[width=8]",
+    "dgnl",
+    "dafnet",
+)
 HEADERS = ("network", "steps", "largest loss", "its difference", "largest weight", "its difference", "PSNR, dB apart")
 DIGITS = (None, None, 3, 8, 3, 7, 5)
 
@@ -50,7 +63,7 @@ def psnr(run: Path) -> pd.Series:
 
 def measure(workshop: Workshop, method: str, steps: int, patch: int) -> tuple[object, ...]:
     """A row of the table."""
-    recipe = f'base = "quick"\nsteps = {steps}\npatch = {patch}\nbatch = 2\n'
+    recipe = f'base = "quick"\nsteps = {steps}\npatch = {patch}\nbatch = 2\n[methods.deraindrop]\nadversarial = true\n'
     (workshop.folder / "few.toml").write_text(recipe, encoding="utf-8")
     one, two = (train(workshop, method, f"{method}-{together}", together) for together in (False, True))
     runs = [workshop.folder / f"{method}-{together}" for together in (False, True)]
@@ -67,7 +80,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), help="which (default: all)")
     parser.add_argument("--quick", action="store_true", help="two steps of PReNet: does it run at all?")
     options = parser.parse_args()
-    methods, steps, patch = (["prenet"], 2, 16) if options.quick else (options.methods, 20, 16)
+    methods, steps, patch = (["prenet"], 2, 16) if options.quick else (options.methods, 20, 32)
     with tempfile.TemporaryDirectory() as home:
         workshop = workshop_in(Path(home))
         rows = [measure(workshop, method, steps, patch) for method in methods]

@@ -287,14 +287,14 @@ def perceptual(restored: tuple[Tensor, ...], clean: tuple[Tensor, ...]) -> Tenso
 class AdversarialTrainer(Trainer):
     """Trains the generator and a discriminator in turn, each with an optimiser of its own, on the same restored images.
 
-    The discriminator is in the checkpoints. VGG16 is fed BGR in [0, 1], without any normalisation.
+    The discriminator is in the checkpoints; there is none where the recipe is not adversarial. VGG16 is fed BGR in
+    [0, 1], without any normalisation.
     """
 
     has_perceptual = True
+    has_adversary = True
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
-        if fabric.world_size > 1:
-            raise UserError("deraindrop trains two networks against each other, on one device: no --devices-per-cell")
         if "training_loss" in vars(network):
             raise UserError("deraindrop's two networks are not compiled; leave --compile out")
         if recipe.patch < LEAST_PATCH:
@@ -303,36 +303,69 @@ class AdversarialTrainer(Trainer):
             )
         super().__init__(fabric, network, recipe, steps)
         self.network.mark_forward_method("outputs")
-        judge = Discriminator(recipe.patch)
-        lay_out(judge, fastest_layout(fabric))
-        self.judge, self.judging = fabric.setup(judge, make_optimiser(judge, recipe))
+        self.adversary = Adversary(self) if recipe.adversarial else None
 
     def step(self, step: int, batch: Batch) -> Tensor:
         """One step of the generator, and one of the discriminator: the generator's loss."""
         clean = batch.clean.flip(1)
-        self.judge.requires_grad_(False)
         with self.fabric.autocast():
             outputs = self.network.outputs(laid_out(batch.rainy, self.network))
-            loss = supervised(outputs, batch, self.loss) + ADVERSARIAL * adversarial(self.judge(outputs.whole)[1])
+            loss = supervised(outputs, batch, self.loss)
+            if self.adversary is not None:
+                loss = loss + ADVERSARIAL * self.adversary.fooled(outputs.whole)
             if self.features is not None:
                 loss = loss + perceptual(self.features(outputs.whole), self.features(clean))
         told = self.descend(loss, self.network, self.optimiser, self.rate(step))
-        self.judge.requires_grad_(True)
-        with self.fabric.autocast():
-            verdicts = self.judge(outputs.whole.detach()), self.judge(laid_out(clean, self.judge))
-            verdict, maps = judged(*verdicts, outputs.masks[-1].detach())
-        of_judge = self.descend(verdict + MAP * maps, self.judge, self.judging, self.rate(step))
+        if self.adversary is None:
+            return told
+        of_judge = self.adversary.step(step, outputs.whole.detach(), clean, outputs.masks[-1].detach())
         return torch.where(torch.isfinite(of_judge), told, of_judge)
 
     def state_dict(self) -> dict[str, Any]:
         """Both networks and both optimisers."""
-        return {**super().state_dict(), "judge": self.judge.state_dict(), "judging": self.judging.state_dict()}
+        adversary = {} if self.adversary is None else self.adversary.state_dict()
+        return {**super().state_dict(), **adversary}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what :meth:`state_dict` gave."""
         super().load_state_dict(state)
+        if self.adversary is not None:
+            self.adversary.load_state_dict(state)
+
+
+class Adversary:
+    """The discriminator in training: what it says to the generator, and its own steps, as of a trainer's recipe."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, recipe, fabric = trainer, trainer.recipe, trainer.fabric
+        self.judge = Discriminator(recipe.patch)
+        lay_out(self.judge, fastest_layout(fabric))
+        self.shared, self.optimiser = fabric.setup(self.judge, make_optimiser(self.judge, recipe))
+
+    def fooled(self, restored: Tensor) -> Tensor:
+        """What the generator lowers; the judge learns nothing from it."""
+        self.judge.requires_grad_(False)
+        said = adversarial(self.judge(restored)[1])  # not the shared one, which waits for gradients of its parameters
+        self.judge.requires_grad_(True)
+        return said
+
+    def step(self, step: int, restored: Tensor, clean: Tensor, attention: Tensor) -> Tensor:
+        """One step on (B, 3, H, W) images in BGR, restored and clean, and the generator's last maps: its loss."""
+        trainer = self.trainer
+        with trainer.fabric.autocast():
+            both = laid_out(torch.cat([restored, clean]), self.shared)  # at once: one forward a backward
+            mask, logit = (of_both.chunk(2) for of_both in self.shared(both))
+            verdict, maps = judged((mask[0], logit[0]), (mask[1], logit[1]), attention)
+        return trainer.descend(verdict + MAP * maps, self.shared, self.optimiser, trainer.rate(step))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The discriminator and its optimiser."""
+        return {"judge": self.judge.state_dict(), "judging": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what :meth:`state_dict` gave."""
         self.judge.load_state_dict(state["judge"])
-        self.judging.load_state_dict(state["judging"])
+        self.optimiser.load_state_dict(state["judging"])
 
 
 _OFFICIAL = {
@@ -378,6 +411,7 @@ DERAINDROP = Method(
         stride=224,
         loss="mse",
         perceptual="vgg16",
+        adversarial=True,
     ),
     quick={
         "lr": 1e-3,
@@ -388,6 +422,7 @@ DERAINDROP = Method(
         "steps": 300,
         "augment": ("hflip", "rot90"),
         "perceptual": "none",
+        "adversarial": False,  # the discriminator takes two thirds of a step
         "checkpoint_every": 100,
     },
     trainer=AdversarialTrainer,

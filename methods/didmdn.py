@@ -416,19 +416,32 @@ class PhasedTrainer(Trainer):
     has_perceptual = True
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
-        if fabric.world_size > 1:
-            raise UserError("didmdn trains its networks one after the other, on one device: no --devices-per-cell")
         super().__init__(fabric, network, recipe, steps)
         assert isinstance(network, DidMdn)
         self.derainer = network
+        self.learners = {
+            name: [p for p in getattr(network, name).parameters() if p.requires_grad] for name in PHASES
+        }
         if self.features is not None:
             self.loss = with_features(self.loss, self.features)
         self.ends = [round(steps * share) for share in accumulate(PHASES.values())]
 
     def step(self, step: int, batch: Batch) -> Tensor:
         """One step of the network whose turn it is."""
-        self.derainer.phase = list(PHASES)[bisect_right(self.ends, step)]
+        phase = list(PHASES)[bisect_right(self.ends, step)]
+        if phase != self.derainer.phase:
+            self._begin(phase)
         return super().step(step, batch)
+
+    def _begin(self, phase: str) -> None:
+        """Let one network learn. Several processes wait for the gradients of all that does."""
+        self.derainer.phase = phase
+        for name, parameters in self.learners.items():
+            for parameter in parameters:
+                parameter.requires_grad_(name == phase)
+        if self.fabric.world_size > 1:
+            self.network = self.fabric.setup_module(self.derainer)
+            self.network.mark_forward_method("training_loss")
 
     def rate(self, step: int) -> float:
         """The recipe's schedule over the steps of each network."""

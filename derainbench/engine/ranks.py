@@ -13,11 +13,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from lightning_fabric.strategies.ddp import DDPStrategy
-from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
-
-from derainbench.errors import UserError
 
 
 def shared_training(device: str) -> DDPStrategy:
@@ -39,15 +35,3 @@ def become_rank(rank: int, count: int, port: int, environment: MutableMapping[st
         "WORLD_SIZE": count,
     }
     environment.update({name: str(value) for name, value in said.items()})
-
-
-def share_statistics(network: nn.Module, device: str) -> None:
-    """Have batch normalisation, if there is any, see the whole batch, in place. :class:`UserError` on processors, for
-    which torch cannot."""
-    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
-        return
-    if device != "cuda":
-        raise UserError(
-            "a network with batch statistics trains on several GPUs, or on one processor: leave --devices-per-cell out"
-        )
-    nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

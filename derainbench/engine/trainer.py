@@ -38,10 +38,12 @@ class Trainer:
     step is, and :meth:`descend` on several losses.
 
     ``features`` are those of the recipe's ``perceptual``, or None. This class has no use for them; a subclass that
-    adds them to a loss says so by ``has_perceptual``.
+    adds them to a loss says so by ``has_perceptual``, and one that trains against a discriminator where the recipe is
+    ``adversarial`` by ``has_adversary``.
     """
 
     has_perceptual: ClassVar[bool] = False
+    has_adversary: ClassVar[bool] = False
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
@@ -50,15 +52,17 @@ class Trainer:
         self.loss = get_loss(recipe.loss)
         if recipe.perceptual != "none" and not self.has_perceptual:
             raise UserError(f'perceptual = "{recipe.perceptual}": {type(self).__name__} adds no such loss; say "none"')
+        if recipe.adversarial and not self.has_adversary:
+            raise UserError(f"adversarial: {type(self).__name__} has no discriminator; say adversarial = false")
         self.features = self._load_features(recipe)
         lay_out(network, fastest_layout(fabric, training=True))
         precision = fabric.strategy.precision
         if isinstance(precision, MixedPrecision):
             precision.begin_anew()
         if fabric.world_size > 1:
-            from derainbench.engine.ranks import share_statistics
+            from derainbench.engine.shared_statistics import share_statistics
 
-            share_statistics(network, fabric.device.type)
+            share_statistics(network)
         self.network, self.optimiser = fabric.setup(network, self.make_optimiser(network, recipe))
         self.network.mark_forward_method("training_loss")
 

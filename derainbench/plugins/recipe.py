@@ -30,6 +30,7 @@ class Recipe(BaseModel):
     * ``loss``: a name of :data:`derainbench.metrics.losses.LOSSES`.
     * ``perceptual``: whose features a loss of the method's own compares beside ``loss``: ``none``, or those of
       ``vgg16``, from a file that the user adds (docs/weights.md).
+    * ``adversarial``: whether a discriminator of the method's own is trained, too, and its verdict part of the loss.
     * ``clip``: the largest gradient norm, or None.
     * ``validation``: the share of training scenes held out to watch the training (never the test split); a paper that
       trains on everything has 0.
@@ -53,6 +54,7 @@ class Recipe(BaseModel):
     augment: tuple[Augmentation, ...] = ()
     loss: str
     perceptual: Literal["none", "vgg16"] = "none"
+    adversarial: bool = False
     clip: _Positive | None = None
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validate_every: _Times = 1000

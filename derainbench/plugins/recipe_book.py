@@ -61,6 +61,10 @@ class RecipeBook:
             raise UserError(
                 f'recipe {self.name!r} for {method.name!r}: perceptual: it has no perceptual loss; leave "none" there'
             )
+        if recipe.adversarial and not published.adversarial:
+            raise UserError(
+                f"recipe {self.name!r} for {method.name!r}: adversarial: it has no discriminator; leave it false"
+            )
         get_loss(recipe.loss)  # an unknown one is told now, not when its training begins
         return recipe
 

@@ -20,13 +20,15 @@ from derainbench.support.run_folder import evaluation_place, training_place
 
 #: Recipe fields that change how often a training is looked at, not what comes out of it.
 NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
+#: Recipe fields that came after others, and what they are where a recipe is silent.
+LATER = {"perceptual": "none", "adversarial": False}
 
 
 def in_result(recipe: Recipe) -> dict[str, Any]:
     """What of a recipe its result depends on, as plain data."""
-    # What came later is named only where it is so, so that the keys of all other trainings stay what they were.
-    left_out = NOT_IN_RESULT if recipe.perceptual != "none" else {*NOT_IN_RESULT, "perceptual"}
-    return recipe.model_dump(mode="json", exclude=set(left_out))
+    # What came later is named only where it is said, so that the keys of all other trainings stay what they were.
+    usual = {name for name, value in LATER.items() if getattr(recipe, name) == value}
+    return recipe.model_dump(mode="json", exclude={*NOT_IN_RESULT, *usual})
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from tests.helpers.pseudo_vgg import pseudo_vgg
 
 Golden = Mapping[str, Tensor]
 TOLERANCE = 2e-5
-RECIPE = Recipe(lr=1e-3, betas=(0.5, 0.99), steps=6, batch=2, patch=16, loss="mse")
+RECIPE = Recipe(lr=1e-3, betas=(0.5, 0.99), steps=6, batch=2, patch=16, loss="mse", adversarial=True)
 
 #: The authors' names of the auto-encoder's layers that taps see, and our modules.
 TAPS = {
@@ -253,12 +253,25 @@ def test_it_goes_on_bit_for_bit() -> None:
 
 def test_both_networks_learn() -> None:
     both = trainer()
-    before = [{n: p.clone() for n, p in part.named_parameters()} for part in (both.network, both.judge)]
+    assert both.adversary is not None
+    learners = (both.network, both.adversary.judge)
+    before = [{n: p.clone() for n, p in part.named_parameters()} for part in learners]
     both.step(0, batches(1)[0])
-    for part, old in zip((both.network, both.judge), before, strict=True):
+    for part, old in zip(learners, before, strict=True):
         still = [name for name, value in part.named_parameters() if torch.equal(value, old[name])]
         assert len(still) < len(old) / 2, still  # a ReLU may have no gradient
-    assert all(p.requires_grad for p in both.judge.parameters())
+    assert all(p.requires_grad for p in learners[1].parameters())
+
+
+def test_a_recipe_may_leave_the_discriminator_out() -> None:
+    alone = trainer(RECIPE.changed({"adversarial": False}))
+    assert alone.adversary is None
+    assert "judge" not in alone.state_dict()
+    (batch,) = batches(1)
+    told = float(alone.step(0, batch))
+    again = trainer(RECIPE.changed({"adversarial": False}))
+    assert told == pytest.approx(float(again.network.training_loss(batch, again.loss).detach()))
+    assert float(trainer().step(0, batch)) < told  # log(1 - D) is below 0
 
 
 Refused = Callable[..., AbstractContextManager[None]]

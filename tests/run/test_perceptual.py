@@ -31,12 +31,14 @@ patch = 16
 def test_quick_says_that_it_leaves_it_out() -> None:
     changes = {change["field"]: (change["paper"], change["here"]) for change in QUICK_RECIPE.changes(DERAINDROP)}
     assert changes["perceptual"] == ("vgg16", "none")
+    assert changes["adversarial"] == (True, False)
     assert PAPER_RECIPE.changes(DERAINDROP) == []
 
 
 def test_recipes_without_it_are_what_they_were(tiny_dataset: TinyDataset) -> None:
     """A field that came later is no part of them, nor of a training's key."""
-    assert "perceptual" not in in_result(RECIPE)
+    assert in_result(RECIPE).keys().isdisjoint({"perceptual", "adversarial"})
+    assert in_result(RECIPE.changed({"adversarial": True}))["adversarial"] is True
     assert in_result(RECIPE.changed({"perceptual": "vgg16"}))["perceptual"] == "vgg16"
     inputs = TrainCell(Variant(NET), RECIPE, tiny_dataset.open(), 0, "fp32").inputs
     assert "features" not in inputs
@@ -90,6 +92,13 @@ def test_methods_without_such_a_loss_refuse_it(workshop: Workshop) -> None:
     refusal = workshop(workshop.arguments("tinycnn", recipe="vgg.toml"))
     assert refusal.returncode == 2
     assert "no perceptual loss" in refusal.stderr
+
+
+def test_methods_without_a_discriminator_refuse_one(workshop: Workshop) -> None:
+    (workshop.folder / "gan.toml").write_text('base = "quick"\nadversarial = true\n')
+    refusal = workshop(workshop.arguments("tinycnn", recipe="gan.toml"))
+    assert refusal.returncode == 2
+    assert "no discriminator" in refusal.stderr
 
 
 def test_it_restores_no_images(workshop: Workshop) -> None:

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from derainbench.engine.patches import rows_of
-from derainbench.engine.ranks import share_statistics
 from derainbench.plugins.weights import read_weights
 from derainbench.run.cell_file import folder_of, read_under_way
 from derainbench.run.executors.choice import choose_executor
@@ -86,14 +84,16 @@ def weights(run: Path) -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_two_learn_what_one_learns(workshop: Workshop) -> None:
+@pytest.mark.parametrize("method", ["small", "didmdn[classifier_side=56]", "deraindrop[width=4]"])
+def test_two_learn_what_one_learns(workshop: Workshop, method: str) -> None:
     """But for the order in which numbers are added. By plain descent: Adam makes much of a gradient near zero.
 
-    For every network of the harness ``python -m benchmarks.together`` shows it.
+    Statistics of the batch, networks that take turns, and a discriminator are each a method's here. For every network
+    of the harness ``python -m benchmarks.together`` shows it.
     """
-    method = "small"
     (workshop.folder / "sgd.toml").write_text(
-        'base = "quick"\noptimiser = "sgd"\nsteps = 8\nbatch = 2\npatch = 16\nlr = 1e-2\n'
+        'base = "quick"\noptimiser = "sgd"\nschedule = "constant"\nsteps = 8\nbatch = 2\npatch = 32\nlr = 1e-3\n'
+        "[methods.deraindrop]\nadversarial = true\n"
     )
     one, two = (workshop.folder / f"{method}-{name}" for name in ("one", "two"))
     alone = workshop(workshop.arguments(method, str(one), plugin="ranks.py", baseline="none", recipe="sgd.toml"))
@@ -162,14 +162,6 @@ def test_an_interrupted_training_of_two_goes_on(workshop: Workshop, whole: Path)
     for file in ("weights.safetensors", "log.jsonl"):
         parts, undisturbed = (run / "train/small/tiny/seed0" / file for run in (workshop.folder / "asked", whole))
         assert parts.read_bytes() == undisturbed.read_bytes()
-
-
-def test_batch_statistics_need_gpus(refused: Refused) -> None:
-    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
-    with refused("batch statistics", "several GPUs, or on one processor", "--devices-per-cell"):
-        share_statistics(network, "cpu")
-    share_statistics(network, "cuda")
-    assert isinstance(network[1], nn.SyncBatchNorm)
 
 
 def test_a_batch_is_shared_out_equally(refused: Refused) -> None:
