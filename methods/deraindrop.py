@@ -177,6 +177,11 @@ class DerainDrop(Derainer):
         self.autoencoder = Autoencoder(width)
 
     @property
+    def proposal(self) -> str:
+        """How it is trained is."""
+        return "its authors published no training; its losses are after the paper, its recipe a third party's"
+
+    @property
     def needed_layers(self) -> Mapping[str, Rule]:
         """Where drops are."""
         return {"mask": channel_mask(self.threshold)}

@@ -171,6 +171,13 @@ class Jorder(Derainer):
         return Released.reach if self.paper is None else self.recurrences * self.paper.reach
 
     @property
+    def proposal(self) -> str:
+        """The paper's network is."""
+        if self.paper is None:
+            return ""
+        return "a proposal of derainbench's after what the paper says, for its authors published another network"
+
+    @property
     def needed_layers(self) -> Mapping[str, Rule]:
         """The paper's network is trained with streaks and their mask."""
         return {} if self.paper is None else {"mask": luma_mask(RAIN_ABOVE), "streak": luma_difference()}

@@ -52,6 +52,13 @@ class Derainer(nn.Module):
         return None
 
     @property
+    def proposal(self) -> str:
+        """What of the network, or of how it is trained here, is not its authors', since they published it nowhere: a
+        clause that stands under every table with its scores. Empty where all is theirs.
+        """
+        return ""
+
+    @property
     def needed_layers(self) -> Mapping[str, Rule | Thirds | None]:
         """What training needs beside the images, by name: ``mask``, ``streak``, ``density``, ``depth``, or what a
         dataset's card calls it. How to work it out where a dataset does not have it; None: then it cannot be trained.

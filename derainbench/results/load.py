@@ -127,6 +127,7 @@ def _method(info: MethodInfo) -> MethodInRun:
         info.reach,
         info.base or parse_name(info.name).base,
         info.macs,
+        proposal=info.proposal,
     )
 
 

@@ -52,7 +52,8 @@ class MethodInRun:
     ``weights`` describes the file that a tag stands for; None where the run trained the network itself. ``reach`` is
     how far an output pixel can see, None for the whole image. ``base`` is the name without options and tag.
     ``split_from`` is the name before merged runs that made it in different ways got a row each, empty where none was
-    split. ``macs`` says how many multiply-accumulates an image costs; None where nobody counted.
+    split. ``macs`` says how many multiply-accumulates an image costs; None where nobody counted. ``proposal`` says what
+    of it is not its authors', empty where all is.
     """
 
     name: str
@@ -64,6 +65,7 @@ class MethodInRun:
     base: str = ""
     macs: MacsInfo | None = None
     split_from: str = ""
+    proposal: str = ""
 
     @property
     def asked(self) -> str:

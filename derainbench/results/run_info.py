@@ -116,7 +116,10 @@ class MacsInfo(Info):
 
 
 class MethodInfo(Info):
-    """A method as the run used it. ``reach`` is how far an output pixel can see, None for the whole image."""
+    """A method as the run used it. ``reach`` is how far an output pixel can see, None for the whole image.
+
+    ``proposal`` says what is not its authors', and is empty for weights that somebody published.
+    """
 
     name: str
     title: str
@@ -126,6 +129,7 @@ class MethodInfo(Info):
     base: str = ""
     macs: MacsInfo | None = None
     reach: int | None = None
+    proposal: str = ""
 
 
 class PairInfo(Info):

@@ -194,6 +194,7 @@ def _method(variant: Variant) -> MethodInfo:
         paper=None if paper is None else PaperInfo(**dataclasses.asdict(paper)),
         weights=_weights(variant.weights) if variant.weights else None,
         reach=variant.skeleton().reach,
+        proposal="" if variant.weights else variant.skeleton().proposal,
     )
 
 

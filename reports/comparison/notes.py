@@ -30,6 +30,8 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
     # By the name that is typed: it is what the terminal's rows show, and the other formats' titles carry the tag too.
     unverified = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.unverified)
     notes += [f"{name}: unverified weights, from a file that nobody vouches for." for name in unverified]
+    proposals = dict.fromkeys((row.entry.method.name, row.entry.method.proposal) for row in rows)
+    notes += [f"{name}: {proposal}." for name, proposal in proposals if proposal]
     scored = [row for row in rows if any(cell.state == "finished" for cell in row.cells)]
     labels = list(dict.fromkeys(row.entry.label for row in rows))
     short = dict(zip(labels, short_names(labels), strict=True))

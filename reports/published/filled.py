@@ -519,6 +519,8 @@ def _how(index: RunIndex, each: Filling) -> Iterator[str]:
     """What else must be known before scores are set beside published ones."""
     name, source, tested = each.place
     method, info = index.methods.get(name), index.results.info
+    if method is not None and method.proposal:
+        yield method.proposal
     if in_bf16(index, each.place):
         yield "measured in bf16; a number to compare with the published one is one in fp32"
     if method is not None and method.truncated and _eight_bit(info.protocols):

@@ -381,6 +381,13 @@ def test_what_else_keeps_a_number_from_being_compared_is_told() -> None:
     assert not any(note.startswith("PReNet:") for note in fill(table("nasnet/2"), measured(in_float)).notes)
 
 
+def test_what_is_no_authors_stands_under_the_table() -> None:
+    proposed = dataclasses.replace(method("jorder[network=paper,recurrences=3]"), proposal="a proposal of ours")
+    filled = fill(table("nasnet/1"), measured(run([proposed], scores(proposed.name, "rain100h", "rain100h"))))
+    assert [note for note in filled.notes if "proposal" in note] == ["JORDER-R: a proposal of ours."]
+    assert not any("proposal" in note for note in fill(table("nasnet/1"), measured(run([], []))).notes)
+
+
 def test_rows_that_differ_alike_are_told_once() -> None:
     """Stage=3 is Table 7's training too, so that its differences are found in another order than those of Stage=1."""
     changes = [

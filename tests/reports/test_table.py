@@ -193,3 +193,11 @@ def test_what_was_done_otherwise_is_noted_under_the_table() -> None:
     assert len(comparison_table(measured(run), "rgb-float-u7").notes) == 1, (
         "a protocol of float images truncates nothing"
     )
+
+
+def test_what_is_no_authors_is_told_under_the_table() -> None:
+    run = one_column(30.0, 31.0)
+    made_up = replace(run, methods=(replace(run.methods[0], proposal="a proposal of ours"), run.methods[1]))
+    notes = comparison_table(measured(made_up), "y").notes
+    assert [note for note in notes if "proposal" in note] == ["a: a proposal of ours."]
+    assert not any("proposal" in note for note in comparison_table(measured(run), "y").notes)
