@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe
+from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, UserError
 from derainbench.engine.trainer import Trainer
 from derainbench.plugins.layers import Rule, absent
+from derainbench.plugins.perceptual import load_convolutions
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 #: What the authors multiply grey levels with, almost 1/255; here values are in [0, 1].
 SCALE = 0.0039212686 * 255
@@ -73,6 +77,9 @@ LAYERS = {
     "attentional_conv2": Layer(192, 192, groups=MAPS, std=0.01),
     "attentional_conv3": Layer(192, 3, size=1, bias=False, std=0.01),
 }
+#: Those that are VGG16's, and the deviation of ImageNet's red, green and blue in [0, 1], in whose units it sees them.
+VGG16 = [f"conv{stage}_{n}" for stage, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1)]
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 #: The last layers, of whose parameters the authors' file says nothing: their one bias is learnt as weights are.
 UNSPOKEN = ("conv1_group", "conv2_group", "attentional")
 
@@ -85,7 +92,8 @@ class DAFNet(Derainer):
     none it is not, the attention then sees what untrained layers make, and the run says so.
 
     The authors resize every image to 512x256 and the result back; here any size is restored as it is, and patches are
-    cropped. Their network begins with VGG16 as trained on ImageNet; here it begins with He's random weights.
+    cropped. Their network begins with VGG16 as trained on ImageNet, and so does a training here whose recipe says so
+    (:func:`begin_with_vgg16`); otherwise all begins with He's random weights.
     ``narrower`` divides all widths, for tests and small machines.
     """
 
@@ -197,8 +205,36 @@ class CaffeAdam(torch.optim.Optimizer):
                 parameter.addcdiv_(state["mean"], state["square"].sqrt().add_(group["eps"]), value=-rate)
 
 
+def begin_with_vgg16(network: nn.Module) -> None:
+    """Put torchvision's VGG16 in the place of the first thirteen convolutions.
+
+    The authors take Caffe's, which was trained on grey levels in BGR less a mean, and show it images in [0, 1]. Its
+    colours and units are made of torchvision's, which were trained anew, and as little is done about the mean.
+    :class:`UserError` where the file is not here, or the network is narrower.
+    """
+    convolutions = load_convolutions()
+    weight, bias = convolutions[0]
+    convolutions[0] = (weight / (255 * torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1))).flip(1), bias
+    for name, (weight, bias) in zip(VGG16, convolutions, strict=True):
+        conv = network.get_submodule(f"convs.{name}")
+        assert isinstance(conv, nn.Conv2d)
+        assert conv.bias is not None
+        if conv.weight.shape != weight.shape:
+            raise UserError('a narrower dafnet cannot begin with VGG16; say pretrained = "none", or leave narrower out')
+        with torch.no_grad():
+            conv.weight.copy_(weight)
+            conv.bias.copy_(bias)
+
+
 class DAFNetTrainer(Trainer):
     """Biases learn twice as fast as weights, and do not decay, in the layers of which the authors' file says so."""
+
+    heeds = frozenset({"pretrained"})
+
+    def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
+        if recipe.pretrained != "none":
+            begin_with_vgg16(network)
+        super().__init__(fabric, network, recipe, steps)
 
     def make_optimiser(self, network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         """Caffe's Adam over two groups of parameters."""
@@ -235,8 +271,9 @@ DAFNET = Method(
         batch=1,
         patch=256,
         loss="mse",
+        pretrained="vgg16",
     ),
-    quick={"lr": 1e-4, "batch": 2, "patch": 64, "steps": 120, "augment": ("hflip",)},
+    quick={"pretrained": "none", "lr": 1e-4, "batch": 2, "patch": 64, "steps": 120, "augment": ("hflip",)},
     trainer=DAFNetTrainer,
     paper=Paper(
         title="Depth-Attentional Features for Single-Image Rain Removal",

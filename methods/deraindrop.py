@@ -296,8 +296,7 @@ class AdversarialTrainer(Trainer):
     [0, 1], without any normalisation.
     """
 
-    has_perceptual = True
-    has_adversary = True
+    heeds = frozenset({"perceptual", "adversarial"})
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         if "training_loss" in vars(network):

@@ -413,15 +413,13 @@ class PhasedTrainer(Trainer):
     all: a network that has no part in a step's loss has no gradient, and stays as it is.
     """
 
-    has_perceptual = True
+    heeds = frozenset({"perceptual"})
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         super().__init__(fabric, network, recipe, steps)
         assert isinstance(network, DidMdn)
         self.derainer = network
-        self.learners = {
-            name: [p for p in getattr(network, name).parameters() if p.requires_grad] for name in PHASES
-        }
+        self.learners = {name: [p for p in getattr(network, name).parameters() if p.requires_grad] for name in PHASES}
         if self.features is not None:
             self.loss = with_features(self.loss, self.features)
         self.ends = [round(steps * share) for share in accumulate(PHASES.values())]

@@ -88,7 +88,7 @@ def list_weights(registry: Registry, as_json: bool) -> str:
     headers = ["weights", "trained on", "here", "licence", "sha256", "source"]
     lines = [tabulate(rows, headers, disable_numparse=True), f"\nhere: in {cache_folder() / 'weights'}"]
     state = "not here" if features is None else f"here{'' if features.verified else ', unverified'}"
-    lines += [f"{VGG16}, for recipes with a perceptual loss: {state}; {SOURCE}"]
+    lines += [f"{VGG16}, for recipes with a perceptual loss or that begin with it: {state}; {SOURCE}"]
     return "\n".join([*lines, *(f"\nbroken: {entry['error']}" for entry in broken)])
 
 

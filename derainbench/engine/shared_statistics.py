@@ -1,12 +1,11 @@
 """Batch normalisation by the statistics of the whole batch, of which each of several processes has some rows.
 
-torch's own computes on GPUs only, and in place of a method's class, whose evaluation then is another. Here a layer keeps
-its class and its state; only its training differs.
+torch's own computes on GPUs only, and in place of a method's class, whose evaluation then is another. Here a layer
+keeps its class and its state; only its training differs.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import torch
@@ -67,9 +66,5 @@ def share_statistics(network: nn.Module) -> None:
     """Have the network's batch normalisation see the whole batch in training, in place."""
     for module in network.modules():
         if isinstance(module, _BatchNorm) and not isinstance(module, _SharedStatistics):
-            module.__class__ = _sharing(type(module))
-
-
-@cache
-def _sharing(layer: type[_BatchNorm]) -> type[_BatchNorm]:
-    return type(f"Shared{layer.__name__}", (_SharedStatistics, layer), {})
+            layer = type(module)
+            module.__class__ = type(f"Shared{layer.__name__}", (_SharedStatistics, layer), {})

@@ -37,23 +37,19 @@ class Trainer:
     the same four methods; the loop around it does not change. A subclass may say otherwise what the :meth:`rate` of a
     step is, and :meth:`descend` on several losses.
 
-    ``features`` are those of the recipe's ``perceptual``, or None. This class has no use for them; a subclass that
-    adds them to a loss says so by ``has_perceptual``, and one that trains against a discriminator where the recipe is
-    ``adversarial`` by ``has_adversary``.
+    ``features`` are those of the recipe's ``perceptual``, or None. This class has no use for them, nor for a recipe's
+    ``pretrained`` and ``adversarial``; a subclass says which of these it ``heeds``.
     """
 
-    has_perceptual: ClassVar[bool] = False
-    has_adversary: ClassVar[bool] = False
+    heeds: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, fabric: Fabric, network: Derainer, recipe: Recipe, steps: int) -> None:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
         from derainbench.engine.mixed_precision import MixedPrecision  # loads Fabric, which lists do without
 
         self.loss = get_loss(recipe.loss)
-        if recipe.perceptual != "none" and not self.has_perceptual:
-            raise UserError(f'perceptual = "{recipe.perceptual}": {type(self).__name__} adds no such loss; say "none"')
-        if recipe.adversarial and not self.has_adversary:
-            raise UserError(f"adversarial: {type(self).__name__} has no discriminator; say adversarial = false")
+        for unheeded in sorted(recipe.asks - self.heeds):
+            raise UserError(f"{type(self).__name__} has no use for the recipe's {unheeded}; leave it out")
         self.features = self._load_features(recipe)
         lay_out(network, fastest_layout(fabric, training=True))
         precision = fabric.strategy.precision
@@ -115,10 +111,10 @@ class Trainer:
             self.fabric.strategy.precision.load_state_dict(state["scaler"])
 
     def _load_features(self, recipe: Recipe) -> VGG16Features | None:
-        features = load_features(recipe.perceptual)
-        if features is not None:
-            features.to(self.fabric.device)
-            lay_out(features, fastest_layout(self.fabric))
+        if recipe.perceptual == "none":
+            return None
+        features = load_features().to(self.fabric.device)
+        lay_out(features, fastest_layout(self.fabric))
         return features
 
     def _is_lost(self, norm: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""VGG16's first features, which some papers' losses compare, and the file of them that the user adds."""
+"""VGG16, whose features some papers' losses compare or with which their networks begin: a file that the user adds."""
 
 from __future__ import annotations
 
@@ -20,8 +20,24 @@ VGG16 = "vgg16"
 SOURCE = "https://download.pytorch.org/models/vgg16-397923af.pth"
 SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
 
-#: The four convolutions by torchvision's names, with their channels in and out.
-_CONVOLUTIONS = {"features.0": (3, 64), "features.2": (64, 64), "features.5": (64, 128), "features.7": (128, 128)}
+#: The convolutions by torchvision's names, with their channels in and out.
+_CONVOLUTIONS = {
+    "features.0": (3, 64),
+    "features.2": (64, 64),
+    "features.5": (64, 128),
+    "features.7": (128, 128),
+    "features.10": (128, 256),
+    "features.12": (256, 256),
+    "features.14": (256, 256),
+    "features.17": (256, 512),
+    "features.19": (512, 512),
+    "features.21": (512, 512),
+    "features.24": (512, 512),
+    "features.26": (512, 512),
+    "features.28": (512, 512),
+}
+#: How many of them make the features that losses compare.
+_COMPARED = 4
 
 #: The largest file that is looked into; torchvision's has 0.55 GB.
 _LARGEST = 2**31
@@ -36,7 +52,7 @@ class VGG16Features(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(inputs, outputs, 3, padding=1) for inputs, outputs in _CONVOLUTIONS.values()
+            nn.Conv2d(inputs, outputs, 3, padding=1) for inputs, outputs in [*_CONVOLUTIONS.values()][:_COMPARED]
         )
         self.requires_grad_(False)
 
@@ -74,7 +90,7 @@ class AddedFeatures(NamedTuple):
 
 
 def add_features(file: Path, trust_unknown: bool = False) -> AddedFeatures:
-    """Check a file of VGG16's weights in torchvision's layout, and keep its first four convolutions.
+    """Check a file of VGG16's weights in torchvision's layout, and keep its convolutions.
 
     :class:`UserError` where it is not torchvision's and ``trust_unknown`` does not accept it, or where it is no VGG16;
     nothing is written then.
@@ -109,37 +125,43 @@ def features_record() -> FeaturesRecord | None:
         raise UserError(f"{path} is damaged; add the file again: derainbench weights add {VGG16} FILE") from error
 
 
-def features_hash(perceptual: str) -> str | None:
-    """The hash of the file whose features a recipe's ``perceptual`` means; None for ``none``, and without the file."""
-    record = features_record() if perceptual == VGG16 else None
+def features_hash() -> str | None:
+    """The hash of the file that was added, or None."""
+    record = features_record()
     return None if record is None else record.sha256
 
 
-def require_features(perceptual: str) -> None:
-    """:class:`UserError` where a recipe's ``perceptual`` needs a file that is not here, or damaged: what to do."""
-    if perceptual != VGG16:
-        return
+def require_features() -> None:
+    """:class:`UserError` where the file is not here, or damaged: what to do."""
     record, path = features_record(), _path()
     if record is None:
         raise UserError(
-            f"the recipe's perceptual loss needs VGG16, which is not here; fetch {SOURCE}, then: derainbench weights "
-            f'add {VGG16} FILE; or say perceptual = "none" in a recipe file'
+            f"the recipe needs VGG16, which is not here; fetch {SOURCE}, then: derainbench weights add {VGG16} FILE; "
+            'or say perceptual = "none", or pretrained = "none", in a recipe file'
         )
     if not path.is_file() or file_hash(path) != record.converted_sha256:
         raise UserError(f"{path} is damaged; add its source again: derainbench weights add {VGG16} FILE")
 
 
-def load_features(perceptual: str) -> VGG16Features | None:
-    """The network whose features a recipe's ``perceptual`` means, on the CPU; None for ``none``.
-
-    :class:`UserError` as of :func:`require_features`.
-    """
-    if perceptual != VGG16:
-        return None
-    require_features(perceptual)
+def load_features() -> VGG16Features:
+    """The network whose features losses compare, on the CPU. :class:`UserError` as of :func:`require_features`."""
     features = VGG16Features()
-    features.load_state_dict(read_weights(_path()))
+    kept = _kept()
+    features.load_state_dict({name: kept[name] for name in features.state_dict()})
     return features
+
+
+def load_convolutions() -> list[tuple[Tensor, Tensor]]:
+    """Weight (outputs, inputs, 3, 3) and bias (outputs,) of the thirteen convolutions, first to last, in float32 on the
+    CPU, for RGB less ImageNet's mean and in units of its deviation. :class:`UserError` as of :func:`require_features`.
+    """
+    kept = _kept()
+    return [(kept[f"convolutions.{n}.weight"], kept[f"convolutions.{n}.bias"]) for n in range(len(_CONVOLUTIONS))]
+
+
+def _kept() -> dict[str, Tensor]:
+    require_features()
+    return read_weights(_path())
 
 
 def _path() -> Path:

@@ -17,6 +17,10 @@ _Times = Annotated[int, Field(ge=1, le=10**9)]
 _Side = Annotated[int, Field(ge=1, le=2**14)]
 
 
+#: Fields that only some methods have a use for, and what they are for all others.
+OF_SOME_METHODS = {"perceptual": "none", "pretrained": "none", "adversarial": False}
+
+
 class Recipe(BaseModel):
     """A training recipe. Its length is given in ``steps``, or in ``epochs`` over a grid of patches (``stride``).
 
@@ -30,6 +34,8 @@ class Recipe(BaseModel):
     * ``loss``: a name of :data:`derainbench.metrics.losses.LOSSES`.
     * ``perceptual``: whose features a loss of the method's own compares beside ``loss``: ``none``, or those of
       ``vgg16``, from a file that the user adds (docs/weights.md).
+    * ``pretrained``: what the network begins with where its authors did not begin at random: ``none``, or as
+      ``perceptual``, from the same file.
     * ``adversarial``: whether a discriminator of the method's own is trained, too, and its verdict part of the loss.
     * ``clip``: the largest gradient norm, or None.
     * ``validation``: the share of training scenes held out to watch the training (never the test split); a paper that
@@ -54,6 +60,7 @@ class Recipe(BaseModel):
     augment: tuple[Augmentation, ...] = ()
     loss: str
     perceptual: Literal["none", "vgg16"] = "none"
+    pretrained: Literal["none", "vgg16"] = "none"
     adversarial: bool = False
     clip: _Positive | None = None
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -76,6 +83,16 @@ class Recipe(BaseModel):
                 f"batch {self.batch} of patch {self.patch} is {pixels:,} pixels a step, over {MOST_PIXELS:,}; lower one"
             )
         return self
+
+    @property
+    def asks(self) -> frozenset[str]:
+        """Which of :data:`OF_SOME_METHODS` it asks for."""
+        return frozenset(name for name, usual in OF_SOME_METHODS.items() if getattr(self, name) != usual)
+
+    @property
+    def needs_vgg16(self) -> bool:
+        """Whether a training by it needs the file that :mod:`.perceptual` keeps."""
+        return "vgg16" in (self.perceptual, self.pretrained)
 
     def changed(self, overrides: dict[str, Any]) -> Recipe:
         """This recipe with some fields replaced. Asking for ``steps`` drops ``epochs``, and the other way round."""

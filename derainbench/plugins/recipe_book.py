@@ -57,14 +57,8 @@ class RecipeBook:
             known = f"; {did_you_mean(where, list(Recipe.model_fields))}" if first["type"] == "extra_forbidden" else ""
             message = first["msg"].removeprefix("Value error, ")
             raise UserError(f"recipe {self.name!r} for {method.name!r}: {where}: {message}{known}") from error
-        if recipe.perceptual != "none" and published.perceptual == "none":
-            raise UserError(
-                f'recipe {self.name!r} for {method.name!r}: perceptual: it has no perceptual loss; leave "none" there'
-            )
-        if recipe.adversarial and not published.adversarial:
-            raise UserError(
-                f"recipe {self.name!r} for {method.name!r}: adversarial: it has no discriminator; leave it false"
-            )
+        for unknown in sorted(recipe.asks - published.asks):
+            raise UserError(f"recipe {self.name!r} for {method.name!r}: {unknown}: the method has none; leave it out")
         get_loss(recipe.loss)  # an unknown one is told now, not when its training begins
         return recipe
 

@@ -13,22 +13,19 @@ from derainbench.engine.layers import Found, find_layers
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.perceptual import features_hash
-from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.recipe import OF_SOME_METHODS, Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.results.results import HARNESS_REVISION
 from derainbench.support.run_folder import evaluation_place, training_place
 
 #: Recipe fields that change how often a training is looked at, not what comes out of it.
 NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
-#: Recipe fields that came after others, and what they are where a recipe is silent.
-LATER = {"perceptual": "none", "adversarial": False}
 
 
 def in_result(recipe: Recipe) -> dict[str, Any]:
     """What of a recipe its result depends on, as plain data."""
     # What came later is named only where it is said, so that the keys of all other trainings stay what they were.
-    usual = {name for name, value in LATER.items() if getattr(recipe, name) == value}
-    return recipe.model_dump(mode="json", exclude={*NOT_IN_RESULT, *usual})
+    return recipe.model_dump(mode="json", exclude={*NOT_IN_RESULT, *(OF_SOME_METHODS.keys() - recipe.asks)})
 
 
 @dataclass(frozen=True)
@@ -62,8 +59,8 @@ class TrainCell:
         # Named only where it is so, so that the keys of all other trainings stay what they were.
         if self.layers:
             inputs["layers"] = {name: found.origin for name, found in self.layers.items()}
-        if self.recipe.perceptual != "none":
-            inputs["features"] = features_hash(self.recipe.perceptual)
+        if self.recipe.needs_vgg16:
+            inputs["features"] = features_hash()
         return {**inputs, "compiled": True} if self.compiled else inputs
 
     @cached_property

@@ -283,10 +283,12 @@ def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
 
 
 def _missing_features(cells: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
-    """Cells that need features for a loss, which are not here or damaged, and what is wrong."""
+    """Cells whose training needs VGG16, which is not here or damaged, and what is wrong."""
     for cell in cells:
         training = cell if isinstance(cell, TrainCell) else cell.training
+        if training is None or not training.recipe.needs_vgg16:
+            continue
         try:
-            require_features(training.recipe.perceptual if training is not None else "none")
+            require_features()
         except UserError as error:
             yield cell, str(error)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing
 from torch import Tensor, nn
 
 from derainbench.engine.shared_statistics import share_statistics
@@ -67,7 +67,12 @@ def one_of_two(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
     folder = tmp_path_factory.mktemp("two")
-    torch.multiprocessing.start_processes(one_of_two, (str(folder),), nprocs=2, start_method="spawn")
+    processes = [get_context("spawn").Process(target=one_of_two, args=(rank, str(folder))) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
     return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
@@ -89,7 +94,7 @@ def test_two_processes_have_the_statistics_of_the_whole_batch(
         else:
             assert torch.equal(first[what], second[what]), what
             mine = first[what]
-        torch.testing.assert_close(mine, value, rtol=1e-5, atol=1e-6, msg=lambda text, what=what: f"{what}: {text}")
+        torch.testing.assert_close(mine, value, rtol=1e-5, atol=1e-6)
 
 
 def test_other_networks_stay_what_they_are() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,24 @@ import torch
 from torch import Tensor
 
 from derainbench.engine.device import choose_engine
-from derainbench.methods.dafnet import DAFNET, SCALE, CaffeAdam, DAFNet, DAFNetTrainer, official_names
+from derainbench.methods.dafnet import (
+    DAFNET,
+    IMAGENET_DEVIATION,
+    SCALE,
+    VGG16,
+    CaffeAdam,
+    DAFNet,
+    DAFNetTrainer,
+    official_names,
+)
 from derainbench.metrics.losses import get_loss
 from derainbench.plugins.method import Batch
+from derainbench.plugins.perceptual import add_features
 from derainbench.plugins.registry import discover
 from derainbench.plugins.weights import from_official
+from tests.helpers.pseudo_vgg import NUMBERS, torchvisions_layout
+
+Refused = Callable[..., AbstractContextManager[None]]
 
 TOLERANCE = 2e-5  # of the largest value
 
@@ -138,7 +152,9 @@ def test_caffes_adam() -> None:
 def test_biases_learn_twice_as_fast_where_the_file_says_so() -> None:
     assert DAFNET.recipe is not None
     network = DAFNet(narrower=16)
-    trainer = DAFNetTrainer(choose_engine("cpu", "fp32").fabric, network, DAFNET.recipe, 10)
+    trainer = DAFNetTrainer(
+        choose_engine("cpu", "fp32").fabric, network, DAFNET.recipe.changed({"pretrained": "none"}), 10
+    )
     trainer.step(0, Batch(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32), {"depth": torch.rand(1, 1, 32, 32)}))
     others, biases = trainer.optimiser.param_groups
     assert (others["lr"], biases["lr"]) == (1e-5, 2e-5)
@@ -148,3 +164,28 @@ def test_biases_learn_twice_as_fast_where_the_file_says_so() -> None:
     assert "convs.conv1_1.bias" in doubled
     assert "convs.attentional_conv2.bias" not in doubled
     assert len(doubled) == 32
+
+
+def test_a_training_begins_with_vgg16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
+    """In its authors' colours and units; what no VGG16 has stays random."""
+    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "cache"))
+    assert DAFNET.recipe is not None
+    recipe, fabric = DAFNET.recipe.changed({"steps": 1}), choose_engine("cpu", "fp32").fabric
+    with refused("weights add vgg16 FILE"):
+        DAFNetTrainer(fabric, DAFNet(), recipe, 1)
+    torch.save(torchvisions_layout(), tmp_path / "vgg.pth")
+    add_features(tmp_path / "vgg.pth", trust_unknown=True)
+    with refused("narrower"):
+        DAFNetTrainer(fabric, DAFNet(narrower=2), recipe, 1)
+    network, theirs = DAFNet(), torchvisions_layout()
+    random = network.get_parameter("convs.conv1-dsn6.weight").clone()
+    DAFNetTrainer(fabric, network, recipe, 1)
+    for number, name in list(zip(NUMBERS, VGG16, strict=True))[1:]:
+        assert torch.equal(network.get_parameter(f"convs.{name}.weight"), theirs[f"features.{number}.weight"])
+    image = torch.rand(1, 3, 9, 9)
+    normalised = image / torch.tensor(IMAGENET_DEVIATION).view(1, 3, 1, 1)  # what torchvision's sees but for the mean
+    wanted = torch.conv2d(normalised, theirs["features.0.weight"], theirs["features.0.bias"])
+    weight, bias = (network.get_parameter(f"convs.conv1_1.{part}") for part in ("weight", "bias"))
+    found = torch.conv2d(255 * image.flip(1), weight, bias)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert torch.equal(network.get_parameter("convs.conv1-dsn6.weight"), random)

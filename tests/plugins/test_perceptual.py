@@ -12,13 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from derainbench.plugins import perceptual
-from derainbench.plugins.perceptual import add_features, features_hash, load_features, require_features
+from derainbench.plugins.perceptual import (
+    add_features,
+    features_hash,
+    load_convolutions,
+    load_features,
+    require_features,
+)
 from derainbench.support.atomic import file_hash
-from tests.helpers.pseudo_vgg import pseudo_vgg
+from tests.helpers.pseudo_vgg import NUMBERS, pseudo_vgg, torchvisions_layout
 
 Refused = Callable[..., AbstractContextManager[None]]
-
-LAYERS = {0: "features.0", 1: "features.2", 2: "features.5", 3: "features.7"}
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +32,7 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def in_torchvisions_layout(**changes: Tensor) -> dict[str, Tensor]:
     """With a layer that is not looked at."""
-    state = pseudo_vgg().state_dict()
-    theirs = {f"{LAYERS[int(name.split('.')[1])]}.{name.split('.')[2]}": value for name, value in state.items()}
-    return {**theirs, "classifier.6.bias": torch.zeros(1000), **changes}
+    return {**torchvisions_layout(), "classifier.6.bias": torch.zeros(1000), **changes}
 
 
 @pytest.fixture
@@ -44,38 +46,40 @@ def test_torchvisions_file_is_known_by_its_hash(file: Path, monkeypatch: pytest.
     assert perceptual.SHA256.startswith(perceptual.SOURCE.rpartition("-")[2].removesuffix(".pth"))
     with refused("torchvision's VGG16", "--trust-unknown", perceptual.SOURCE):
         add_features(file)
-    assert features_hash("vgg16") is None
+    assert features_hash() is None
     monkeypatch.setattr(perceptual, "SHA256", file_hash(file))
     assert add_features(file).verified
-    assert features_hash("vgg16") == file_hash(file)
+    assert features_hash() == file_hash(file)
 
 
 def test_another_file_is_accepted_when_it_is_trusted(file: Path) -> None:
     assert not add_features(file, trust_unknown=True).verified
-    features = load_features("vgg16")
-    assert features is not None
+    features = load_features()
     for name, value in pseudo_vgg().state_dict().items():
         assert torch.equal(features.state_dict()[name], value)
     assert not any(parameter.requires_grad for parameter in features.parameters())
     assert sum(parameter.numel() for parameter in features.parameters()) == 260_160
 
 
-def test_none_needs_nothing() -> None:
-    require_features("none")
-    assert load_features("none") is None
-    assert features_hash("none") is None
+def test_networks_may_begin_with_all_of_it(file: Path) -> None:
+    add_features(file, trust_unknown=True)
+    convolutions, given = load_convolutions(), torchvisions_layout()
+    assert len(convolutions) == 13
+    for number, (weight, bias) in zip(NUMBERS, convolutions, strict=True):
+        assert torch.equal(weight, given[f"features.{number}.weight"])
+        assert torch.equal(bias, given[f"features.{number}.bias"])
 
 
 def test_what_is_missing_or_damaged_is_said(file: Path, refused: Refused) -> None:
     with refused("derainbench weights add vgg16 FILE", 'perceptual = "none"', perceptual.SOURCE):
-        require_features("vgg16")
+        require_features()
     path = add_features(file, trust_unknown=True).path
     path.write_bytes(path.read_bytes()[:-1])
     with refused("damaged", "weights add vgg16"):
-        load_features("vgg16")
+        load_features()
     path.with_suffix(".json").write_text("{}")
     with refused("damaged", "weights add vgg16"):
-        features_hash("vgg16")
+        features_hash()
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,7 @@ def test_what_is_missing_or_damaged_is_said(file: Path, refused: Refused) -> Non
         ({"features.5.weight": torch.zeros(128, 64, 5, 5)}, "features.5.weight"),
         ({"features.7.bias": torch.full((128,), torch.nan)}, "not finite"),
         ({"features.0.bias": torch.zeros(64, dtype=torch.int64)}, "features.0.bias"),
+        ({"features.28.weight": torch.zeros(512, 256, 3, 3)}, "features.28.weight"),
     ],
 )
 def test_what_is_no_vgg_is_refused(tmp_path: Path, refused: Refused, changes: dict[str, Tensor], word: str) -> None:
@@ -91,7 +96,7 @@ def test_what_is_no_vgg_is_refused(tmp_path: Path, refused: Refused, changes: di
     torch.save(in_torchvisions_layout(**changes), path)
     with refused(word):
         add_features(path, trust_unknown=True)
-    assert features_hash("vgg16") is None
+    assert features_hash() is None
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, refused: Refused) -> None:

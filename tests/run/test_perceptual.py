@@ -13,7 +13,7 @@ from derainbench.plugins.perceptual import features_hash
 from derainbench.plugins.recipe_book import PAPER_RECIPE, QUICK_RECIPE
 from derainbench.plugins.variant import Variant
 from derainbench.run.cells import TrainCell, in_result
-from tests.helpers.pseudo_vgg import pseudo_vgg
+from tests.helpers.pseudo_vgg import torchvisions_layout
 from tests.helpers.small_method import NET, RECIPE, TinyDataset
 
 from .conftest import Workshop
@@ -66,16 +66,11 @@ def test_the_file_is_asked_for_before_anything_begins(workshop: Workshop) -> Non
     assert inputs["recipe"]["perceptual"] == "vgg16"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DERAINBENCH_CACHE", workshop.environment["DERAINBENCH_CACHE"])
-        assert inputs["features"] == features_hash("vgg16")
+        assert inputs["features"] == features_hash()
 
 
 def add_pseudo_vgg(workshop: Workshop) -> None:
-    layers = (0, 2, 5, 7)
-    state = {
-        f"features.{layers[int(name.split('.')[1])]}.{name.split('.')[2]}": value
-        for name, value in pseudo_vgg().state_dict().items()
-    }
-    torch.save(state, workshop.folder / "vgg.pth")
+    torch.save(torchvisions_layout(), workshop.folder / "vgg.pth")
     refusal = workshop(["weights", "add", "vgg16", "vgg.pth"])
     assert refusal.returncode == 2
     assert "--trust-unknown" in refusal.stderr
@@ -84,21 +79,22 @@ def add_pseudo_vgg(workshop: Workshop) -> None:
     assert added.stdout.startswith("vgg16: added (unverified), ")
     known = json.loads(workshop(["weights", "list", "--json"]).stdout)["features"]["vgg16"]
     assert (known["here"]["source"], known["here"]["verified"]) == ("vgg.pth", False)
-    assert "vgg16, for recipes with a perceptual loss: here, unverified" in workshop(["weights", "list"]).stdout
+    listed = workshop(["weights", "list"]).stdout
+    assert "vgg16, for recipes with a perceptual loss or that begin with it: here, unverified" in listed
 
 
 def test_methods_without_such_a_loss_refuse_it(workshop: Workshop) -> None:
     (workshop.folder / "vgg.toml").write_text('base = "quick"\nperceptual = "vgg16"\n')
     refusal = workshop(workshop.arguments("tinycnn", recipe="vgg.toml"))
     assert refusal.returncode == 2
-    assert "no perceptual loss" in refusal.stderr
+    assert "perceptual: the method has none" in refusal.stderr
 
 
 def test_methods_without_a_discriminator_refuse_one(workshop: Workshop) -> None:
     (workshop.folder / "gan.toml").write_text('base = "quick"\nadversarial = true\n')
     refusal = workshop(workshop.arguments("tinycnn", recipe="gan.toml"))
     assert refusal.returncode == 2
-    assert "no discriminator" in refusal.stderr
+    assert "adversarial: the method has none" in refusal.stderr
 
 
 def test_it_restores_no_images(workshop: Workshop) -> None:
