@@ -96,7 +96,7 @@ def listed_pairs(whole: Dataset, file: Path) -> Dataset:
         raise UserError(f"list {file} names no image; write a name a line, such as {pairs[0].image}")
     chosen = sorted(places)
     tag = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:6]
-    return Subset(whole, chosen, f"list-{tag}", f"{len(chosen)} of {len(pairs)}, list {file.stem[:40]}")
+    return Subset(whole, chosen, f"list-{tag}", f"{len(chosen)} of {len(pairs)}, listed in {file.stem[:40]}")
 
 
 def _plain(name: str) -> str:

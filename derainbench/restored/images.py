@@ -108,8 +108,10 @@ def _check_sizes(row: Row, dataset: Dataset, files: tuple[RestoredFile, ...]) ->
         return
     file, name, height, width = wrong[0]
     more = f" ({len(wrong)} of {len(files)} files have other sizes than their pairs)" if len(wrong) > 1 else ""
-    if (file.height, file.width) == (width, height):
-        meaning = "it is turned, or another pair's"
+    if Counter((each.height, each.width) for each in files) == Counter(map(tuple, sizes)):
+        meaning = "the sizes are right, in another order: the names are shifted, or mixed up"
+    elif (file.height, file.width) == (width, height):
+        meaning = "it is turned"
     elif file.height <= height and file.width <= width:
         meaning = "it is cropped or scaled down"
     else:

@@ -151,7 +151,7 @@ def _check(folder: Path, found: _Match, dataset: Dataset, places: Sequence[int],
     for place in places:
         if len(files := found.of_pair[place]) > 1:
             doubled = sum(len(found.of_pair[each]) > 1 for each in places)
-            more = f"; {doubled - 1} pairs more have several" if doubled > 1 else ""
+            more = f"; {counted(doubled - 1, 'more pair')} with several" if doubled > 1 else ""
             raise UserError(
                 f"{folder}: {' and '.join(files[:_SHOWN])} are both of pair {names[place]} ({by}{more}); leave one, or "
                 "say which with --pattern"
@@ -159,7 +159,7 @@ def _check(folder: Path, found: _Match, dataset: Dataset, places: Sequence[int],
     missing = [names[place] for place in places if not found.of_pair[place]]
     foreign = "" if partly or not found.foreign else f", but {found.foreign[0]}, which is of no pair"
     if missing:
-        more = f", nor of {len(missing) - 1} pairs more" if len(missing) > 1 else ""
+        more = f", nor of {counted(len(missing) - 1, 'pair')} more" if len(missing) > 1 else ""
         part = "" if partly else "; or score a part, with --limit or --list"
         raise UserError(
             f"{folder} has no image of pair {missing[0]}{more} of {dataset.name}{foreign} ({by}); add what is missing, "

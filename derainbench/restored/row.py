@@ -10,9 +10,9 @@ from derainbench.errors import UserError
 from derainbench.plugins.method import Paper
 from derainbench.plugins.names import IMAGES, UNKNOWN
 
-_NAME = re.compile(r"[\w.+-]{1,100}")
+_NAME = re.compile(r"\w[\w.+-]*")
 _OPTIONS = ("folder", "name", "pattern")
-_LONGEST_TITLE = 200
+_LONGEST, _LONGEST_TITLE = 100, 200  # bytes of a name, characters of a title
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Row:
     trained_on: str = UNKNOWN
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.label):
+        if not _is_name(self.label):
             raise UserError(
-                f"a row cannot be called {self.label!r}: its name is part of a folder's, so give up to 100 letters, "
-                "digits, . + - _, and what readers should see with --title"
+                f"a row cannot be called {self.label!r}: its name is part of a folder's, so give at most {_LONGEST} "
+                "letters, digits, . + - _ that begin with a letter or digit, and what readers should see with --title"
             )
-        if not re.fullmatch(r"[\w.+-]{1,100}", self.trained_on):
+        if not _is_name(self.trained_on):
             raise UserError(
                 f"--trained-on {self.trained_on!r}: give a card's name, or one word of letters, digits, . + - _"
             )
@@ -56,6 +56,11 @@ class Row:
     def shown(self) -> str:
         """What readers see."""
         return self.title or self.label
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text can be a part of a folder's name on every disk."""
+    return _NAME.fullmatch(text) is not None and len(text.encode()) <= _LONGEST
 
 
 def is_row(word: str) -> bool:
@@ -82,7 +87,7 @@ def row_of(word: str) -> Row:
         raise UserError(f"{word!r} does not say where the images are; write {form}")
     folder = Path(given["folder"]).expanduser()
     label = given.get("name", folder.resolve().name)
-    if "name" not in given and not _NAME.fullmatch(label):
+    if "name" not in given and not _is_name(label):
         raise UserError(
             f"{word!r}: a row cannot be called {label!r}; add a name of letters, digits, . + - _: name=NAME"
         )

@@ -36,13 +36,9 @@ def evaluation_inputs(results: Results, key: EvaluationKey) -> dict[str, Any]:
     method, trained_on, seed, _ = key
     done = _done(results.evaluations.get(key))
     if done is not None and done.inputs.images is not None:
-        known = ("images", "data", "harness", "protocols")
-        return {
-            "precision": None,
-            "weights": None,
-            "recipe": None,
-            **{name: getattr(done.inputs, name) for name in known},
-        }
+        of_files = ("images", "data", "harness", "protocols")
+        of_network = dict.fromkeys(("precision", "weights", "recipe"))
+        return {**of_network, **{name: getattr(done.inputs, name) for name in of_files}}
     found = _from_run(results, method, trained_on)
     if done is not None and done.inputs.source is not None:
         known = ("source", "data", "weights", "harness", "protocols", "tile", "quantisation", "precision")

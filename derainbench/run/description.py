@@ -16,8 +16,8 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.manifest import kept_manifest
 from derainbench.efficiency.macs import described
 from derainbench.errors import UserError, printable
-from derainbench.plugins.method import Weights
-from derainbench.plugins.names import IMAGES, parse_name
+from derainbench.plugins.method import Paper, Weights
+from derainbench.plugins.names import IMAGES, UNKNOWN, parse_name
 from derainbench.plugins.variant import Variant
 from derainbench.restored.images import RestoredImages
 from derainbench.restored.row import Row
@@ -198,8 +198,26 @@ def _other_weights(cell: CellInfo, methods: Sequence[MethodInfo]) -> bool:
 
 def _other_maker(cell: CellInfo, now: RunInfo) -> bool:
     """Whether an evaluation was of images whose maker is now said to have been trained on something else."""
-    said = {each.method: each.trained_on for each in now.cells if each.images is not None}
-    return cell.method in said and cell.trained_on != said[cell.method]
+    said = {(each.method, each.dataset): each.trained_on for each in now.cells if each.images is not None}
+    return said.get((cell.method, cell.dataset), cell.trained_on) != cell.trained_on
+
+
+def as_described(row: Row, before: RunInfo | None) -> Row:
+    """A row with what an earlier command said of it, where this one says nothing."""
+    if before is None:
+        return row
+    known = next((each for each in before.methods if each.name == row.name), None)
+    if known is None:
+        return row
+    makers = [cell.trained_on for cell in before.cells if cell.method == row.name and cell.trained_on is not None]
+    paper = None if known.paper is None else Paper(**known.paper.model_dump(include=set(Paper.__annotations__)))
+    return dataclasses.replace(
+        row,
+        title=row.title or known.title,
+        paper=row.paper or paper,
+        parameters=row.parameters if row.parameters is not None else known.parameters,
+        trained_on=makers[-1] if makers and row.trained_on == UNKNOWN else row.trained_on,
+    )
 
 
 def _row(row: Row) -> MethodInfo:

@@ -35,7 +35,7 @@ from derainbench.run.choices import (
     dataset_finder,
 )
 from derainbench.run.console import read_manifests
-from derainbench.run.description import splits_of
+from derainbench.run.description import as_described, splits_of
 from derainbench.run.executors.choice import Choice, choose_executor
 from derainbench.run.grid import Grid, Plan
 from derainbench.run.store import Status, Store
@@ -184,7 +184,7 @@ def _plan_grid(order: Order, registry: Registry, say: Callable[[str], None]) -> 
         order.cross,
         tile,
         order.compiled,
-        rows,
+        [as_described(row, how.before) for row in rows],
     )
     planned = _planned(order, grid, how)
     for cell in planned.cells:
