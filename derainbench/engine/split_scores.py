@@ -98,11 +98,12 @@ def score_split(
                 given, clean = (to_tensor(each).unsqueeze(0).to(device) for each in (given_levels, clean_levels))
                 height, width = given.shape[-2:]
                 restored, side = restored_by.restore(number, given)
+                restored = restored.to(dtype)  # what is kept is what is scored, to the last tie
                 written = None
                 if number in kept:
                     levels = to_array(restored[0], quantisation)
                     written = writer.submit(_write_png, image_file(partial.folder, image), levels)
-                scores = score_all(restored.to(dtype), clean.to(dtype), protocols, quantisation)
+                scores = score_all(restored, clean.to(dtype), protocols, quantisation)
                 rows: list[ScoreRow] = [
                     (scene, height, width, side, protocol, *(float(score.get(name, math.nan)) for name in metrics))
                     for protocol, score in scores.items()

@@ -114,21 +114,20 @@ def _stem(path: str) -> str:
 def _by_number(alike: Sequence[str], fields: Fields) -> Iterator[str]:
     """Each way to take some of the numbers in these paths for the fields, in the fields' order.
 
-    The other numbers stay as they are where they are the same in all of the paths, and may be anything where not.
+    The other numbers stay as they are in the first path, or in the last; or those that differ may be anything.
     """
-    parts = re.split("([0-9]+)", _stem(alike[0]))  # numbers at the odd places
-    places = range(1, len(parts), 2)
-    split = [re.split("([0-9]+)", _stem(path)) for path in alike]
+    split = [re.split("([0-9]+)", _stem(path)) for path in alike]  # numbers at the odd places
+    places = range(1, len(split[0]), 2)
     varying = {place for place in places if len({each[place] for each in split}) > 1}
+    free = [f"{{any{place}:d}}" if place in varying else part for place, part in enumerate(split[0])]
     tried = list(places) if len(places) <= _NUMBERS else sorted(varying)[:_NUMBERS]
     for names in _number_fields(fields):
         for chosen in combinations(tried, len(names)):
-            text = list(parts)
-            for place in varying:
-                text[place] = f"{{any{place}:d}}"
-            for place, name in zip(chosen, names, strict=True):
-                text[place] = f"{{{name}:d}}"
-            yield "".join(text) + ".*"
+            for others in (split[0], split[-1], free):
+                text = list(others)
+                for place, name in zip(chosen, names, strict=True):
+                    text[place] = f"{{{name}:d}}"
+                yield "".join(text) + ".*"
 
 
 def _number_fields(fields: Fields) -> Iterator[tuple[str, ...]]:

@@ -114,10 +114,9 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
     if previous is None:
         return now
     before, after = previous.recipe.name, now.recipe.name
-    trained = [any(cell.kind == "train" for cell in info.cells) for info in (previous, now)]
-    if not trained[1]:  # a recipe is of trainings; what is not trained belongs under any
+    if _of_no_recipe(now):
         after = before
-    elif before != after and trained[0]:
+    elif before != after and not _of_no_recipe(previous):
         raise UserError(f"this run was made with recipe {before!r}, not {after!r}; give another --out for {after!r}")
     if previous.precision != now.precision:
         raise UserError(
@@ -150,6 +149,11 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
             **more,
         }
     )
+
+
+def _of_no_recipe(info: RunInfo) -> bool:
+    """Whether images from files were scored and nothing was trained: that belongs beside trainings of any recipe."""
+    return any(cell.images is not None for cell in info.cells) and all(cell.kind != "train" for cell in info.cells)
 
 
 _T = TypeVar("_T")

@@ -72,7 +72,7 @@ def job_of(cell: Cell) -> Job:
     """The cell in words."""
     if isinstance(cell, ImagesCell):
         row = replace(cell.row, folder=cell.row.folder.absolute())
-        return Job(key_of(cell), row.name, cell.dataset.name, cell.seed, "", protocols=cell.protocols, row=row)
+        return Job(key_of(cell), row.name, cell.dataset.name, cell.seed, "fp32", protocols=cell.protocols, row=row)
     common = (key_of(cell), cell.variant.name, cell.dataset.name, cell.seed, cell.precision)
     if isinstance(cell, TrainCell):
         return Job(*common, recipe=cell.recipe.model_dump(mode="json"), compiled=cell.compiled)
