@@ -129,15 +129,28 @@ def in_place(folder: Path, make: Callable[[Path], object]) -> None:
     make(folder / "7.png")
 
 
-def no_folder(folder: Path) -> None:
-    """Take it away with all that is in it."""
+def without(folder: Path, *numbers: int) -> None:
+    """Take some images away."""
+    for number in numbers:
+        (folder / f"{number}.png").unlink()
+
+
+def no_files(folder: Path) -> None:
+    """Take all that is in it away."""
     shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def a_file(folder: Path) -> None:
+    """Something else in the folder's place."""
+    shutil.rmtree(folder)
+    folder.write_text("zip")
 
 
 #: What was done to twelve images, and what is said of it.
 DAMAGES: dict[str, Callable[[Path, SaveImage], object]] = {
     "nothing": lambda folder, save: None,
-    "missing": lambda folder, save: [(folder / f"{number}.png").unlink() for number in (7, 9)],
+    "missing": lambda folder, save: without(folder, 7, 9),
     "doubled": lambda folder, save: save(folder / "007.png", restored(7)),
     "doubled as JPEG": lambda folder, save: save(folder / "7.jpg", restored(7)),
     "counted from 0": lambda folder, save: rename(folder, lambda number: f"{number - 1}.png"),
@@ -150,9 +163,9 @@ DAMAGES: dict[str, Callable[[Path, SaveImage], object]] = {
     "a pipe": lambda folder, save: in_place(folder, os.mkfifo),
     "a link to nowhere": lambda folder, save: in_place(folder, lambda path: path.symlink_to("gone.png")),
     "a name with a line break": lambda folder, save: (folder / "7.png").rename(folder / "7\n.png"),
-    "no files": lambda folder, save: (no_folder(folder), folder.mkdir()),
-    "no folder": lambda folder, save: no_folder(folder),
-    "a file": lambda folder, save: (no_folder(folder), folder.write_text("zip")),
+    "no files": lambda folder, save: no_files(folder),
+    "no folder": lambda folder, save: shutil.rmtree(folder),
+    "a file": lambda folder, save: a_file(folder),
     "other names": lambda folder, save: rename(folder, lambda number: f"{'abcdefghijkl'[number - 1]}.png"),
 }
 
