@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from derainbench.errors import UserError
+from derainbench.errors import UserError, printable
 from derainbench.images.decode import Array, read_rgb
 from derainbench.restored.images import RestoredImages
 
@@ -55,7 +55,7 @@ def check_fit(images: RestoredImages) -> str:
         raise UserError(
             f"{said}; the names are shifted or of another set: rename the files, or give the right --pattern"
         )
-    return f"{images.row.label} on {images.dataset.name}: {said}."
+    return printable(f"{images.row.label} on {images.dataset.name}: {said}.")
 
 
 def _small(image: Array) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.subset import Subset
-from derainbench.errors import UserError
+from derainbench.errors import UserError, printable
 from derainbench.images.decode import Array, opened_image, read_rgb, size_as_turned
 from derainbench.restored.pairing import Paired, pair_files
 from derainbench.restored.row import Row
@@ -65,7 +65,7 @@ class RestoredImages:
         if self.paired.left_out:
             first, *more = self.paired.left_out
             said += f"; left out: {first}" + (f" and {counted(len(more), 'file')} more" if more else "")
-        return said
+        return printable(said)
 
     def read(self, number: int) -> Array:
         """A pair's restored image, (H, W, 3) uint8. :class:`UserError` where it is not the file that was hashed."""

@@ -54,13 +54,16 @@ class Fields:
     def value(self, name: str, text: str) -> Value | None:
         """A text as a value of that field; None where the field is a number and the text is none."""
         if name in self.numbers:
-            return int(text) if re.fullmatch("[0-9]+", text) else None
+            return int(text) if text.isascii() and text.isdigit() else None
         return unicodedata.normalize("NFC", text).casefold()
 
     def keys(self, names: Sequence[str]) -> list[tuple[Value | None, ...]]:
         """The values of some fields, pair by pair."""
-        columns = [[self.value(name, text) for text in self.texts[name]] for name in names]
-        return list(zip(*columns, strict=True))
+        return list(zip(*(self._values[name] for name in names), strict=True))
+
+    @cached_property
+    def _values(self) -> dict[str, list[Value | None]]:
+        return {name: [self.value(name, text) for text in of] for name, of in self.texts.items()}
 
     def tell_apart(self, names: Sequence[str]) -> bool:
         """Whether each pair has values of its own in these fields."""
