@@ -158,11 +158,13 @@ def _scatters(
     methods, score = [grid.lines[line].method for line in lines], METRICS[LEADING]
     scores = [finite_mean(column.tolist())[0] for column in grid.values().T[list(lines)]]  # NaN as in the table
     no_mean = [label for label, mean in zip(labels, scores, strict=True) if math.isnan(mean)]
-    costs: dict[str, list[float | None]] = {"parameters": [float(method.parameters) for method in methods]}
+    costs: dict[str, list[float | None]] = {
+        "parameters": [None if each.parameters is None else float(each.parameters) for each in methods]
+    }
     sizes = {(each.macs.height, each.macs.width) for each in methods if each.macs}
     if len(sizes) == 1:  # counts for images of different sizes do not compare
         costs["MACs"] = [
-            float(each.macs.macs) if each.macs else 0.0 if not each.parameters else None for each in methods
+            float(each.macs.macs) if each.macs else 0.0 if each.parameters == 0 else None for each in methods
         ]
     found = []
     for kind, values in costs.items():
@@ -181,6 +183,10 @@ def _scatters(
         )
         if any(point.cost == 0 for point in points):
             caption += " Dashed: what costs nothing."
+        unknown = [label for label, each in zip(labels, methods, strict=True) if each.from_files]
+        unknown = [label for label in unknown if label not in {point.name for point in points}]
+        if unknown:
+            caption += f" Not drawn, because nobody says what it costs: {', '.join(unknown)}."
         if no_mean:
             caption += f" Without a mean: {', '.join(no_mean)}."
         found.append(Figure(f"{kind.lower()}-{name}", f"{score.title} against {kind}", caption, drawing))

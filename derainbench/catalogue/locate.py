@@ -35,6 +35,11 @@ class Dataset:
         """The card's name."""
         return self.card.name
 
+    @property
+    def has_input(self) -> bool:
+        """Whether there are rainy images beside the clean ones."""
+        return True
+
     def manifest(self, split: SplitName, on_file: OnFile = lambda done, total: None) -> Manifest:
         """The files of a split, with hashes; ``on_file`` is told where they must be read for it, which may take long.
 

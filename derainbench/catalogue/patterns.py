@@ -83,6 +83,12 @@ class Pattern:
         """Whether some file below ``root`` matches; stops at the first."""
         return next(self._matches(root, set()), None) is not None
 
+    def match(self, path: str) -> Values | None:
+        """The text of the fields of a path; None where it does not match."""
+        match = self._expression.fullmatch(path)
+        inside = match and all(low <= int(match[name]) <= high for name, low, high in self._ranges)
+        return match.groups() if match and inside else None
+
     def read(self, path: str) -> dict[str, str]:
         """The fields of a path that matches, by name."""
         match = self._expression.fullmatch(path)
@@ -101,10 +107,10 @@ class Pattern:
         fixed = next(n for n, part in enumerate(parts) if "{" in part or "*" in part)
         start = "/".join(parts[:fixed])
         for path in _files(root, start, len(parts) - fixed, folders):
-            match = self._expression.fullmatch(path)
-            if match and all(low <= int(match[name]) <= high for name, low, high in self._ranges):
-                _check_text(path, root)
-                yield path, match.groups()
+            values = self.match(path)
+            if values is not None:
+                check_text(path, root)
+                yield path, values
 
     @cached_property
     def _ranges(self) -> list[tuple[str, int, int]]:
@@ -152,6 +158,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _check_text(path: str, root: Path) -> None:
+def check_text(path: str, root: Path) -> None:
+    """:class:`UserError` where the name of a file below ``root`` holds control characters, or is no Unicode."""
     if _NOT_TEXT.search(path):  # a line break would break every list; bytes that are no UTF-8, every file format
         raise UserError(f"{root} has a file whose name is not text: {path!a}; rename it")

@@ -20,6 +20,7 @@ from derainbench.cli.methods import check, derain, efficiency, methods
 from derainbench.cli.options import check_words
 from derainbench.cli.report import compare, report
 from derainbench.cli.run import run
+from derainbench.cli.score import score
 from derainbench.cli.watch import status, stop
 from derainbench.cli.weights import weights_app
 from derainbench.support.stopping import obeyed
@@ -52,6 +53,7 @@ def _main(
 
 
 app.command(short_help="Train and evaluate methods on datasets.")(run)
+app.command(short_help="Score folders of restored images.")(score)
 app.command(short_help="Say how far a run is, from any terminal.")(status)
 app.command(short_help="Ask a run to end, its state saved.")(stop)
 app.command(short_help="Write the comparison: page, LaTeX, CSV, ...")(report)

@@ -154,7 +154,7 @@ def run(
         return
     done = carry_out(planned, debug=debugging())
     typer.echo("\n" + terminal(content(done.results)))
-    _conclude(done.folder, done.outcome, done.notices)
+    conclude(done.folder, done.outcome, done.notices)
 
 
 def _suite(word: str, card: Sequence[Path]) -> Suite:
@@ -165,7 +165,7 @@ def _suite(word: str, card: Sequence[Path]) -> Suite:
     return suite
 
 
-def _conclude(folder: Path, outcome: RunOutcome, notices: Sequence[str]) -> None:
+def conclude(folder: Path, outcome: RunOutcome, notices: Sequence[str]) -> None:
     """The last lines of a run, and its exit status."""
     for notice in notices:
         typer.echo(f"note: {notice}")

@@ -26,6 +26,9 @@ _FORMATS = ["PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM", "GIF", "JPEG2000"]
 if find_spec("PIL.AvifImagePlugin"):  # from Pillow 11.3 on
     _FORMATS.append("AVIF")
 
+#: Formats whose files mostly do not hold the pixels that were saved, as Pillow names them.
+LOSSY = ("JPEG", "WEBP", "JPEG2000", "AVIF", "GIF")
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

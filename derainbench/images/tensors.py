@@ -29,8 +29,9 @@ def check_image(image: NDArray[Any], name: str) -> None:
 
 
 def to_array(image: Tensor, quantisation: Quantisation = "round") -> Array:
-    """(3, H, W) in [0, 1] to (H, W, 3) uint8."""
-    scaled = grey_levels(image.detach().float().clamp(0, 1), quantisation).to(torch.uint8)
+    """(3, H, W) in [0, 1] to (H, W, 3) uint8. Of float64 as that: near half a level float32 may round the other way."""
+    values = image.detach() if image.dtype == torch.float64 else image.detach().float()
+    scaled = grey_levels(values.clamp(0, 1), quantisation).to(torch.uint8)
     return scaled.permute(1, 2, 0).cpu().numpy()
 
 

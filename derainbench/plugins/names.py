@@ -48,6 +48,17 @@ def parse_name(text: str) -> ParsedName:
 UNTRAINED = "untrained"
 
 
+#: Stands in ``trained_on`` for restored images of which nobody says what their maker was trained on.
+UNKNOWN = "unknown"
+
+#: What stands in ``trained_on`` and names no training set.
+NO_TRAINING_SET = (UNTRAINED, UNKNOWN)
+
+
+#: What rows are called whose images lie in a folder: ``images[name=NAME]``. No method has that name.
+IMAGES = "images"
+
+
 #: The method whose scores are those of the unprocessed input.
 UNPROCESSED = "identity"
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from derainbench.errors import FOREIGN, UserError, did_you_mean, one_line
 from derainbench.plugins.method import Method
-from derainbench.plugins.names import GROUP, parse_name
+from derainbench.plugins.names import GROUP, IMAGES, parse_name
 from derainbench.plugins.variant import Variant, resolve
 from derainbench.plugins.weights_store import own_weights
 
@@ -94,6 +94,8 @@ class Registry:
         self._entries[entry.name] = entry
 
     def _claim(self, name: str, origin: str) -> None:
+        if name == IMAGES:
+            raise UserError(f"{origin} calls a method {name!r}, which means restored images in a folder; rename it")
         if name in self._origins:
             raise UserError(f"two methods are called {name!r}: {self._origins[name]} and {origin}; rename one")
         self._origins[name] = origin

@@ -32,6 +32,7 @@ from derainbench.results.run_info import (
     CellInputs,
     DatasetInfo,
     DoneCell,
+    ImagesInfo,
     MethodInfo,
     RecipeFields,
     RunInfo,
@@ -73,7 +74,7 @@ def load_run(folder: str | Path) -> Results:
                 recipe = done.inputs.recipe or {}
                 trainings.append(TrainingInRun(cell.method, cell.dataset, cell.seed, place, done.seconds, recipe))
                 continue
-            old = _out_of_date(done.inputs, datasets[cell.dataset], weights.get(cell.method))
+            old = _out_of_date(done.inputs, datasets[cell.dataset], weights.get(cell.method), cell.images)
             old = old or _other_recipe(folder, cell, cell.trained_on, recipes, info.recipes or {})
             table, damage = _cell_scores(place, done)
             old = old or damage
@@ -131,13 +132,15 @@ def _method(info: MethodInfo) -> MethodInRun:
     )
 
 
-def _out_of_date(inputs: CellInputs, dataset: DatasetInfo, weights: str | None) -> str:
+def _out_of_date(inputs: CellInputs, dataset: DatasetInfo, weights: str | None, images: ImagesInfo | None) -> str:
     """Why a finished evaluation does not belong beside the others, or nothing; ``weights`` is their file's sha256."""
     now = {name: PROTOCOLS[name].revision for name in inputs.protocols if name in PROTOCOLS}
     if inputs.data != dataset.test_digest:
         return "the dataset's test images changed since"
     if inputs.weights != weights:
         return "its name stands for another weights file since"
+    if inputs.images != (None if images is None else images.digest):
+        return "its folder holds other images since"
     if inputs.harness != HARNESS_REVISION or inputs.protocols != now:
         return "another version of derainbench measured it"
     return ""
@@ -266,6 +269,9 @@ def _dataset(info: DatasetInfo) -> DatasetInRun:
     roles = ("rainy",) if info.side_by_side else ("rainy", "clean")
     test = []
     for row in info.test:
+        if row.rainy is None:
+            test.append(TestPair(row.image, row.scene, None, root / (row.clean or "")))
+            continue
         files = [row.rainy] if info.side_by_side else [row.rainy, row.clean or ""]
         pair = make_pair(root, info.side_by_side, row.image, row.scene, roles, files)
         test.append(TestPair(pair.image, pair.scene, pair.rainy, pair.clean))

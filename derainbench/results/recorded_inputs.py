@@ -15,6 +15,7 @@ _HASHED = {
     "data": "the test images are other ones",
     "training data": "the training images are other ones",
     "weights": "the weights are another file",
+    "images": "the restored images are other files",
 }
 
 
@@ -29,11 +30,16 @@ def evaluation_inputs(results: Results, key: EvaluationKey) -> dict[str, Any]:
 
     ``precision``, ``weights`` and ``recipe`` are there always, from ``run.json`` where no cell recorded them; of a
     recorded one also ``source``, ``data``, ``harness``, ``protocols`` (revisions by name), ``tile``, ``quantisation``
-    and, where a training is in the run, ``training data``. None is for without.
+    and, where a training is in the run, ``training data``. None is for without. Of restored images from files there
+    are ``images``, ``data``, ``harness`` and ``protocols``.
     """
     method, trained_on, seed, _ = key
-    found = _from_run(results, method, trained_on)
     done = _done(results.evaluations.get(key))
+    if done is not None and done.inputs.images is not None:
+        of_files = ("images", "data", "harness", "protocols")
+        of_network = dict.fromkeys(("precision", "weights", "recipe"))
+        return {**of_network, **{name: getattr(done.inputs, name) for name in of_files}}
+    found = _from_run(results, method, trained_on)
     if done is not None and done.inputs.source is not None:
         known = ("source", "data", "weights", "harness", "protocols", "tile", "quantisation", "precision")
         found |= {name: getattr(done.inputs, name) for name in known}

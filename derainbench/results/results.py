@@ -10,19 +10,20 @@ from typing import Any
 import pandas as pd
 
 from derainbench.images.decode import Source
+from derainbench.plugins.names import IMAGES
 from derainbench.results.run_info import MacsInfo, PaperInfo, RunInfo, WeightsInfo
 from derainbench.support.run_folder import evaluation_folder, image_file
 
 
 @dataclass(frozen=True)
 class TestPair:
-    """One test image of a dataset, where its files lay when the run was made."""
+    """One test image of a dataset, where its files lay when the run was made; ``rainy`` is None without an input."""
 
     __test__ = False  # not a pytest class
 
     image: str
     scene: str
-    rainy: Source
+    rainy: Source | None
     clean: Source
 
 
@@ -52,13 +53,13 @@ class MethodInRun:
     ``weights`` describes the file that a tag stands for; None where the run trained the network itself. ``reach`` is
     how far an output pixel can see, None for the whole image. ``base`` is the name without options and tag.
     ``split_from`` is the name before merged runs that made it in different ways got a row each, empty where none was
-    split. ``macs`` says how many multiply-accumulates an image costs; None where nobody counted. ``proposal`` says what
-    of it is not its authors', empty where all is.
+    split. ``parameters`` is None where nobody says how many there are. ``macs`` says how many multiply-accumulates an
+    image costs; None where nobody counted. ``proposal`` says what of it is not its authors', empty where all is.
     """
 
     name: str
     title: str
-    parameters: int
+    parameters: int | None
     paper: PaperInfo | None
     weights: WeightsInfo | None = None
     reach: int | None = None
@@ -71,6 +72,11 @@ class MethodInRun:
     def asked(self) -> str:
         """The name by which a run was asked for it."""
         return self.split_from or self.name
+
+    @property
+    def from_files(self) -> bool:
+        """Whether its images were somebody's files: nothing was restored in the run."""
+        return self.base == IMAGES
 
     @property
     def truncated(self) -> bool:

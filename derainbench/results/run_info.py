@@ -118,12 +118,13 @@ class MacsInfo(Info):
 class MethodInfo(Info):
     """A method as the run used it. ``reach`` is how far an output pixel can see, None for the whole image.
 
-    ``proposal`` says what is not its authors', and is empty for weights that somebody published.
+    ``parameters`` is None where nobody says how many there are, as of somebody's restored images. ``proposal`` says
+    what is not its authors', and is empty for weights that somebody published.
     """
 
     name: str
     title: str
-    parameters: int
+    parameters: int | None = None
     paper: PaperInfo | None = None
     weights: WeightsInfo | None = None
     base: str = ""
@@ -133,11 +134,14 @@ class MethodInfo(Info):
 
 
 class PairInfo(Info):
-    """A test image and its files, below the dataset's ``root``; ``clean`` is None where one file holds both halves."""
+    """A test image and its files, below the dataset's ``root``; ``clean`` is None where one file holds both halves.
+
+    ``rainy`` is None where only the ground truth was there.
+    """
 
     image: str
     scene: str
-    rainy: Inside
+    rainy: Inside | None = None
     clean: Inside | None = None
 
 
@@ -160,14 +164,29 @@ class DatasetInfo(Info):
 
     @model_validator(mode="after")
     def _has_both_images(self) -> DatasetInfo:
-        if not self.side_by_side and any(pair.clean is None for pair in self.test):
+        if any(pair.clean is None and not (self.side_by_side and pair.rainy) for pair in self.test):
             raise ValueError("test has a pair without a clean image")
         return self
+
+
+class ImagesInfo(Info):
+    """The restored images of an evaluation without a network: where they lay and how each was paired with its pair.
+
+    ``guessed``: by their names alone. ``formats`` is how many files are of each; ``left_out`` are files of no pair.
+    """
+
+    folder: str
+    pattern: str
+    guessed: bool
+    digest: str
+    formats: dict[str, int] = {}
+    left_out: tuple[str, ...] = ()
 
 
 class CellInfo(Info):
     """A training, or an evaluation of what was ``trained_on`` a set, in its ``folder`` below the run's.
 
+    ``images`` are what an evaluation scored that had no network.
     ``recipe`` is what a training should have been made with, ``row_recipe`` what of it a table's row asked for.
     """
 
@@ -179,6 +198,7 @@ class CellInfo(Info):
     trained_on: str | None = None
     recipe: RecipeFields | None = None
     row_recipe: RecipeFields | None = None
+    images: ImagesInfo | None = None
 
     @model_validator(mode="after")
     def _lies_where_it_says(self) -> CellInfo:
@@ -288,6 +308,7 @@ class CellInputs(Info):
     recipe: RecipeFields | None = None
     training: str | None = None
     weights: str | None = None
+    images: str | None = None
     protocols: dict[str, int] = {}
     seed: int | None = None
     tile: int | None = None

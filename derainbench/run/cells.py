@@ -1,4 +1,4 @@
-"""The units of a run: one training or one evaluation each, with all that its result depends on."""
+"""The units of a run: one training, or one evaluation of a network or of images, each with all that it depends on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.perceptual import features_hash
 from derainbench.plugins.recipe import OF_SOME_METHODS, Recipe
 from derainbench.plugins.variant import Variant
+from derainbench.restored.images import RestoredImages, find_images
+from derainbench.restored.row import Row
 from derainbench.results.results import HARNESS_REVISION
 from derainbench.support.run_folder import evaluation_place, training_place
 
@@ -38,6 +40,11 @@ class TrainCell:
     seed: int
     precision: str
     compiled: bool = False
+
+    @property
+    def method(self) -> str:
+        """The canonical name of what is trained."""
+        return self.variant.name
 
     @cached_property
     def name(self) -> str:
@@ -85,6 +92,11 @@ class EvalCell:
     tile: int | None = None
 
     @property
+    def method(self) -> str:
+        """The canonical name of what is scored."""
+        return self.variant.name
+
+    @property
     def trained_on(self) -> str:
         """The dataset whose training split the weights saw, or ``untrained``."""
         if self.training is not None:
@@ -117,7 +129,49 @@ class EvalCell:
         return inputs
 
 
-Cell = TrainCell | EvalCell
+@dataclass(frozen=True)
+class ImagesCell:
+    """Score restored images that lie in a folder on a dataset's test split: nothing is trained, nothing is restored."""
+
+    row: Row
+    dataset: Dataset
+    protocols: tuple[str, ...]
+    #: Nothing is drawn.
+    seed: int = 0
+
+    @property
+    def method(self) -> str:
+        """The name of the row."""
+        return self.row.name
+
+    @property
+    def trained_on(self) -> str:
+        """What the row's user says that its maker was trained on, or ``unknown``."""
+        return self.row.trained_on
+
+    @cached_property
+    def name(self) -> str:
+        """Where it lies, relative to the run folder."""
+        return evaluation_place(self.row.name, self.trained_on, self.seed, self.dataset.name)
+
+    @cached_property
+    def images(self) -> RestoredImages:
+        """The files, each hashed. :class:`UserError` where they do not pair, or are not of the pairs' size."""
+        return find_images(self.row, self.dataset)
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """All that the scores depend on, as plain data; errors as in :attr:`images`."""
+        return {
+            "harness": HARNESS_REVISION,
+            "method": self.row.name,
+            "images": self.images.digest,
+            "data": self.dataset.digest("test"),
+            "protocols": {name: PROTOCOLS[name].revision for name in self.protocols},
+        }
+
+
+Cell = TrainCell | EvalCell | ImagesCell
 
 
 def key_of(cell: Cell) -> str:

@@ -11,19 +11,38 @@ from derainbench.errors import UserError
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, get_protocol
 from derainbench.plugins.registry import Registry
 from derainbench.plugins.variant import Variant
+from derainbench.restored.row import Row, is_row, row_of
 from derainbench.support.words import split_list, whole_number
 
 
 def choose_variants(registry: Registry, words: str, baseline: str | None) -> list[Variant]:
-    """The variants named, each once, after the baseline where one is wanted; ``all`` is every method that works."""
-    names = split_list(words)
-    if not names:
-        raise UserError("no method is chosen; give --methods names separated by commas, or all")
+    """The variants named, each once, after the baseline where one is wanted; ``all`` is every method that works.
+
+    Words for restored images in folders are left to :func:`choose_rows`.
+    """
     asked = [] if baseline is None else [baseline]
-    for name in names:
+    for name in (name for name in split_list(words) if not is_row(name)):
         asked += registry.working() if name == "all" else [name]
     variants = [registry.variant(name) for name in asked]
     return list({variant.name: variant for variant in variants}.values())
+
+
+def choose_rows(words: str) -> list[Row]:
+    """The rows of restored images named among methods, as ``images[folder=PATH]``."""
+    return [row_of(word) for word in split_list(words) if is_row(word)]
+
+
+def check_rows(rows: Sequence[Row]) -> None:
+    """:class:`UserError` where two rows of restored images have one name: a name is a place in the run folder."""
+    known: dict[str, Row] = {}
+    for row in rows:
+        # Some disks take Mine and mine for one name.
+        before = known.setdefault(row.label.casefold(), row)
+        if before is not row:
+            raise UserError(
+                f"the images in {before.folder} and in {row.folder} would both be called {row.label!r}; give one of "
+                "them another name: images[folder=PATH,name=NAME], or derainbench score NAME=FOLDER"
+            )
 
 
 def choose_datasets(words: str, cards: Sequence[Path], data_root: Path | None) -> list[Dataset]:

@@ -16,9 +16,10 @@ from derainbench.engine.device import describe_machine
 from derainbench.engine.kept_images import check_kept
 from derainbench.errors import printable
 from derainbench.plugins.names import UNPROCESSED
+from derainbench.restored.fit import check_fit
 from derainbench.results.load import load_run
 from derainbench.results.results import Results
-from derainbench.run.cells import Cell
+from derainbench.run.cells import Cell, ImagesCell
 from derainbench.run.choices import dataset_finder
 from derainbench.run.console import ConsoleWatcher, look_at_training_sets, print_plan
 from derainbench.run.cost import costs_of, macs_of
@@ -70,6 +71,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
     executor = _executor(planned)  # likewise
     options = same_files(order.card, order.data_root)
     seen = look_at_training_sets(planned.cells, dataset_finder(order.card, order.data_root), options)
+    doubts = _doubts(planned)
     with store.locked():
         # What is there is worked out again: a cell that was finished meanwhile would be begun anew.
         planned = planned.looked_at_again()
@@ -78,7 +80,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         grid, cells = planned.grid, planned.cells
         command = printable(shlex.join(["derainbench", *sys.argv[1:]]))
         suite = grid.description() if isinstance(grid, SuiteGrid) else None
-        info = describe_run(grid, cells, describe_machine(planned.engine), command, seen, suite)
+        info = describe_run(grid, cells, describe_machine(planned.engine), command, seen, suite, doubts)
         before = store.read_info()
         merged = merge(before if before is None else restated(before, grid), info)
         keep_manifests(store.folder, [(d.name, split, d.manifest(split)) for d, split in splits_of(cells)])
@@ -93,6 +95,12 @@ def carry_out(planned: Planned, debug: bool) -> Done:
     unread = [entry.notice for entry in seen if entry.shared is None]
     checks = filter(None, [*unread, *(check.notice for check in merged.input_checks)])
     return Done(store.folder, outcome, results, [*info.notices, *checks])
+
+
+def _doubts(planned: Planned) -> list[str]:
+    """What is odd about restored images that are yet to be scored. :class:`UserError` where they are not the pairs'."""
+    said = [check_fit(cell.images) for cell in planned.to_do() if isinstance(cell, ImagesCell)]
+    return [text for text in said if text]
 
 
 def _executor(planned: Planned) -> Executor:

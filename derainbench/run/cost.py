@@ -17,7 +17,7 @@ from derainbench.catalogue.pairing import Pair
 from derainbench.efficiency.macs import described
 from derainbench.engine.device import Engine, fastest_layout, laid_out, lay_out
 from derainbench.engine.patches import grid_places, hold_out
-from derainbench.run.cells import Cell, EvalCell, TrainCell
+from derainbench.run.cells import Cell, EvalCell, ImagesCell, TrainCell
 
 #: A training step costs the forward pass, and the backward pass twice that: gradients of features and of weights.
 FORWARD_AND_BACKWARD = 3
@@ -35,6 +35,8 @@ def macs_of(cell: Cell) -> int | None:
 
     Of the network alone: not of the loss, the optimiser, the metrics, nor of tiles' overlaps.
     """
+    if isinstance(cell, ImagesCell):
+        return 0
     counted = described(cell.variant)
     pixels = _training_pixels(cell) if isinstance(cell, TrainCell) else _test_pixels(cell)
     if counted is None or pixels is None:

@@ -16,14 +16,17 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.manifest import kept_manifest
 from derainbench.efficiency.macs import described
 from derainbench.errors import UserError, printable
-from derainbench.plugins.method import Weights
-from derainbench.plugins.names import parse_name
+from derainbench.plugins.method import Paper, Weights
+from derainbench.plugins.names import IMAGES, UNKNOWN, parse_name
 from derainbench.plugins.variant import Variant
+from derainbench.restored.images import RestoredImages
+from derainbench.restored.row import Row
 from derainbench.results.run_info import (
     SCHEMA,
     CellInfo,
     Change,
     DatasetInfo,
+    ImagesInfo,
     MacsInfo,
     ManifestInfo,
     MethodInfo,
@@ -38,8 +41,11 @@ from derainbench.results.run_info import (
     SuiteInfo,
     WeightsInfo,
 )
-from derainbench.run.cells import Cell, EvalCell, TrainCell, in_result
+from derainbench.run.cells import Cell, EvalCell, ImagesCell, TrainCell, in_result
 from derainbench.run.grid import Plan
+
+#: Files of no pair that are recorded by name.
+_MOST_LEFT_OUT = 20
 
 _RECORDED = ("torch", "lightning-fabric", "pytorch-msssim", "numpy", "pillow", "scikit-image", "scipy")
 
@@ -51,8 +57,12 @@ def describe_run(
     command: str,
     seen: Sequence[SeenInfo],
     suite: SuiteInfo | None = None,
+    doubts: Sequence[str] = (),
 ) -> RunInfo:
-    """A run's description; ``seen`` as :mod:`.leaks` gives it, ``suite`` where tables ask for the cells."""
+    """A run's description; ``seen`` as :mod:`.leaks` gives it, ``suite`` where tables ask for the cells.
+
+    ``doubts`` are what is odd about restored images.
+    """
     changes = tuple(Change(**change) for change in grid.changes())
     info = RunInfo(
         schema_=SCHEMA,
@@ -66,10 +76,10 @@ def describe_run(
         machine=dict(machine),
         versions={"python": platform.python_version(), **{name: version(name) for name in _RECORDED}},
         recipes=_recipes(cells),
-        notices=tuple(_notices(cells)),
+        notices=(*_notices(cells), *doubts),
         seen_in_training=tuple(seen),
         input_checks=(),
-        methods=tuple(_method(variant) for variant in grid.variants),
+        methods=(*map(_method, grid.variants), *map(_row, grid.image_rows)),
         datasets=tuple(_dataset(dataset) for dataset in grid.datasets if dataset.has("test")),
         manifests={f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
         cells=tuple(_cell(cell, grid) for cell in cells),
@@ -104,7 +114,9 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
     if previous is None:
         return now
     before, after = previous.recipe.name, now.recipe.name
-    if before != after:
+    if _of_no_recipe(now):
+        after = before
+    elif before != after and not _of_no_recipe(previous):
         raise UserError(f"this run was made with recipe {before!r}, not {after!r}; give another --out for {after!r}")
     if previous.precision != now.precision:
         raise UserError(
@@ -113,7 +125,7 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
         )
     _check_trainings(previous, now)
     commands = dict.fromkeys([*previous.command.split(" && "), now.command])
-    kept = [cell for cell in previous.cells if not _other_weights(cell, now.methods)]
+    kept = [cell for cell in previous.cells if not (_other_weights(cell, now.methods) or _other_maker(cell, now))]
     changes = _merged_changes(previous, now)
     suites = [info.suite for info in (previous, now) if info.suite is not None]
     more = {"suite": _both(suites)} if suites else {}
@@ -137,6 +149,11 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
             **more,
         }
     )
+
+
+def _of_no_recipe(info: RunInfo) -> bool:
+    """Whether images from files were scored and nothing was trained: that belongs beside trainings of any recipe."""
+    return any(cell.images is not None for cell in info.cells) and all(cell.kind != "train" for cell in info.cells)
 
 
 _T = TypeVar("_T")
@@ -183,6 +200,46 @@ def _other_weights(cell: CellInfo, methods: Sequence[MethodInfo]) -> bool:
     return cell.method in trained_on and cell.trained_on != trained_on[cell.method]
 
 
+def _other_maker(cell: CellInfo, now: RunInfo) -> bool:
+    """Whether an evaluation was of images whose maker is now said to have been trained on something else."""
+    said = {(each.method, each.dataset): each.trained_on for each in now.cells if each.images is not None}
+    return said.get((cell.method, cell.dataset), cell.trained_on) != cell.trained_on
+
+
+def as_described(row: Row, before: RunInfo | None) -> Row:
+    """A row with what an earlier command said of it, where this one says nothing."""
+    if before is None:
+        return row
+    known = next((each for each in before.methods if each.name == row.name), None)
+    if known is None:
+        return row
+    makers = [cell.trained_on for cell in before.cells if cell.method == row.name and cell.trained_on is not None]
+    paper = None if known.paper is None else Paper(**known.paper.model_dump(include=set(Paper.__annotations__)))
+    return dataclasses.replace(
+        row,
+        title=row.title or known.title,
+        paper=row.paper or paper,
+        parameters=row.parameters if row.parameters is not None else known.parameters,
+        trained_on=makers[-1] if makers and row.trained_on == UNKNOWN else row.trained_on,
+    )
+
+
+def _row(row: Row) -> MethodInfo:
+    paper = None if row.paper is None else PaperInfo(**dataclasses.asdict(row.paper))
+    return MethodInfo(name=row.name, base=IMAGES, title=row.shown, parameters=row.parameters, paper=paper)
+
+
+def _images(images: RestoredImages) -> ImagesInfo:
+    return ImagesInfo(
+        folder=printable(str(images.row.folder.absolute())),
+        pattern=images.paired.pattern,
+        guessed=images.paired.guessed,
+        digest=images.digest,
+        formats=images.formats,
+        left_out=images.paired.left_out[:_MOST_LEFT_OUT],
+    )
+
+
 def _method(variant: Variant) -> MethodInfo:
     paper, macs = variant.method.paper, described(variant)
     return MethodInfo(
@@ -213,7 +270,8 @@ def _weights(weights: Weights) -> WeightsInfo:
 
 def _dataset(dataset: Dataset) -> DatasetInfo:
     card, root, pairs = dataset.card, dataset.root, dataset.pairs("test")
-    columns = ["image", "scene", *(role for role in ("rainy", "clean") if role in pairs.roles)]
+    shown = ("rainy", "clean") if dataset.has_input else ("clean",)
+    columns = ["image", "scene", *(role for role in shown if role in pairs.roles)]
     rows = zip(*(pairs.column(name).to_pylist() for name in columns), strict=True)
     return DatasetInfo(
         name=card.name,
@@ -247,7 +305,17 @@ def _manifest(dataset: Dataset, split: SplitName) -> ManifestInfo:
 
 
 def _cell(cell: Cell, grid: Plan) -> CellInfo:
-    method, seed, dataset = cell.variant.name, cell.seed, cell.dataset.name
+    method, seed, dataset = cell.method, cell.seed, cell.dataset.name
+    if isinstance(cell, ImagesCell):
+        return CellInfo(
+            kind="eval",
+            folder=cell.name,
+            method=method,
+            seed=seed,
+            dataset=dataset,
+            trained_on=cell.trained_on,
+            images=_images(cell.images),
+        )
     if isinstance(cell, EvalCell):
         return CellInfo(
             kind="eval", folder=cell.name, method=method, seed=seed, dataset=dataset, trained_on=cell.trained_on

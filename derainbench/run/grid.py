@@ -10,7 +10,8 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.errors import UserError
 from derainbench.plugins.recipe_book import RecipeBook
 from derainbench.plugins.variant import Variant
-from derainbench.run.cells import Cell, EvalCell, TrainCell
+from derainbench.restored.row import Row
+from derainbench.run.cells import Cell, EvalCell, ImagesCell, TrainCell
 
 
 class Plan(Protocol):
@@ -18,6 +19,8 @@ class Plan(Protocol):
 
     @property
     def variants(self) -> Sequence[Variant]: ...
+    @property
+    def image_rows(self) -> Sequence[Row]: ...
     @property
     def datasets(self) -> Sequence[Dataset]: ...
     @property
@@ -43,6 +46,7 @@ class Plan(Protocol):
 class Grid:
     """``cross`` tests every training on every dataset; otherwise each is tested on the one it was trained on.
 
+    ``image_rows`` are restored images in folders, scored beside what the variants restore.
     ``tile`` is the side of tiles in evaluations, 0 for never, None to decide by image. ``compiled`` is
     said of trainings.
     """
@@ -56,6 +60,7 @@ class Grid:
     cross: bool = False
     tile: int | None = None
     compiled: bool = False
+    image_rows: Sequence[Row] = ()
 
     def cells(self) -> list[Cell]:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
@@ -89,6 +94,7 @@ class Grid:
                     training = TrainCell(variant, recipe, dataset, seed, self.precision, self.compiled)
                     tests = tested_on if self.cross else [dataset]
                     cells += [training, *(self._evaluation(variant, training, test, seed) for test in tests)]
+        cells += [ImagesCell(row, test, tuple(self.protocols)) for row in self.image_rows for test in tested_on]
         return cells
 
     def changes(self) -> list[dict[str, Any]]:

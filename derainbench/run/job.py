@@ -13,7 +13,8 @@ from derainbench.engine.kept_images import Kept
 from derainbench.errors import UserError
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.registry import Registry
-from derainbench.run.cells import Cell, EvalCell, TrainCell, key_of
+from derainbench.restored.row import Row
+from derainbench.run.cells import Cell, EvalCell, ImagesCell, TrainCell, key_of
 
 
 class Aside(NamedTuple):
@@ -48,7 +49,8 @@ class Words:
 
 @dataclass(frozen=True)
 class Job:
-    """A training, with its ``recipe``, or an evaluation, under ``protocols`` and of a ``training`` if it has one.
+    """A training, with its ``recipe``, or an evaluation, under ``protocols`` and of a ``training`` if it has one; or of
+    the restored images of a ``row``.
 
     ``key`` is the cell's when it was planned: whoever makes it again must come to the same.
     """
@@ -63,10 +65,14 @@ class Job:
     tile: int | None = None
     compiled: bool = False
     training: Job | None = None
+    row: Row | None = None
 
 
 def job_of(cell: Cell) -> Job:
     """The cell in words."""
+    if isinstance(cell, ImagesCell):
+        row = replace(cell.row, folder=cell.row.folder.absolute())
+        return Job(key_of(cell), row.name, cell.dataset.name, cell.seed, "fp32", protocols=cell.protocols, row=row)
     common = (key_of(cell), cell.variant.name, cell.dataset.name, cell.seed, cell.precision)
     if isinstance(cell, TrainCell):
         return Job(*common, recipe=cell.recipe.model_dump(mode="json"), compiled=cell.compiled)
@@ -76,16 +82,21 @@ def job_of(cell: Cell) -> Job:
 
 def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None]) -> Cell:
     """The cell that the words mean here. :class:`UserError` where it is not the one that was planned."""
-    variant, dataset = registry.variant(job.variant), find(job.dataset)
+    dataset = find(job.dataset)
     if dataset is None:
         raise UserError(f"{job.dataset} is not here, where the cell is to be done; give --data-root a folder that is")
     cell: Cell
-    if job.recipe is not None:
+    if job.row is not None:
+        cell = ImagesCell(job.row, dataset, job.protocols)
+    elif job.recipe is not None:
+        variant = registry.variant(job.variant)
         cell = TrainCell(variant, Recipe.model_validate(job.recipe), dataset, job.seed, job.precision, job.compiled)
     else:
         training = None if job.training is None else cell_of(job.training, registry, find)
-        assert not isinstance(training, EvalCell)
-        cell = EvalCell(variant, training, dataset, job.seed, job.precision, job.protocols, job.tile)
+        assert training is None or isinstance(training, TrainCell)
+        cell = EvalCell(
+            registry.variant(job.variant), training, dataset, job.seed, job.precision, job.protocols, job.tile
+        )
     if key_of(cell) != job.key:
         raise UserError(
             f"{cell.name} is not what was planned: the method's code, its weights or the data changed meanwhile; run "

@@ -11,7 +11,7 @@ from derainbench.errors import UserError
 from derainbench.overlap.compare import SharedScenes, shared_scenes
 from derainbench.overlap.image_sets import Progress, cache_path, kept_before, split_files
 from derainbench.results.run_info import SeenInfo
-from derainbench.run.cells import Cell, EvalCell
+from derainbench.run.cells import Cell, EvalCell, TrainCell
 
 #: Training sets with more clean images than this are not looked at unasked: reading them takes minutes. Once
 #: ``datasets overlap`` has read them, runs know.
@@ -34,14 +34,15 @@ def scenes_seen_in_training(
     """
     found: dict[tuple[str, str], _Looked] = {}
     for cell in cells:
-        if isinstance(cell, EvalCell):
-            train = cell.training.dataset if cell.training is not None else find(cell.trained_on)
+        if not isinstance(cell, TrainCell):
+            training = cell.training if isinstance(cell, EvalCell) else None
+            train = training.dataset if training is not None else find(cell.trained_on)
             if train is not None and train.has("train"):
                 looked = found.setdefault((train.name, cell.dataset.name), _Looked(train, cell.dataset, options))
-                if cell.training is not None:
+                if training is not None:
                     looked.trained_here = True
-                elif cell.variant.name not in looked.published:
-                    looked.published.append(cell.variant.name)
+                elif cell.method not in looked.published:
+                    looked.published.append(cell.method)
     return [_entry(looked, progress) for _, looked in sorted(found.items())]
 
 

@@ -21,24 +21,28 @@ from derainbench.plugins.recipe_book import RecipeBook, recipe_book
 from derainbench.plugins.registry import Registry, discover
 from derainbench.plugins.variant import Variant
 from derainbench.plugins.weights_store import weights_file
+from derainbench.restored.row import Row
 from derainbench.results.run_info import RunInfo
-from derainbench.run.cells import Cell, TrainCell
+from derainbench.run.cells import Cell, ImagesCell, TrainCell
 from derainbench.run.choices import (
+    check_rows,
     choose_datasets,
     choose_protocols,
     choose_recipe,
+    choose_rows,
     choose_seeds,
     choose_variants,
     dataset_finder,
 )
 from derainbench.run.console import read_manifests
-from derainbench.run.description import splits_of
+from derainbench.run.description import as_described, splits_of
 from derainbench.run.executors.choice import Choice, choose_executor
 from derainbench.run.grid import Grid, Plan
 from derainbench.run.store import Status, Store
 from derainbench.run.suite import Adaptation, Measurement, measurements, not_registered, parse_options
 from derainbench.run.suite_grid import SuiteGrid, found_datasets
 from derainbench.run.wanted import Suite
+from derainbench.support.words import split_list
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Order:
     """The command's options as they were typed; ``None`` where one was left out.
 
     ``suite`` is asked for instead of ``methods`` and ``datasets``; then ``datasets`` is one to stand in for all of the
-    suite's, and ``reduce`` gives options to its networks.
+    suite's, and ``reduce`` gives options to its networks. ``image_rows`` are restored images beside those that
+    ``methods`` names, ``tested_on`` what ``datasets`` means where that is no word.
     """
 
     methods: str | None
@@ -73,6 +78,8 @@ class Order:
     data_root: Path | None = None
     plugin: Sequence[Path] = ()
     card: Sequence[Path] = ()
+    image_rows: Sequence[Row] = ()
+    tested_on: Sequence[Dataset] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ class Planned:
             found |= {cell.name: Status("missing") for cell in done if not self.store.has_images(cell, images)}
         left = [cell for cell in self.cells if found[cell.name].state in ("missing", "changed")]
         for name, problem in _missing_weights(left).items():
-            found |= {cell.name: Status("no weights", problem) for cell in left if cell.variant.name == name}
+            found |= {cell.name: Status("no weights", problem) for cell in left if cell.method == name}
         return found | {cell.name: Status("no weights", problem) for cell, problem in _missing_features(left)}
 
     def looked_at_again(self) -> Planned:
@@ -160,13 +167,30 @@ def _plan_grid(order: Order, registry: Registry, say: Callable[[str], None]) -> 
     assert order.methods is not None
     assert order.datasets is not None
     variants = choose_variants(registry, order.methods, None if order.baseline is False else UNPROCESSED)
-    chosen = choose_datasets(order.datasets, order.card, order.data_root)
+    rows = [*choose_rows(order.methods), *order.image_rows]
+    if not rows and not split_list(order.methods):
+        raise UserError("no method is chosen; give --methods names separated by commas, or all")
+    check_rows(rows)
+    chosen = order.tested_on or choose_datasets(order.datasets, order.card, order.data_root)
     how = _settings(order, registry, variants, chosen, say)
     tile = parse_tile(order.tile)
     grid = Grid(
-        variants, chosen, how.book, how.seeds, how.protocols, how.engine.precision, order.cross, tile, order.compiled
+        variants,
+        chosen,
+        how.book,
+        how.seeds,
+        how.protocols,
+        how.engine.precision,
+        order.cross,
+        tile,
+        order.compiled,
+        [as_described(row, how.before) for row in rows],
     )
-    return _planned(order, grid, how)
+    planned = _planned(order, grid, how)
+    for cell in planned.cells:
+        if isinstance(cell, ImagesCell):
+            say(cell.images.how)
+    return planned
 
 
 def _plan_suite(order: Order, suite: Suite, registry: Registry, say: Callable[[str], None]) -> Planned:
@@ -268,13 +292,15 @@ def _data_of(cell: Cell) -> set[tuple[str, str]]:
     """The splits that a cell's key depends on."""
     if isinstance(cell, TrainCell):
         return {(cell.dataset.name, "train")}
-    return {(cell.dataset.name, "test"), *(_data_of(cell.training) if cell.training is not None else ())}
+    training = None if isinstance(cell, ImagesCell) else cell.training
+    return {(cell.dataset.name, "test"), *(_data_of(training) if training is not None else ())}
 
 
 def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
     """What is wrong with weights that are asked for, by variant: told now, not after hours of training."""
     problems = {}
-    for variant in {cell.variant.name: cell.variant for cell in cells if cell.variant.weights is not None}.values():
+    variants = {cell.variant.name: cell.variant for cell in cells if not isinstance(cell, ImagesCell)}
+    for variant in (each for each in variants.values() if each.weights is not None):
         try:
             weights_file(variant)
         except UserError as error:
@@ -285,6 +311,8 @@ def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
 def _missing_features(cells: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
     """Cells whose training needs VGG16, which is not here or damaged, and what is wrong."""
     for cell in cells:
+        if isinstance(cell, ImagesCell):
+            continue
         training = cell if isinstance(cell, TrainCell) else cell.training
         if training is None or not training.recipe.needs_vgg16:
             continue

@@ -158,7 +158,7 @@ def _difference(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -
         if isinstance(old, dict) and isinstance(new, dict):
             parts.append(_difference(old, new, f"{prefix}{name}."))
         elif old != new:
-            hashed = name in ("source", "data", "training", "weights")
+            hashed = name in ("source", "data", "training", "weights", "images")
             parts.append(f"{prefix}{name} changed" if hashed else f"{prefix}{name} {old} -> {new}")
     return ", ".join(filter(None, parts))
 

@@ -54,6 +54,11 @@ class SuiteGrid:
         return list({m.variant.name: m.variant for m in self.measurements}.values())
 
     @property
+    def image_rows(self) -> tuple[()]:
+        """None: a table asks for methods, not for images that somebody has."""
+        return ()
+
+    @property
     def datasets(self) -> list[Dataset]:
         """Each dataset that is tested on, once, in the suite's order."""
         return [self.found[name] for name in dict.fromkeys(m.tested_on for m in self.measurements)]

@@ -14,12 +14,14 @@ import torch
 from derainbench.engine.device import Engine, describe_machine
 from derainbench.engine.evaluate import evaluate
 from derainbench.engine.partial_scores import PartialScores
+from derainbench.engine.split_scores import OnImage
 from derainbench.engine.training import train
 from derainbench.errors import FOREIGN, StorageError, UserError, one_line
 from derainbench.plugins.weights import load_into
 from derainbench.plugins.weights_store import weights_file
-from derainbench.run.cells import Cell, TrainCell, key_of
+from derainbench.run.cells import Cell, EvalCell, ImagesCell, TrainCell, key_of
 from derainbench.run.job import Aside
+from derainbench.run.score_images import score_images
 from derainbench.run.store import Store
 
 #: Processes that load training data for a GPU, unless somebody says otherwise: a few, as each takes memory.
@@ -112,6 +114,8 @@ def _too_large(cell: Cell, engine: Engine) -> str:
             f"give a recipe with a batch below {cell.recipe.batch} or a patch below {cell.recipe.patch}, which is "
             "another training, or --precision bf16"
         )
+    elif isinstance(cell, ImagesCell):
+        remedy = "give --device cpu: scoring images needs no other"
     elif cell.tile:
         remedy = f"give a --tile below {cell.tile}"
     else:
@@ -127,6 +131,27 @@ def _compute(cell: Cell, store: Store, engine: Engine, aside: Aside, teller: Tel
     if isinstance(cell, TrainCell):
         train_cell(cell, folder, engine, aside, teller)
         return
+    partial = PartialScores(folder, key_of(cell))
+
+    def on_image(done: int, total: int) -> None:
+        teller.progress(done, total, None)
+
+    if isinstance(cell, ImagesCell):
+        device = engine.fabric.device
+        score_images(cell.images, cell.protocols, partial, device, on_image, teller.resumed, aside.images)
+    else:
+        _evaluate(cell, store, engine, aside, teller, partial, on_image)
+
+
+def _evaluate(
+    cell: EvalCell,
+    store: Store,
+    engine: Engine,
+    aside: Aside,
+    teller: Teller,
+    partial: PartialScores,
+    on_image: OnImage,
+) -> None:
     network = cell.variant.build()
     if cell.training is not None:
         load_into(network, cell.variant, store.folder / cell.training.name / "weights.safetensors")
@@ -136,9 +161,9 @@ def _compute(cell: Cell, store: Store, engine: Engine, aside: Aside, teller: Tel
         network,
         cell.dataset.pairs("test"),
         cell.protocols,
-        PartialScores(folder, key_of(cell)),
+        partial,
         engine.fabric,
-        lambda done, total: teller.progress(done, total, None),
+        on_image,
         cell.variant.quantisation,
         cell.tile,
         cell.seed,

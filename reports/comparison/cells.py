@@ -18,10 +18,10 @@ from derainbench.stats.means import finite_mean
 from derainbench.support.words import listed
 
 from .entries import Entry
+from .labels import MISSING
 
 #: A metric's name.
 Metric = str
-MISSING = "–"
 FAILED = "failed"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from derainbench.plugins.names import UNTRAINED
+from derainbench.plugins.names import NO_TRAINING_SET
 from derainbench.results.results import MethodInRun, Results
 from derainbench.support.run_folder import evaluation_place, training_place
 
-from .labels import method_labels
+from .labels import MISSING, method_labels
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,14 @@ class Entry:
         """The same with the name by which the method is asked for."""
         return self.method.name if self.trained_on is None else f"{self.method.name} (trained on {self.trained_on})"
 
+    @property
+    def parameters(self) -> str:
+        """The number of parameters as it is printed: a dash where nobody says it."""
+        return MISSING if self.method.parameters is None else f"{self.method.parameters:,}"
+
     def sources(self, dataset: str) -> tuple[str, ...]:
         """The values of ``trained_on`` whose scores belong to this row in the columns of ``dataset``."""
-        return (dataset, UNTRAINED) if self.trained_on is None else (self.trained_on,)
+        return (dataset, *NO_TRAINING_SET) if self.trained_on is None else (self.trained_on,)
 
 
 def entries(results: Results) -> tuple[Entry, ...]:
@@ -46,7 +51,7 @@ def entries(results: Results) -> tuple[Entry, ...]:
     foreign: dict[str, list[str]] = {}
     native = set()
     for name, trained_on, dataset in pairs.itertuples(index=False):
-        if trained_on in (dataset, UNTRAINED):
+        if trained_on in (dataset, *NO_TRAINING_SET):
             native.add(name)
         elif trained_on not in foreign.setdefault(name, []):
             foreign[name].append(trained_on)
@@ -101,4 +106,4 @@ def _failed_elsewhere(results: Results, method: str) -> set[str]:
     """
     places = [Path(failure.cell).parts for failure in results.failures]
     tests = [place[2:] for place in places if place[:2] == ("eval", method)]  # trained on, seed, dataset
-    return {source for source, _, dataset in tests if source not in (dataset, UNTRAINED)}
+    return {source for source, _, dataset in tests if source not in (dataset, *NO_TRAINING_SET)}

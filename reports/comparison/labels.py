@@ -9,6 +9,9 @@ from dataclasses import replace
 
 from derainbench.results.results import MethodInRun, Results
 
+#: What stands for a number that nobody has.
+MISSING = "–"
+
 
 def short_names(labels: Sequence[str]) -> tuple[str, ...]:
     """``labels`` without the words in parentheses at their ends, where they stay different without them."""

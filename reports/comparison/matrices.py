@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from derainbench.metrics.kinds import LEADING, METRICS
-from derainbench.plugins.names import UNTRAINED
+from derainbench.plugins.names import NO_TRAINING_SET
 from derainbench.results.results import DatasetInRun
 from derainbench.stats import ALPHA, Refusal, p_words
 from derainbench.stats.means import finite_mean
@@ -152,7 +152,8 @@ def generalisation(run: Measured, protocol: str) -> tuple[Generalisation, ...]:
     Infinite scores are left out of means, as in the comparison.
     """
     table = run.means.table
-    here = table[(table["protocol"] == protocol) & (table["metric"] == LEADING) & (table["trained_on"] != UNTRAINED)]
+    trained = ~table["trained_on"].isin(NO_TRAINING_SET)
+    here = table[(table["protocol"] == protocol) & (table["metric"] == LEADING) & trained]
     means: dict[str, dict[tuple[str, str], float]] = {}
     for (name, source, dataset), group in here.groupby(["method", "trained_on", "dataset"]):
         means.setdefault(str(name), {})[str(source), str(dataset)] = finite_mean(group["mean"])[0]

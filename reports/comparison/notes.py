@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from derainbench.images.decode import LOSSY
 from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.plugins.names import UNKNOWN
 from derainbench.results.results import DatasetInRun, Results
 from derainbench.support.words import counted, listed
 
 from .entries import Entry, failed_seeds
 from .labels import short_names
+from .same_images import same_images
 from .seen import seen_notes
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
     truncated = dict.fromkeys(short[row.entry.label] for row in scored if row.entry.method.truncated)
     if truncated and protocol in PROTOCOLS and PROTOCOLS[protocol].eight_bit:
         notes.append(f"Outputs of {listed([*truncated])} are truncated to 8 bit, not rounded, as their authors did.")
+    notes += _from_files(results, rows)
+    notes += same_images(results, rows)
     notes += [f"{each.title}: {each.other_sizes}." for each in results.datasets if each.other_sizes]
     notes += _tiled(results, rows)
     notes += seen_notes(results)
@@ -47,6 +52,23 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
             if cell.state == "finished":
                 notes += _of_cell(results, row.entry, column, cell)
     return tuple(notes)
+
+
+def _from_files(results: Results, rows: Sequence[Row]) -> list[str]:
+    """Whose images were somebody's files, what they lost as such, and by what they were paired."""
+    labels = {row.entry.method.name: row.entry.label for row in rows}
+    titles = {dataset.name: dataset.title for dataset in results.datasets}
+    notes = []
+    for cell in results.info.cells:
+        if cell.images is None or cell.method not in labels or cell.dataset not in titles:
+            continue
+        images, where = cell.images, f"{labels[cell.method]} on {titles[cell.dataset]}"
+        kinds = listed([f"{number:,} {kind}" for kind, number in images.formats.items()])
+        lossy = sum(number for kind, number in images.formats.items() if kind in LOSSY)
+        lost = f" ({lossy:,} of them compressed with losses, which scores count)" if lossy else ""
+        trained = "; what it was trained on is unknown" if cell.trained_on == UNKNOWN else ""
+        notes.append(f"{where}: scored from files, {kinds}{lost}, paired by {images.pattern}{trained}.")
+    return notes
 
 
 def _of_cell(results: Results, entry: Entry, column: Column, cell: Cell) -> list[str]:

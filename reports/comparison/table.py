@@ -8,8 +8,9 @@ from dataclasses import replace
 from derainbench.errors import UserError, did_you_mean
 from derainbench.metrics.kinds import METRICS
 
-from .cells import FAILED, MISSING, Cell, Column, ComparisonTable, Row, pooled, protocol_title, ranked
+from .cells import FAILED, Cell, Column, ComparisonTable, Row, pooled, protocol_title, ranked
 from .entries import Entry, failed_seeds
+from .labels import MISSING
 from .measured import Measured
 from .notes import table_notes
 from .seen import is_seen

@@ -57,7 +57,7 @@ def _stub(table: ComparisonTable) -> int:
 
 def _fixed(table: ComparisonTable, frame: Frame) -> int:
     """The width of the columns before the datasets', the names left out."""
-    parameters = max([len("Parameters"), *(len(f"{row.entry.method.parameters:,}") for row in table.rows)])
+    parameters = max([len("Parameters"), *(len(row.entry.parameters) for row in table.rows)])
     return frame.beside + GAP + parameters
 
 

@@ -199,8 +199,10 @@ def _pictures(
         assert version.seed is not None
         return results.restored(version.entry.method.name, version.trained_on, version.seed, dataset.name, pair.image)
 
-    sources: list[Source] = [pair.rainy, *(restored(version) for version in versions[1:-1]), pair.clean]
-    rainy, *others = pictures.add(sources)
+    sources: list[Source] = [*(restored(version) for version in versions[1:-1]), pair.clean]
+    if pair.rainy is None:
+        return (None, *pictures.add(sources))
+    rainy, *others = pictures.add([pair.rainy, *sources])
     if rainy is None and versions[0].entry is not None:  # the dataset has moved, but the run kept its copy
         (rainy,) = pictures.add([restored(versions[0])])
     return (rainy, *others)

@@ -101,7 +101,7 @@ def _plate(results: Results, grids: Mapping[str, ScoreGrid], choice: Choice) -> 
     """None where the dataset's files, or all restored images, are gone or of another size."""
     grid = next(iter(grids.values()))
     pair = grid.dataset.test[choice.image]
-    rainy, clean = _read(pair.rainy), _read(pair.clean)
+    rainy, clean = None if pair.rainy is None else _read(pair.rainy), _read(pair.clean)
     if rainy is None or clean is None:
         return None
     restored: dict[int, Image] = {}

@@ -18,7 +18,8 @@ from derainbench.plugins.recipe import Recipe
 from derainbench.results.recorded_inputs import evaluation_inputs
 from derainbench.results.results import MethodInRun, Results
 
-from ..comparison.cells import FAILED, MISSING, Cell, Metric, pooled, ranked, rounded
+from ..comparison.cells import FAILED, Cell, Metric, pooled, ranked, rounded
+from ..comparison.labels import MISSING
 from ..comparison.means import Means
 from ..comparison.measured import Measured
 from ..comparison.seen import Copies, is_seen
@@ -457,7 +458,7 @@ def _parameters(index: RunIndex, table: PaperTable) -> FilledTable:
     rows = []
     for row in table.rows:
         method = next((m for m in index.results.methods if row.measure and answers(m, row.measure.method)), None)
-        counted = MISSING if method is None else f"{method.parameters:,}"
+        counted = MISSING if method is None or method.parameters is None else f"{method.parameters:,}"
         printed = MISSING if row.parameters is None else row.parameters.value
         rows.append(FilledRow(row.title, (), {}, "" if method is None else method.name, (printed, counted)))
     return FilledTable(table, (), tuple(rows), (*table.notes, *unknown(index, table)))

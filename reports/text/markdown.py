@@ -89,10 +89,7 @@ def markdown(content: Content) -> str:
 def _table(table: ComparisonTable) -> str:
     heads = ["Method", "Parameters"]
     heads += [f"{escape(column.dataset.title)} {column.title}" for column in table.columns]
-    body = [
-        [escape(row.entry.full_label), f"{row.entry.method.parameters:,}", *map(_marked, row.cells)]
-        for row in table.rows
-    ]
+    body = [[escape(row.entry.full_label), row.entry.parameters, *map(_marked, row.cells)] for row in table.rows]
     align = ("left", "right", *("right" for _ in table.columns))
     return tabulate(body, heads, tablefmt="pipe", disable_numparse=True, colalign=align)
 

@@ -8,12 +8,13 @@ from typing import Any
 from tabulate import tabulate
 
 from derainbench.metrics.kinds import LEADING, METRICS
-from derainbench.plugins.names import UNTRAINED
+from derainbench.plugins.names import NO_TRAINING_SET
 from derainbench.results.comparing import CellChange, MetricChange, RunComparison
 from derainbench.stats import Paired, Refusal, p_words
 from derainbench.support.words import counted, listed
 
-from ..comparison.cells import MISSING, printed, protocol_title
+from ..comparison.cells import printed, protocol_title
+from ..comparison.labels import MISSING
 from .json import dumps
 from .terminal import plain_text
 
@@ -66,7 +67,7 @@ def comparison_json(comparison: RunComparison) -> str:
 
 def where(cell: CellChange) -> str:
     """A cell in words: ``nasnet, trained on rain100h, on rain100l``; the training set where it is another one."""
-    own = cell.trained_on in (cell.dataset, UNTRAINED)
+    own = cell.trained_on in (cell.dataset, *NO_TRAINING_SET)
     return (
         f"{cell.method} on {cell.dataset}" if own else f"{cell.method}, trained on {cell.trained_on}, on {cell.dataset}"
     )
@@ -177,7 +178,7 @@ def _changes(comparison: RunComparison, both: list[CellChange]) -> list[str]:
     lines += [f"  {words}" for words in comparison.circumstances if words not in cells_of]
     if lines:
         return ["What changed from A to B:", *lines]
-    if all(cell.trained_on == UNTRAINED for cell in both):
+    if all(cell.trained_on in NO_TRAINING_SET for cell in both):
         return ["No method that was trained is in both runs."]
     return ["Nothing that results depend on changed from A to B."]
 

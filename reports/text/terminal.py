@@ -61,10 +61,7 @@ def _panel(table: ComparisonTable) -> str:
         first = column.dataset.title if column.leads else ""
         headers.append(f"{plain_text(first)}\n{column.title} ")
     # The names that are typed, here where they are typed; titles are for pages and papers.
-    body = [
-        [plain_text(row.entry.full_name), f"{row.entry.method.parameters:,}", *map(_mark, row.cells)]
-        for row in table.rows
-    ]
+    body = [[plain_text(row.entry.full_name), row.entry.parameters, *map(_mark, row.cells)] for row in table.rows]
     align = ("left", "right", *("right" for _ in table.columns))
     return tabulate(body, headers, tablefmt="simple", disable_numparse=True, colalign=align)
 

@@ -11,7 +11,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derainbench.reports.comparison.cells import MISSING, rounded
+from derainbench.reports.comparison.cells import rounded
+from derainbench.reports.comparison.labels import MISSING
 from derainbench.reports.comparison.measured import measured
 from derainbench.reports.layout.published import set_tables
 from derainbench.reports.published.filled import FilledRow, FilledTable, fill, fill_all

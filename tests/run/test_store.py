@@ -199,7 +199,7 @@ def describe(store: Store, *planned: Cell) -> RunInfo:
     described = []
     for cell in planned:
         kind = {"kind": "train"} if isinstance(cell, TrainCell) else {"kind": "eval", "trained_on": cell.trained_on}
-        place = {"folder": cell.name, "method": cell.variant.name, "seed": cell.seed, "dataset": cell.dataset.name}
+        place = {"folder": cell.name, "method": cell.method, "seed": cell.seed, "dataset": cell.dataset.name}
         described.append({**kind, **place})
     dataset = planned[0].dataset
     info = {
