@@ -40,6 +40,7 @@ SIZES = {
     "dgnl": (321, 481),
     "didmdn": (321, 481),
     "deraindrop": (321, 481),
+    "dafnet": (321, 481),
 }
 QUICK_SIZE = (24, 33)
 RECURRENCE_SIDE = 256

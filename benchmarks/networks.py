@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from derainbench.methods.dafnet import DAFNET
 from derainbench.methods.ddn import DDN
 from derainbench.methods.deraindrop import DERAINDROP
 from derainbench.methods.dgnl import DGNL
@@ -25,10 +26,11 @@ from derainbench.plugins.weights import OfficialNames, Transposed, from_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from tests.oracles import ddn, deraindrop, dgnl, didmdn, jorder, jordere, nasnet, prenet, rescan, spanet
+from tests.oracles import dafnet, ddn, deraindrop, dgnl, didmdn, jorder, jordere, nasnet, prenet, rescan, spanet
 
 METHODS = {
-    method.name: method for method in (PRENET, RESCAN, SPANET, NASNET, DDN, JORDER, JORDERE, DIDMDN, DERAINDROP, DGNL)
+    method.name: method
+    for method in (PRENET, RESCAN, SPANET, NASNET, DDN, JORDER, JORDERE, DIDMDN, DERAINDROP, DGNL, DAFNET)
 }
 #: A plain network has ``restore``, RGB to RGB.
 Plain = (
@@ -42,6 +44,7 @@ Plain = (
     | didmdn.DIDMDN
     | deraindrop.Generator
     | dgnl.DGNLNet
+    | dafnet.DAFNet
 )
 #: The plain network of each method; it takes the method's options.
 PLAIN: dict[str, Callable[..., Plain]] = {
@@ -55,6 +58,7 @@ PLAIN: dict[str, Callable[..., Plain]] = {
     "dgnl": dgnl.DGNLNet,
     "didmdn": didmdn.DIDMDN,
     "deraindrop": deraindrop.Generator,
+    "dafnet": dafnet.DAFNet,
 }
 #: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
 PUBLISHED = {

@@ -33,6 +33,7 @@ SIZES = {
     "dgnl": (256, 1),
     "didmdn": (64, 1),
     "deraindrop": (64, 2),
+    "dafnet": (64, 1),
 }
 QUICK_SIZE = (32, 1)
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3  # of the loss, and of a network's largest gradient
@@ -101,6 +102,17 @@ def maps_and_frames(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     return total
 
 
+def image_and_depth_summed(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
+    """DAF-Net: the output and the depth, each half of the sum over an image's values, BGR and scaled."""
+    scale = 255 * 0.0039212686
+    restored, depth = plain(batch.rainy.flip(1) * scale)
+    far = nn.functional.interpolate(
+        batch.layers["depth"] * scale, size=depth.shape[2:], mode="bilinear", align_corners=True
+    )
+    image = loss(restored, batch.clean.flip(1) * scale) * restored[0].numel() / 2
+    return image + nn.functional.mse_loss(depth, far) * depth[0].numel() / 2
+
+
 PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "prenet": last_output,
     "rescan": all_rains,
@@ -112,6 +124,7 @@ PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "dgnl": output_and_depth,
     "didmdn": three_networks,
     "deraindrop": maps_and_frames,
+    "dafnet": image_and_depth_summed,
 }
 
 

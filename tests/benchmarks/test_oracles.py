@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.networks import PLAIN, build, fitting, gmac, layout
 from derainbench.plugins.weights import from_official, read_weights
+from tests.oracles.dafnet import DAFNet
 from tests.oracles.deraindrop import Generator
 from tests.oracles.dgnl import DGNLNet
 from tests.oracles.didmdn import DIDMDN
@@ -164,6 +165,18 @@ def test_deraindrops_generator_is_the_authors(shared: Path) -> None:
         assert_equal(frame, torch.tensor(golden[name]), 1e-5)
 
 
+@pytest.mark.parametrize("size", ["a", "b"])
+def test_dafnet_is_the_authors(shared: Path, size: str) -> None:
+    golden = np.load(shared / "golden" / "dafnet_reduced.npz")
+    network = DAFNet(narrower=16)
+    network.load_state_dict({n[2:]: torch.tensor(golden[n]) for n in golden.files if n.startswith("w/")})
+    data = torch.tensor(golden[f"{size}/bgr_input_u8"]).permute(2, 0, 1)[None] * 0.0039212686
+    with torch.inference_mode():
+        restored, depth = network(data)
+    assert_equal(restored, torch.tensor(golden[f"{size}/output1"]), 1e-5)
+    assert_equal(depth, torch.tensor(golden[f"{size}/sig_depth_predict"]), 1e-5)
+
+
 def test_recurrence_is_the_authors_kernel(golden: dict[str, Tensor]) -> None:
     """Values and gradients of all four directions."""
     directions = ("up", "right", "down", "left")
@@ -240,6 +253,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("didmdn", {"classifier_side": 14}),
     ("didmdn", {"classifier_side": 21, "statistics": "running"}),
     ("deraindrop", {"width": 4}),
+    ("dafnet", {"narrower": 16}),
 ]
 
 
