@@ -11,6 +11,8 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.engine.curves import Logger
 from derainbench.engine.kept_images import Kept
 from derainbench.errors import UserError
+from derainbench.metrics.protocol import Protocol
+from derainbench.metrics.protocols import learn, own_of
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.registry import Registry
 from derainbench.run.cells import Cell, EvalCell, TrainCell, key_of
@@ -50,6 +52,7 @@ class Words:
 class Job:
     """A training, with its ``recipe``, or an evaluation, under ``protocols`` and of a ``training`` if it has one.
 
+    ``own_protocols`` are the definitions of those that are a user's own, which another process does not know.
     ``key`` is the cell's when it was planned: whoever makes it again must come to the same.
     """
 
@@ -60,6 +63,7 @@ class Job:
     precision: str
     recipe: Mapping[str, Any] | None = None
     protocols: tuple[str, ...] = ()
+    own_protocols: tuple[Mapping[str, Any], ...] = ()
     tile: int | None = None
     compiled: bool = False
     training: Job | None = None
@@ -71,7 +75,8 @@ def job_of(cell: Cell) -> Job:
     if isinstance(cell, TrainCell):
         return Job(*common, recipe=cell.recipe.model_dump(mode="json"), compiled=cell.compiled)
     training = None if cell.training is None else job_of(cell.training)
-    return Job(*common, protocols=cell.protocols, tile=cell.tile, training=training)
+    own = tuple(each.model_dump(mode="json") for each in own_of(cell.protocols))
+    return Job(*common, protocols=cell.protocols, own_protocols=own, tile=cell.tile, training=training)
 
 
 def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None]) -> Cell:
@@ -84,6 +89,8 @@ def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None])
         cell = TrainCell(variant, Recipe.model_validate(job.recipe), dataset, job.seed, job.precision, job.compiled)
     else:
         training = None if job.training is None else cell_of(job.training, registry, find)
+        for definition in job.own_protocols:
+            learn(Protocol.model_validate(definition), "the plan")
         assert not isinstance(training, EvalCell)
         cell = EvalCell(variant, training, dataset, job.seed, job.precision, job.protocols, job.tile)
     if key_of(cell) != job.key:
