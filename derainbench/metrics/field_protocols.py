@@ -171,7 +171,7 @@ FIELD = (
     Protocol(
         name="rgb-range2-crop4",
         title="RGB in float after cutting to multiples of 4, data range 2",
-        description="As rgb-float-u7-range2, not clamped, after cutting from the top left. Theirs averages scene means.",
+        description="As rgb-float-u7-range2, not clamped, cut from the top left. Theirs is a mean of scenes' means.",
         used_by="GT-RAIN",
         clamped=False,
         levels="none",

@@ -174,8 +174,10 @@ def _cut(pair: tuple[Tensor, Tensor], protocol: Protocol) -> tuple[Tensor, Tenso
     margin = protocol.border
     if not protocol.cuts:
         return pair
-    rows, columns = (slice(start + margin, max(start + side - margin, start + margin)) for start, side in
-                     ((top, height), (left, width)))
+    rows, columns = (
+        slice(start + margin, max(start + side - margin, start + margin))
+        for start, side in ((top, height), (left, width))
+    )
     return _each(pair, lambda image: image[..., rows, columns])
 
 
@@ -198,26 +200,20 @@ def _psnr(x: Tensor, y: Tensor, white: float, protocol: Protocol) -> Tensor:
         warnings.warn(text, stacklevel=2)
         return x.new_full(x.shape[:1], math.nan)
     mse, peak = (x - y).square_().mean(dim=(1, 2, 3)), how.peak * white / 255
+    psnr = 20 * math.log10(peak) - 10 * mse.log10()
     if how.epsilon:
         psnr = -10 * (mse / peak**2 + how.epsilon).log10()
-    else:
-        psnr = 20 * math.log10(peak) - 10 * mse.log10()
     return psnr if how.identical is None else psnr.masked_fill(mse == 0, how.identical)
 
 
 def _ssims(prepared: Sequence[Prepared]) -> list[Tensor]:
     """(B,) each, as the protocols' :class:`.protocol.Ssim` say; windows over equal images are summed once."""
-    images: list[tuple[Tensor, Tensor]] = []
+    images = [_for_ssim(each) for each in prepared]
     groups: dict[tuple[object, ...], dict[Constants, list[int]]] = {}
-    for n, (x, y, white, protocol) in enumerate(prepared):
-        how = protocol.ssim
-        if how.downsampled:
-            x, y = downsampled(x), downsampled(y)
-        if how.rounded:
-            x, y = x.round(), y.round()
-        images.append((x, y))  # kept: what is known by its id has to live
+    for n, ((x, y), each) in enumerate(zip(images, prepared, strict=True)):
+        how = each.protocol.ssim
         key = (id(x), id(y), how.window, how.border, how.axes)
-        groups.setdefault(key, {}).setdefault(_constants(how, white), []).append(n)
+        groups.setdefault(key, {}).setdefault(_constants(how, each.white), []).append(n)
     found: dict[int, Tensor] = {}
     for group in groups.values():
         first = min(n for same in group.values() for n in same)
@@ -226,6 +222,13 @@ def _ssims(prepared: Sequence[Prepared]) -> list[Tensor]:
         for same, value in zip(group.values(), values, strict=True):
             found |= dict.fromkeys(same, value)
     return [found[n] for n in range(len(prepared))]
+
+
+def _for_ssim(prepared: Prepared) -> tuple[Tensor, Tensor]:
+    x, y, _, protocol = prepared
+    if protocol.ssim.downsampled:
+        x, y = downsampled(x), downsampled(y)
+    return (x.round(), y.round()) if protocol.ssim.rounded else (x, y)
 
 
 def _constants(how: Ssim, white: float) -> Constants:

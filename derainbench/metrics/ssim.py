@@ -111,9 +111,13 @@ def mean_ssims(
     totals = [x.new_zeros(batch) for _ in constants]
     for channel in range(0, channels, together):
         for top in range(0, rows, step):
-            part = (slice(None), slice(channel, channel + together), slice(top, min(top + step, rows) + len(window) - 1))
-            for total, summed in zip(totals, _summed_ssims(x[part], y[part], window, constants), strict=True):
-                total += summed
+            part = (
+                slice(None),
+                slice(channel, channel + together),
+                slice(top, min(top + step, rows) + len(window) - 1),
+            )
+            for n, summed in enumerate(_summed_ssims(x[part], y[part], window, constants)):
+                totals[n] += summed
     return [total / (channels * rows * columns) for total in totals]
 
 
