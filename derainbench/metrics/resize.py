@@ -15,13 +15,17 @@ _PLACES = 22  # binary, of a weight
 
 
 def lanczos(image: Tensor, height: int, width: int) -> Tensor:
-    """(B, C, H, W) whole levels from 0 to 255, of any floating-point type, as (B, C, height, width) of the same."""
-    levels = image.to(torch.int32)
+    """(B, C, H, W) whole levels from 0 to 255, of any floating-point type, as (B, C, height, width) of the same.
+
+    An image with a NaN is NaN everywhere.
+    """
+    broken = image.isnan().any(dim=3).any(dim=2).any(dim=1)
+    levels = image.nan_to_num(0).to(torch.int32)
     if width != levels.shape[-1]:
         levels = _rows(levels.mT.contiguous(), width).mT.contiguous()
     if height != levels.shape[-2]:
         levels = _rows(levels, height)
-    return levels.to(image.dtype)
+    return levels.to(image.dtype).masked_fill_(broken.view(-1, 1, 1, 1), math.nan)
 
 
 def _rows(levels: Tensor, size: int) -> Tensor:
