@@ -1,6 +1,6 @@
 """One way of measuring PSNR and SSIM, as a record: what is done to the two images, and what is then computed of them.
 
-All numbers are in grey levels, 0 to 255. What the field measures by is :mod:`.field_protocols`, :mod:`.scores` does it.
+All numbers are in grey levels, 0 to 255. What the field measures by is in ``field_protocols``; :mod:`.scores` does it.
 Needs no torch.
 """
 
@@ -11,7 +11,7 @@ import json
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 #: What is measured: the three channels; luma of BT.601 of 16 to 235 (MATLAB's); the same with the weights of red and
 #: blue exchanged, which is what code for BGR makes of RGB; luma of 0 to 255 (JPEG's, and that of YIQ).
@@ -30,6 +30,15 @@ Border = Literal["valid", "replicate", "zero", "reflect"]
 _Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 _Epsilon = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Multiple = Annotated[int, Field(ge=1, le=4096)]
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has signs that cannot be shown on one line; leave them out")
+    return text
+
+
+_Line = Annotated[str, AfterValidator(_one_line)]
 
 
 class _Record(BaseModel):
@@ -102,9 +111,9 @@ class Protocol(_Record):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-    title: Annotated[str, Field(max_length=69)] = ""
-    description: Annotated[str, Field(max_length=400)] = ""
-    used_by: Annotated[str, Field(max_length=400)] = ""
+    title: Annotated[_Line, Field(max_length=69)] = ""
+    description: Annotated[_Line, Field(max_length=400)] = ""
+    used_by: Annotated[_Line, Field(max_length=400)] = ""
     revision: Annotated[int, Field(ge=1, le=10**6)] = 1
     clamped: bool = True
     levels: Levels = "round"
@@ -143,6 +152,11 @@ class Protocol(_Record):
     def cuts(self) -> bool:
         """Whether of a small image nothing may be left, which then has no PSNR either."""
         return isinstance(self.geometry, Crop) or self.border > 0
+
+    @property
+    def may_be_undefined(self) -> bool:
+        """Whether an image may have no PSNR: too small for what is cut, or of infinite values that stay."""
+        return self.cuts or not self.clamped
 
     @cached_property
     def digest(self) -> str:

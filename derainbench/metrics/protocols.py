@@ -19,7 +19,7 @@ from derainbench.support.toml import complaints, read_toml
 
 _SHIPPED = {each.name: each for each in FIELD}
 _KNOWN = dict(_SHIPPED)
-#: All ways of measuring by name: the field's, then a user's own that this process has met (:func:`learn`).
+#: All ways of measuring by name: the field's, then a user's own that this process has met.
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(_KNOWN)
 #: Those that a run scores where it is not asked for others.
 DEFAULT_PROTOCOLS = ("y", "rgb", "rgb-float-u7")

@@ -41,10 +41,11 @@ class Scores(NamedTuple):
 def score(restored: Tensor, clean: Tensor, protocol: str | Protocol, quantisation: Quantisation = "round") -> Scores:
     """Score a batch of restored images against the clean ones under one protocol.
 
-    Both are (B, 3, H, W) floating-point RGB, nominally in [0, 1]; values outside are clamped, NaN stays and makes the
-    scores of its image NaN. Computed on their device in their precision (float32 at least); no gradient, no
-    synchronisation. Sides too short for the protocol's SSIM window give NaN and a warning. ``quantisation`` is how a
-    protocol of 8-bit images makes the restored one; the clean one was 8 bit to begin with, and is always rounded.
+    Both are (B, 3, H, W) floating-point RGB, nominally in [0, 1]; values outside are clamped unless the protocol takes
+    them as they are, NaN stays and makes the scores of its image NaN. Computed on their device in their precision
+    (float32 at least); no gradient, no synchronisation. Sides too short for the protocol's SSIM window give NaN and a
+    warning, and so does PSNR where cutting leaves nothing. ``quantisation`` is how a protocol of 8-bit images makes
+    the restored one; the clean one was 8 bit to begin with, and is always rounded.
     :class:`UserError` if the shapes do not fit.
     """
     name = protocol if isinstance(protocol, str) else protocol.name
@@ -203,7 +204,8 @@ def _psnr(x: Tensor, y: Tensor, white: float, protocol: Protocol) -> Tensor:
     psnr = 20 * math.log10(peak) - 10 * mse.log10()
     if how.epsilon:
         psnr = -10 * (mse / peak**2 + how.epsilon).log10()
-    return psnr if how.identical is None else psnr.masked_fill(mse == 0, how.identical)
+    psnr = psnr.masked_fill_(mse == math.inf, math.nan)  # of infinite values, where they are not clamped
+    return psnr if how.identical is None else psnr.masked_fill_(mse == 0, how.identical)
 
 
 def _ssims(prepared: Sequence[Prepared]) -> list[Tensor]:

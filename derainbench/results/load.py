@@ -217,9 +217,9 @@ def _wrong_columns(table: pa.Table) -> str:
 def _check_values(scores: pd.DataFrame, evaluations: Mapping[EvaluationKey, Path]) -> None:
     """:class:`UserError` for scores that nobody measured: what a metric cannot be, or one image twice."""
     metrics = [name for name in METRICS if name in scores]
-    cutting = [name for name, protocol in PROTOCOLS.items() if protocol.cuts]  # of a small image they leave nothing
+    undefined = [name for name, protocol in PROTOCOLS.items() if protocol.may_be_undefined]
     wrong = {
-        "psnr: a value that is no number": np.isnan(scores["psnr"]) & ~scores["protocol"].isin(cutting),
+        "psnr: a value that is no number": np.isnan(scores["psnr"]) & ~scores["protocol"].isin(undefined),
         "psnr: a value below all numbers": np.isneginf(scores["psnr"]),
         **{f"{name}: a value that is not finite": np.isinf(scores[name]) for name in metrics if name != "psnr"},
         "protocol: one that this version does not know": ~scores["protocol"].isin([*PROTOCOLS]),

@@ -289,7 +289,7 @@ class CellInputs(Info):
     recipe: RecipeFields | None = None
     training: str | None = None
     weights: str | None = None
-    protocols: dict[str, int | str] = {}
+    protocols: dict[str, int | Annotated[str, Field(pattern="^[0-9a-f]{16}$")]] = {}
     seed: int | None = None
     tile: int | None = None
     quantisation: str | None = None

@@ -61,6 +61,7 @@ def test_the_fields_own_written_as_a_file_measure_alike(protocol: Protocol) -> N
         ("name = 'a'\nwindo = 'x'", ["windo", "no such key"]),
         ("name = 'a'\nssim = { windw = 'gaussian 11' }", ["ssim.windw", "did you mean 'window'?"]),
         ("name = 'a'\nssim = { window = 'gaussian 9' }", ["ssim.window", "uniform 7"]),
+        ('name = "a"\ntitle = "\\u001b[2J"', ["title", "cannot be shown"]),
         ("name = 'a'\ncolour = 'lab'", ["colour", "y-full"]),
         ("name = 'a'\nclamped = false", ["clamped", '"wrap"']),
         ("name = 'a'\nluma_rounding = 'half-up'", ["luma_rounding", "rgb"]),

@@ -315,6 +315,14 @@ def test_nan_stays_in_its_own_image(protocol: str) -> None:
         assert value.isnan().tolist() == [True, False]
 
 
+def test_infinite_values_that_are_not_clamped_are_no_score() -> None:
+    clean = picture(20, 20)
+    restored = clean.clone()
+    restored[0, 1, 9, 8] = math.inf
+    for name, scores in score_all(restored, clean, PROTOCOLS).items():
+        assert scores["psnr"].isnan().item() == (not PROTOCOLS[name].clamped)
+
+
 def test_half_precision_is_measured_in_float32() -> None:
     clean = picture(24, 24)
     psnr, ssim = score(clean.bfloat16(), clean.float(), "rgb-float-u7")
