@@ -17,7 +17,7 @@ from derainbench.engine.device import choose_engine
 from derainbench.engine.trainer import Trainer, make_optimiser
 from derainbench.metrics.losses import Loss, get_loss
 from derainbench.plugins.method import Batch
-from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.recipe import OF_SOME_METHODS, Recipe
 from derainbench.plugins.weights import from_official
 from tests.oracles import didmdn, jorder
 
@@ -109,8 +109,9 @@ def image_and_depth_summed(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     far = nn.functional.interpolate(
         batch.layers["depth"] * scale, size=depth.shape[2:], mode="bilinear", align_corners=True
     )
-    image = loss(restored, batch.clean.flip(1) * scale) * restored[0].numel() / 2
-    return image + nn.functional.mse_loss(depth, far) * depth[0].numel() / 2
+    image: Tensor = loss(restored, batch.clean.flip(1) * scale) * restored[0].numel() / 2
+    far_off: Tensor = nn.functional.mse_loss(depth, far) * depth[0].numel() / 2
+    return image + far_off
 
 
 PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
@@ -170,7 +171,8 @@ def measure(name: str, side: int, size: int, repeats: int, device: str) -> tuple
     """A row of the table."""
     published = METHODS[name].recipe
     assert published is not None
-    recipe = published.changed({"perceptual": "none"})  # which needs a file that is not here
+    usual = {field: OF_SOME_METHODS[field] for field in published.asks}  # which need a file, or another network
+    recipe = published.changed(usual)
     pair = build(name)
     pair = pair._replace(ours=pair.ours.to(device), plain=pair.plain.to(device))
     side, _ = fitting(pair.ours, (side, side))

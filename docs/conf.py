@@ -170,11 +170,13 @@ def _without_aliases(app: Any, what: str, name: str, it: Any, skip: bool, option
 def _plain_types(app: Any) -> None:
     """Fields of pydantic's models are shown as ``float``, not as the whole of what checks their range."""
     from derainbench import rain
+    from derainbench.metrics import protocol
     from derainbench.plugins.recipe import Recipe
     from derainbench.results import run_info
 
     infos = [each for each in vars(run_info).values() if isinstance(each, type) and issubclass(each, run_info.Info)]
-    for model in (Recipe, rain.StreakParameters, rain.DropParameters, rain.MistParameters, *infos):
+    records = (protocol.Protocol, protocol.Crop, protocol.Resize, protocol.Psnr, protocol.Ssim)
+    for model in (Recipe, rain.StreakParameters, rain.DropParameters, rain.MistParameters, *records, *infos):
         hints = get_type_hints(model)
         given = inspect.signature(model).parameters.values()
         fields = [field for field in given if field.name in hints]  # not what another version may have added

@@ -13,6 +13,7 @@ from derainbench.metrics.kinds import METRICS
 from derainbench.results.load import load_run
 from derainbench.results.merging import merged
 from derainbench.results.results import Results
+from derainbench.results.spread import Spread
 
 from .comparison.cells import ComparisonTable, Metric
 from .comparison.grids import ScoreGrid, score_grids
@@ -21,6 +22,7 @@ from .comparison.measured import Measured, measured
 from .comparison.provenance import Provenance, provenance
 from .comparison.reproduction import Reproduction, reproductions
 from .comparison.significance import marked_tables
+from .comparison.spread import best_spreads
 from .comparison.statistics import DatasetStatistics, statistics
 from .comparison.table import comparison_tables
 from .figures import Figures, figures
@@ -65,6 +67,11 @@ class Content:
     def marked_tables(self) -> tuple[ComparisonTable, ...]:
         """The comparisons with what tests say of the values that are not the best."""
         return marked_tables(self.tables, self.grids, self.statistics)
+
+    @cached_property
+    def spreads(self) -> tuple[Spread, ...]:
+        """The best output of each dataset under all protocols of the run; none of a run under one alone."""
+        return best_spreads(self.run)
 
     @cached_property
     def figures(self) -> Figures:

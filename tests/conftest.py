@@ -19,6 +19,7 @@ from PIL import Image
 from derainbench.catalogue.cards import read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.errors import UserError
+from derainbench.metrics import protocols
 
 # Small tensors gain nothing from threads, and the workers of a parallel test run, or what they start, would fight over
 # the cores, spinning.
@@ -83,6 +84,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DERAINBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_protocols_are_forgotten() -> Iterator[None]:
+    """What one test calls its own way of measuring may be called so by the next."""
+    before = set(protocols.PROTOCOLS)
+    yield
+    for name in set(protocols.PROTOCOLS) - before:
+        del protocols._KNOWN[name]
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from derainbench.cli.datasets import datasets_app
 from derainbench.cli.exit_status import status_of
 from derainbench.cli.methods import check, derain, efficiency, methods
 from derainbench.cli.options import check_words
+from derainbench.cli.protocols import protocols, spread
 from derainbench.cli.report import compare, report
 from derainbench.cli.run import run
 from derainbench.cli.score import score
@@ -58,7 +59,9 @@ app.command(short_help="Say how far a run is, from any terminal.")(status)
 app.command(short_help="Ask a run to end, its state saved.")(stop)
 app.command(short_help="Write the comparison: page, LaTeX, CSV, ...")(report)
 app.command(short_help="Say what changed between two runs.")(compare)
+app.command(short_help="Say how far protocols move a score.")(spread)
 app.command(short_help="List the methods.")(methods)
+app.command(short_help="List the metric protocols.")(protocols)
 app.command(short_help="Measure what methods cost.")(efficiency)
 app.command(short_help="Take the rain out of photographs.")(derain)
 app.command(short_help="Check a method that you write.")(check)

@@ -59,7 +59,9 @@ def run(
         Path | None, typer.Option(**OUT, help="The run folder; default runs/RECIPE or SUITE-RECIPE.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, a training each: 0,1,2 for three; 2 is the one seed 2.")] = "0",
-    protocols: Annotated[str, typer.Option(help="Metric protocols; default y,rgb,rgb-float-u7.")] = "",
+    protocols: Annotated[
+        str, typer.Option(help="Metric protocols, all, or TOML files of your own; default y,rgb,rgb-float-u7.")
+    ] = "",
     baseline: Annotated[
         Baseline | None,
         typer.Option(help="Whether to add the unprocessed input; default identity, with a suite none."),

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from derainbench.catalogue.pairing import make_pair
 from derainbench.errors import UserError, printable
 from derainbench.metrics.kinds import METRICS
-from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.metrics.protocols import PROTOCOLS, learn, version_of
 from derainbench.plugins.names import parse_name
 from derainbench.results.results import (
     HARNESS_REVISION,
@@ -99,6 +99,8 @@ def load_run(folder: str | Path) -> Results:
 
 
 def _check_protocols(path: Path, info: RunInfo) -> None:
+    for protocol in info.own_protocols:
+        learn(protocol, str(path))
     for name in info.protocols:
         if name not in PROTOCOLS:
             by = printable(info.derainbench or "another version")
@@ -134,7 +136,7 @@ def _method(info: MethodInfo) -> MethodInRun:
 
 def _out_of_date(inputs: CellInputs, dataset: DatasetInfo, weights: str | None, images: ImagesInfo | None) -> str:
     """Why a finished evaluation does not belong beside the others, or nothing; ``weights`` is their file's sha256."""
-    now = {name: PROTOCOLS[name].revision for name in inputs.protocols if name in PROTOCOLS}
+    now = {name: version_of(PROTOCOLS[name]) for name in inputs.protocols if name in PROTOCOLS}
     if inputs.data != dataset.test_digest:
         return "the dataset's test images changed since"
     if inputs.weights != weights:
@@ -211,7 +213,7 @@ def _wrong_columns(table: pa.Table) -> str:
         fits = {"string": _is_text, "int64": pa.types.is_integer, "float64": pa.types.is_floating}[kind]
         if not fits(column.type):
             return f"{name}: of type {column.type}"
-        if column.null_count and (name in PLACE_COLUMNS or name == "psnr"):  # others may be undefined for an image
+        if column.null_count and name in PLACE_COLUMNS:  # metrics may be undefined for an image
             return f"{name}: a row without a value"
     return ""
 
@@ -219,8 +221,10 @@ def _wrong_columns(table: pa.Table) -> str:
 def _check_values(scores: pd.DataFrame, evaluations: Mapping[EvaluationKey, Path]) -> None:
     """:class:`UserError` for scores that nobody measured: what a metric cannot be, or one image twice."""
     metrics = [name for name in METRICS if name in scores]
+    undefined = [name for name, protocol in PROTOCOLS.items() if protocol.may_be_undefined]
     wrong = {
-        "psnr: a value that is no number": np.isnan(scores["psnr"]) | np.isneginf(scores["psnr"]),
+        "psnr: a value that is no number": np.isnan(scores["psnr"]) & ~scores["protocol"].isin(undefined),
+        "psnr: a value below all numbers": np.isneginf(scores["psnr"]),
         **{f"{name}: a value that is not finite": np.isinf(scores[name]) for name in metrics if name != "psnr"},
         "protocol: one that this version does not know": ~scores["protocol"].isin([*PROTOCOLS]),
         "image: one twice under one protocol": scores.duplicated([*_PLACE, "image", "protocol"]),

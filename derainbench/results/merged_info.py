@@ -60,7 +60,9 @@ def merged_info(
         cells=_unique(_cells(infos, renamings), lambda cell: cell.folder),
         runs=tuple(_circumstances(name, info) for name, info in zip(names, infos, strict=True)),
     )
-    return info if suite is None else info.model_copy(update={"suite": suite})
+    own = _unique((each for info in infos for each in info.own_protocols), lambda protocol: protocol.name)
+    more = {"suite": suite, "own_protocols": own}
+    return info.model_copy(update={name: value for name, value in more.items() if value})
 
 
 def _circumstances(name: str, info: RunInfo) -> MergedRun:

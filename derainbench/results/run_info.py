@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from derainbench.errors import UserError, printable
 from derainbench.images.quantisation import Quantisation
+from derainbench.metrics.protocol import Protocol
 from derainbench.support.atomic import read_regular, write_json
 from derainbench.support.run_folder import evaluation_place, training_place
 from derainbench.support.toml import complaints
@@ -283,7 +284,10 @@ class MergedRun(Circumstances):
 
 
 class RunInfo(Circumstances):
-    """``run.json``: how a run was made, on what, and which cells belong to it; ``runs`` where it is several."""
+    """``run.json``: how a run was made, on what, and which cells belong to it; ``runs`` where it is several.
+
+    ``own_protocols`` are the definitions of those ``protocols`` that are a user's own.
+    """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     notices: tuple[str, ...] = ()
@@ -294,6 +298,7 @@ class RunInfo(Circumstances):
     manifests: dict[str, ManifestInfo] = {}
     cells: tuple[CellInfo, ...] = ()
     suite: SuiteInfo | None = None
+    own_protocols: tuple[Protocol, ...] = ()
     runs: tuple[MergedRun, ...] = ()
 
 
@@ -309,7 +314,7 @@ class CellInputs(Info):
     training: str | None = None
     weights: str | None = None
     images: str | None = None
-    protocols: dict[str, int] = {}
+    protocols: dict[str, int | Annotated[str, Field(pattern="^[0-9a-f]{16}$")]] = {}
     seed: int | None = None
     tile: int | None = None
     quantisation: str | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from derainbench.catalogue.locate import Dataset
 from derainbench.engine.layers import Found, find_layers
-from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.metrics.protocols import PROTOCOLS, version_of
 from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.perceptual import features_hash
 from derainbench.plugins.recipe import OF_SOME_METHODS, Recipe
@@ -118,7 +118,7 @@ class EvalCell:
             "training": key_of(self.training) if self.training else None,
             "weights": self.variant.weights.sha256 if self.variant.weights else None,
             "data": self.dataset.digest("test"),
-            "protocols": {name: PROTOCOLS[name].revision for name in self.protocols},
+            "protocols": {name: version_of(PROTOCOLS[name]) for name in self.protocols},
             "precision": self.precision,
         }
         # Named only where they change a score, so that the keys of all other cells stay what they were.
@@ -167,7 +167,7 @@ class ImagesCell:
             "method": self.row.name,
             "images": self.images.digest,
             "data": self.dataset.digest("test"),
-            "protocols": {name: PROTOCOLS[name].revision for name in self.protocols},
+            "protocols": {name: version_of(PROTOCOLS[name]) for name in self.protocols},
         }
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from derainbench.catalogue.cards import all_cards
 from derainbench.catalogue.locate import Dataset, checked_root, locate, select
 from derainbench.errors import UserError
-from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, get_protocol
+from derainbench.metrics.protocol import Protocol
+from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, get_protocol, is_own, learn, read_protocol
 from derainbench.plugins.registry import Registry
 from derainbench.plugins.variant import Variant
 from derainbench.restored.row import Row, is_row, row_of
@@ -65,10 +66,25 @@ def choose_recipe(word: str, device: str, datasets: Sequence[Dataset]) -> tuple[
     return "quick", " (default for no GPU, or embedded datasets)"
 
 
-def choose_protocols(words: str, before: Sequence[str]) -> list[str]:
-    """The protocols that the run has already and those named, or the default ones where none is."""
-    asked = [get_protocol(name).name for name in split_list(words)] or DEFAULT_PROTOCOLS
-    return list(dict.fromkeys([*before, *asked]))
+def choose_protocols(words: str) -> list[str]:
+    """The protocols named, or the default ones where none is; ``all`` is every one of the field, a TOML file one's own.
+
+    What a file describes is known from then on.
+    """
+    asked: list[str] = []
+    for word in split_list(words):
+        if word == "all":
+            asked += [name for name in PROTOCOLS if not is_own(name)]
+        else:
+            asked.append((read_protocol(Path(word)) if word.endswith(".toml") else get_protocol(word)).name)
+    return list(dict.fromkeys(asked or DEFAULT_PROTOCOLS))
+
+
+def protocols_before(names: Sequence[str], own: Sequence[Protocol], where: Path) -> list[str]:
+    """The protocols that the run in the folder ``where`` has already, its user's ``own`` known from then on."""
+    for protocol in own:
+        learn(protocol, str(where))
+    return [get_protocol(name).name for name in names]
 
 
 def choose_seeds(words: str) -> list[int]:

@@ -16,6 +16,7 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.manifest import kept_manifest
 from derainbench.efficiency.macs import described
 from derainbench.errors import UserError, printable
+from derainbench.metrics.protocols import own_of
 from derainbench.plugins.method import Paper, Weights
 from derainbench.plugins.names import IMAGES, UNKNOWN, parse_name
 from derainbench.plugins.variant import Variant
@@ -84,7 +85,8 @@ def describe_run(
         manifests={f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
         cells=tuple(_cell(cell, grid) for cell in cells),
     )
-    return info if suite is None else info.model_copy(update={"suite": suite})
+    more = {"suite": suite, "own_protocols": own_of(grid.protocols)}
+    return info.model_copy(update={name: value for name, value in more.items() if value})
 
 
 def restated(previous: RunInfo, grid: Plan) -> RunInfo:
@@ -128,7 +130,9 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
     kept = [cell for cell in previous.cells if not (_other_weights(cell, now.methods) or _other_maker(cell, now))]
     changes = _merged_changes(previous, now)
     suites = [info.suite for info in (previous, now) if info.suite is not None]
-    more = {"suite": _both(suites)} if suites else {}
+    more: dict[str, Any] = {"suite": _both(suites)} if suites else {}
+    own = _last((each.name, each) for each in (*previous.own_protocols, *now.own_protocols))
+    more |= {"own_protocols": own} if own else {}
     return now.model_copy(
         update={
             "created": previous.created,

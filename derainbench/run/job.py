@@ -11,6 +11,8 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.engine.curves import Logger
 from derainbench.engine.kept_images import Kept
 from derainbench.errors import UserError
+from derainbench.metrics.protocol import Protocol
+from derainbench.metrics.protocols import learn, own_of
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.registry import Registry
 from derainbench.restored.row import Row
@@ -52,6 +54,7 @@ class Job:
     """A training, with its ``recipe``, or an evaluation, under ``protocols`` and of a ``training`` if it has one; or of
     the restored images of a ``row``.
 
+    ``own_protocols`` are the definitions of those that are a user's own, which another process does not know.
     ``key`` is the cell's when it was planned: whoever makes it again must come to the same.
     """
 
@@ -62,6 +65,7 @@ class Job:
     precision: str
     recipe: Mapping[str, Any] | None = None
     protocols: tuple[str, ...] = ()
+    own_protocols: tuple[Mapping[str, Any], ...] = ()
     tile: int | None = None
     compiled: bool = False
     training: Job | None = None
@@ -70,14 +74,17 @@ class Job:
 
 def job_of(cell: Cell) -> Job:
     """The cell in words."""
+    measured = () if isinstance(cell, TrainCell) else cell.protocols
+    own = tuple(each.model_dump(mode="json") for each in own_of(measured))
     if isinstance(cell, ImagesCell):
         row = replace(cell.row, folder=cell.row.folder.absolute())
-        return Job(key_of(cell), row.name, cell.dataset.name, cell.seed, "fp32", protocols=cell.protocols, row=row)
+        words = (key_of(cell), row.name, cell.dataset.name, cell.seed, "fp32")
+        return Job(*words, protocols=measured, own_protocols=own, row=row)
     common = (key_of(cell), cell.variant.name, cell.dataset.name, cell.seed, cell.precision)
     if isinstance(cell, TrainCell):
         return Job(*common, recipe=cell.recipe.model_dump(mode="json"), compiled=cell.compiled)
     training = None if cell.training is None else job_of(cell.training)
-    return Job(*common, protocols=cell.protocols, tile=cell.tile, training=training)
+    return Job(*common, protocols=measured, own_protocols=own, tile=cell.tile, training=training)
 
 
 def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None]) -> Cell:
@@ -85,6 +92,8 @@ def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None])
     dataset = find(job.dataset)
     if dataset is None:
         raise UserError(f"{job.dataset} is not here, where the cell is to be done; give --data-root a folder that is")
+    for definition in job.own_protocols:
+        learn(Protocol.model_validate(definition), "the plan")
     cell: Cell
     if job.row is not None:
         cell = ImagesCell(job.row, dataset, job.protocols)

@@ -33,6 +33,7 @@ from derainbench.run.choices import (
     choose_seeds,
     choose_variants,
     dataset_finder,
+    protocols_before,
 )
 from derainbench.run.console import read_manifests
 from derainbench.run.description import as_described, splits_of
@@ -260,8 +261,9 @@ def _settings(
     before = store.read_info()
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = _engine(where, before.precision)
-    protocols = choose_protocols(order.protocols, () if before is None else before.protocols)
-    asked = choose_protocols(order.protocols, ())
+    asked = choose_protocols(order.protocols)
+    already = [] if before is None else protocols_before(before.protocols, before.own_protocols, store.folder)
+    protocols = list(dict.fromkeys([*already, *asked]))
     if order.protocols and len(protocols) > len(asked):
         say(
             f"protocols {', '.join(protocols)}: {store.folder} has others than {', '.join(asked)}, and a "

@@ -10,6 +10,8 @@ from typing import Any
 import jinja2
 
 from derainbench.metrics.kinds import METRICS, Metric
+from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.metrics.signature import signature
 
 from ..charts.svg import svg
 from ..comparison.costs import HEADERS, cost_tables
@@ -17,6 +19,7 @@ from ..comparison.entries import trained_seeds
 from ..comparison.provenance import warning_words
 from ..comparison.reproduction import metrics_of, sources
 from ..comparison.significance import MARK
+from ..comparison.spread import letters_words, set_spread
 from ..content import Content
 from ..figures import figure_charts
 from ..layout.metrics import metric_names
@@ -90,6 +93,9 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "costs": cost_tables(content.efficiency),
         "cost_headers": HEADERS,
         "paper_figures": figure_charts(content.counted_figures),
+        "spreads": [set_spread(each) for each in content.spreads],
+        "spread_legend": letters_words(),
+        "signatures": [signature(PROTOCOLS[name]) for name in content.run.protocols if name in PROTOCOLS],
         "failures": results.failures,
         "pictures": pictures,
         "beside": FOLDER_NAME if pictures.files else "",

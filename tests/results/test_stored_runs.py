@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import math
 import shutil
@@ -37,7 +36,7 @@ def as_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The revisions of harness and protocols are those of the run: its scores are up to date, whatever changed."""
     done = [json.loads(path.read_text(encoding="utf-8"))["inputs"] for path in folder.glob("eval/**/done.json")]
     monkeypatch.setattr(load, "HARNESS_REVISION", done[0]["harness"])
-    revised = {name: dataclasses.replace(PROTOCOLS[name], revision=n) for name, n in done[0]["protocols"].items()}
+    revised = {name: PROTOCOLS[name].model_copy(update={"revision": n}) for name, n in done[0]["protocols"].items()}
     monkeypatch.setattr(load, "PROTOCOLS", {**PROTOCOLS, **revised})
 
 
