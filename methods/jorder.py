@@ -259,7 +259,8 @@ JORDER = Method(
         augment=("hflip", "vflip", "rot90"),
         loss="mse",
     ),
-    quick={"lr": 1e-3, "batch": 4, "patch": 48, "steps": 200},
+    # as long as three recurrences of the paper's network may take
+    quick={"lr": 1e-3, "schedule": "cosine", "batch": 1, "patch": 48, "steps": 250},
     paper=Paper(
         title="Deep Joint Rain Detection and Removal from a Single Image",
         authors="Wenhan Yang, Robby T. Tan, Jiashi Feng, Jiaying Liu, Zongming Guo and Shuicheng Yan",
