@@ -1,6 +1,6 @@
 """Kills at random moments of runs on one device, two, and a Ray cluster: ``python -m tests.killing.random_kills``.
 
-A run of two trainings is begun again and again, and each time a process of it, the one that drives it or another, gets
+A run of two trainings, or of one of each of the methods given, is begun again and again, and each time a process of it, the one that drives it or another, gets
 SIGKILL at a random moment, until so many kills were made; runs that end are looked at and begun anew. In the end every
 file that was learnt or measured must be that of a run which nobody disturbed, and nothing else may be there.
 """
@@ -14,6 +14,7 @@ import signal
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.run.conftest import Workshop, results, workshop_in
 
@@ -22,14 +23,30 @@ WAYS = {
     "processes": {"device": "", "devices": "cpu:2"},
     "ray": {"device": "cpu", "executor": "ray"},
 }
-#: Seconds after its start at which a process is killed: some before anything was done, some after all was.
-FIRST, LAST = 0.1, 9.0
+#: Seconds after its start from which on a process may be killed, before anything was done.
+FIRST = 0.1
+#: What trainings of the harness's methods are cut down to; the discriminator is trained, too.
+FEW = """base = "quick"
+steps = 24
+batch = 1
+patch = 32
+checkpoint_every = 5
+[methods.deraindrop]
+adversarial = true
+"""
 #: What a run may leave in its folder, beside what is in none of these.
 DEBRIS = (".cells", ".driver.json", ".stop", ".slurm")
 
 
-def command(workshop: Workshop, out: str, way: str) -> list[str]:
-    return workshop.arguments(out=out, seeds="0,1", threads="1", **WAYS[way])
+class Order(NamedTuple):
+    """What is run, and the last second after its start at which a process of it may be killed."""
+
+    options: dict[str, str]
+    last: float
+
+
+def command(workshop: Workshop, order: Order, out: str, way: str) -> list[str]:
+    return workshop.arguments(out=out, threads="1", **order.options, **WAYS[way])
 
 
 def family(process: int) -> list[int]:
@@ -43,9 +60,9 @@ def family(process: int) -> list[int]:
     return found
 
 
-def ended_whole(workshop: Workshop, out: str, way: str, expected: dict[str, bytes]) -> None:
+def ended_whole(workshop: Workshop, order: Order, out: str, way: str, expected: dict[str, bytes]) -> None:
     """The command once more, undisturbed."""
-    done = workshop.process(command(workshop, out, way))
+    done = workshop.process(command(workshop, order, out, way))
     run = workshop.folder / out
     if done.returncode or results(run) != expected:
         raise SystemExit(f"{way}: {out} is not what it should be\n{done.stderr}")
@@ -55,13 +72,15 @@ def ended_whole(workshop: Workshop, out: str, way: str, expected: dict[str, byte
         raise SystemExit(f"{way}: {out} has debris: {', '.join(left)}")
 
 
-def kill_at_random(workshop: Workshop, way: str, kills: int, seed: int, expected: dict[str, bytes]) -> str:
+def kill_at_random(
+    workshop: Workshop, order: Order, way: str, kills: int, seed: int, expected: dict[str, bytes]
+) -> str:
     """How many kills met the driver and how many others, over how many runs."""
     chance, met, runs, finished = random.Random(seed), {"driver": 0, "other": 0}, 0, 0
     while sum(met.values()) < kills:
         out = f"{way}-{runs}"
-        process = workshop.popen(command(workshop, out, way))
-        time.sleep(chance.uniform(FIRST, LAST))
+        process = workshop.popen(command(workshop, order, out, way))
+        time.sleep(chance.uniform(FIRST, order.last))
         if process.poll() is None:
             victim = process.pid if chance.random() < 0.5 else chance.choice(family(process.pid))
             try:
@@ -73,7 +92,7 @@ def kill_at_random(workshop: Workshop, way: str, kills: int, seed: int, expected
             finished += 1
         process.communicate(timeout=300)
         if chance.random() < 0.2 or sum(met.values()) >= kills:
-            ended_whole(workshop, out, way, expected)
+            ended_whole(workshop, order, out, way, expected)
             runs += 1
     return (
         f"{way}: {met['driver']} kills of the driver, {met['other']} of others, {runs} runs, all identical, no debris"
@@ -85,16 +104,21 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="(default: all)")
     parser.add_argument("--kills", type=int, default=34, help="of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--methods", help="of the harness (default: two seeds of a small one that is made up)")
+    parser.add_argument("--last", type=float, default=9.0, help="second at which is killed (default: %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         workshop = workshop_in(Path(home))
         workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 800"))
-        whole = workshop.process(command(workshop, "whole", "inline"))
+        (workshop.folder / "few.toml").write_text(FEW)
+        asked = {"seeds": "0,1"} if options.methods is None else {"methods": options.methods, "recipe": "few.toml"}
+        order = Order(asked, options.last)
+        whole = workshop.process(command(workshop, order, "whole", "inline"))
         if whole.returncode:
             raise SystemExit(whole.stderr)
         expected = results(workshop.folder / "whole")
         for way in options.ways:
-            print(kill_at_random(workshop, way, options.kills, options.seed, expected), flush=True)
+            print(kill_at_random(workshop, order, way, options.kills, options.seed, expected), flush=True)
 
 
 if __name__ == "__main__":
