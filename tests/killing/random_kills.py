@@ -1,8 +1,9 @@
 """Kills at random moments of runs on one device, two, and a Ray cluster: ``python -m tests.killing.random_kills``.
 
-A run of two trainings, or of one of each of the methods given, is begun again and again, and each time a process of it, the one that drives it or another, gets
-SIGKILL at a random moment, until so many kills were made; runs that end are looked at and begun anew. In the end every
-file that was learnt or measured must be that of a run which nobody disturbed, and nothing else may be there.
+A run of two trainings, or of one of each of the methods given, is begun again and again, and each time a process of it,
+the one that drives it or another, gets SIGKILL at a random moment, until so many kills were made; runs that end are
+looked at and begun anew. In the end every file that was learnt or measured must be that of a run which nobody
+disturbed, and nothing else may be there.
 """
 
 from __future__ import annotations
