@@ -17,7 +17,7 @@ from tests.oracles.dafnet import DAFNet
 from tests.oracles.deraindrop import Generator
 from tests.oracles.dgnl import DGNLNet
 from tests.oracles.didmdn import DIDMDN
-from tests.oracles.jorder import JORDER
+from tests.oracles.jorder import JORDER, Accumulation
 from tests.oracles.jordere import JORDERE
 from tests.oracles.nasnet import NASNet
 from tests.oracles.prenet import PReNet
@@ -111,6 +111,21 @@ def test_jorder_is_the_authors(shared: Path) -> None:
     luma = torch.tensor(stored["y_rainy_u8"])[None, None] / 255
     with torch.inference_mode():
         assert_equal(network.released(luma.transpose(2, 3)).transpose(2, 3)[0, 0], torch.tensor(stored["light/out_y"]))
+
+
+def test_jorders_network_for_the_veil_is_the_authors(shared: Path) -> None:
+    """Which no method here has: it shows that a file of two inputs is read as well."""
+    stored, network = np.load(shared / "golden" / "jorder_release.npz"), Accumulation()
+    network.load_state_dict(read_weights(shared / "weights" / "jorder" / "rain_accu_removal.caffemodel"))
+    assert sum(parameter.numel() for parameter in network.parameters()) == 520_580
+    luma = torch.tensor(stored["y_rainy_u8"])[None, None] / 255
+    image = torch.tensor(stored["rgb_rainy_u8"]).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        found = network.veil(luma.transpose(2, 3), image.transpose(2, 3))
+    names = {"streak": "streak_neg_conv12", "trans": "trans"}
+    for name, value in found.items():
+        expected = torch.tensor(stored[f"accu/{names.get(name, f'{name}_ch0_7')}"])
+        assert_equal(value.transpose(2, 3)[0, :8].reshape(expected.shape), expected, 2e-5 * float(expected.abs().max()))
 
 
 def test_jordere_is_the_authors(shared: Path) -> None:

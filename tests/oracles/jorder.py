@@ -103,6 +103,31 @@ class JORDER(nn.Module):
         return torch.cat((red + grey, green, blue + grey), 1)
 
 
+class Accumulation(JORDER):
+    """The released network for heavy rain and its veil: what rain adds to the luma, and how much light passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.zeros_map = nn.Conv2d(1, 1, 1)
+        self.Accu_Convolution1 = conv(3, 64)
+        for number in range(2, 6):
+            setattr(self, f"Accu_Convolution{number}", conv(64, 64))
+        self.Accu_Convolution6 = conv(64, 1)
+
+    def veil(self, luma: Tensor, image: Tensor) -> dict[str, Tensor]:
+        """(B, 1, W, H) and (B, 3, W, H) RGB, in [0, 1], to the streaks, the transmission, and what leads to it."""
+        a1 = torch.relu(self.Accu_Convolution1(image))
+        e1 = torch.relu(0.5 * a1 + 0.5 * self.accu(3, torch.relu(self.accu(2, a1))))
+        e2 = 0.5 * e1 + 0.5 * self.accu(5, torch.relu(self.accu(4, e1)))
+        seen = torch.relu(torch.relu(self.Convolution1(luma)) + e2)
+        steps = {"Accu_Convolution1": a1, "Accu_Eltwise1": e1, "Accu_Eltwise2": e2, "Accu_Eltwise2_all": seen}
+        return {"streak": luma - self.released(luma), "trans": torch.relu(self.Accu_Convolution6(seen)), **steps}
+
+    def accu(self, number: int, x: Tensor) -> Tensor:
+        found: Tensor = getattr(self, f"Accu_Convolution{number}")(x)
+        return found
+
+
 def luma_without_offset(image: Tensor) -> Tensor:
     """Full-range luma by the weights of BT.601."""
     return 0.299 * image[:, :1] + 0.587 * image[:, 1:2] + 0.114 * image[:, 2:]
