@@ -207,7 +207,15 @@ JORDERE = Method(
         augment=("hflip", "vflip", "rot90"),
         loss="l1",
     ),
-    quick={"lr": 3e-4, "betas": (0.9, 0.98), "schedule": "cosine", "batch": 1, "patch": 32, "steps": 350},
+    quick={
+        "lr": 3e-4,
+        "betas": (0.9, 0.98),
+        "schedule": "cosine",
+        "batch": 1,
+        "patch": 32,
+        "steps": 350,
+        "loss": "l1+ssim",
+    },
     paper=Paper(
         title="Joint Rain Detection and Removal from a Single Image with Contextualized Deep Networks",
         authors="Wenhan Yang, Robby T. Tan, Jiashi Feng, Zongming Guo, Shuicheng Yan and Jiaying Liu",
