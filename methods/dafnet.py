@@ -273,7 +273,15 @@ DAFNET = Method(
         loss="mse",
         pretrained="vgg16",
     ),
-    quick={"pretrained": "none", "lr": 1e-4, "batch": 2, "patch": 64, "steps": 120, "augment": ("hflip",)},
+    quick={
+        "pretrained": "none",
+        "lr": 1e-4,
+        "batch": 2,
+        "patch": 64,
+        "steps": 120,
+        "schedule": "cosine",
+        "augment": ("hflip",),
+    },
     trainer=DAFNetTrainer,
     paper=Paper(
         title="Depth-Attentional Features for Single-Image Rain Removal",
