@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from derainbench.images.decode import Array, open_image, to_rgb
+from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import to_array, to_tensor
 from derainbench.support.atomic import write_atomic
 
@@ -40,12 +41,17 @@ def read_photo(path: Path) -> Photo:
     return Photo(to_rgb(image), alpha, profile)
 
 
-def restored_png(photo: Photo, restore: Callable[[Tensor], Tensor], texts: PngInfo | None = None) -> bytes:
+def restored_png(
+    photo: Photo,
+    restore: Callable[[Tensor], Tensor],
+    quantisation: Quantisation = "round",
+    texts: PngInfo | None = None,
+) -> bytes:
     """A restored photograph as an 8-bit PNG file, with its transparency, its colour profile, and ``texts``.
 
     ``restore`` takes and gives (1, 3, H, W) RGB in [0, 1], as :func:`derainbench.engine.restore.restorer` makes one.
     """
-    restored = Image.fromarray(to_array(restore(to_tensor(photo.rgb).unsqueeze(0))[0]))
+    restored = Image.fromarray(to_array(restore(to_tensor(photo.rgb).unsqueeze(0))[0], quantisation))
     if photo.alpha is not None:
         restored.putalpha(photo.alpha)
     buffer = io.BytesIO()
