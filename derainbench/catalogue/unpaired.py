@@ -27,9 +27,9 @@ class OtherNumber(BaseModel):
 class UnpairedCard(BaseModel):
     """The description of a set of photographs of which nobody has a clean image: nothing to score, or to train on.
 
-    All image files below its folder are its photographs. ``folders`` are what that is called below the data root, beside
-    its own name; ``rain`` is what falls in it, in words; ``images`` is their number, None where that is not settled.
-    The other fields are those of :class:`.cards.Card`.
+    All image files below its folder are its photographs. ``folders`` are what that is called below the data root,
+    beside its own name; ``rain`` is what falls in it, in words; ``images`` is their number, None where that is not
+    settled. The other fields are those of :class:`.cards.Card`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +79,9 @@ def photographs_of(card: UnpairedCard, data_root: Path | None) -> Path:
     """The same; :class:`UserError` where they are not here."""
     found = folder_of(card, data_root)
     if found is None:
-        looked = ", ".join(str(data_root / place) for place in card.places) if data_root else "nowhere: give --data-root"
+        looked = (
+            ", ".join(str(data_root / place) for place in card.places) if data_root else "nowhere: give --data-root"
+        )
         raise UserError(
             f"the photographs of {card.name} are not here (looked in {looked}); fetch them from {card.source}, or give "
             "their folder"

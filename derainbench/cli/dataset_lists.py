@@ -61,7 +61,11 @@ def list_datasets(
             colalign=("left", "left", "left", "right", "left"),
         )
         table += f"\n\n{without}\n\nderainbench derain NAME restores the photographs of those without ground truth"
-    return table + ("\n" if photographs else "\n\n") + "derainbench datasets show NAME prints a card with all its layouts and known defects"
+    return (
+        table
+        + ("\n" if photographs else "\n\n")
+        + "derainbench datasets show NAME prints a card with all its layouts and known defects"
+    )
 
 
 def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
@@ -99,7 +103,9 @@ def show_unpaired(card: UnpairedCard, data_root: Path | None, as_json: bool) -> 
     """The card of a set without ground truth: where its photographs are, how many, what is wrong, how to cite it."""
     here = str(folder_of(card, data_root) or "")
     if as_json:
-        return json.dumps({**card.model_dump(mode="json"), "unpaired": True, "here": here}, indent=2, ensure_ascii=False)
+        return json.dumps(
+            {**card.model_dump(mode="json"), "unpaired": True, "here": here}, indent=2, ensure_ascii=False
+        )
     lines = [f"{card.name}: {card.title}", "", *_entry("rain", f"{card.rain}, {card.kind}; no ground truth")]
     lines += _entry("note", card.note) if card.note else []
     lines += _entry("images", "number not settled" if card.images is None else f"{card.images:,}")

@@ -20,7 +20,7 @@ from derainbench.cli.options import (
 from derainbench.cli.report import PageImages
 from derainbench.engine.threads import use_threads
 from derainbench.errors import UserError, did_you_mean, printable
-from derainbench.support.words import counted
+from derainbench.support.words import counted, split_list
 
 if TYPE_CHECKING:
     from derainbench.engine.device import Engine
@@ -78,11 +78,14 @@ def derain(
     from derainbench.engine.device import choose_engine
     from derainbench.engine.restore import parse_tile
     from derainbench.plugins.registry import discover
+    from derainbench.restored.row import is_row
     from derainbench.run.choices import choose_variants
 
     use_threads(threads)
     asked, registry = parse_tile(tile), discover(plugin)
     variants = choose_variants(registry, methods, None) if methods else [registry.variant(method)]
+    if not variants or any(map(is_row, split_list(methods))):
+        raise UserError(f"--methods {methods!r}: give methods that restore, as in prenet@rain100l,nasnet[stages=2]")
     engine = choose_engine(device, precision)
     restoring = _with_weights(variants, weights, trained_on, engine, asked)
     if out is not None and methods:
@@ -94,18 +97,16 @@ def derain(
 def _with_weights(
     variants: Sequence[Variant], given: Path | None, trained_on: str | None, engine: Engine, tile: int | None
 ) -> list[Restoring]:
-    """The networks, each with its weights: a tag's, or of the run or file that is given, which those without one use."""
+    """The networks, each with its weights: a tag's, or those of the run or file that is given."""
     from derainbench.photographs.restore import Restoring
     from derainbench.plugins.weights import load_into
     from derainbench.run.trained_weights import find_weights
 
     without = [variant for variant in variants if variant.trainable]
-    if not variants:
-        raise UserError("--methods names none that restores photographs; derainbench methods lists those that do")
-    if given is not None and len(variants) > 1:
-        if not without:
-            raise UserError(f"--weights {given}: every one of the methods has its own, or none; leave it out")
-        if len(without) > 1 and not given.is_dir():
+    if len(variants) > 1:
+        if not without and (given is not None or trained_on is not None):
+            raise UserError("--weights, --trained-on: each of the methods has its own weights, or none; leave them out")
+        if len(without) > 1 and given is not None and not given.is_dir():
             names = " and ".join(variant.name for variant in without)
             raise UserError(f"--weights {given} is of one network, and {names} need some: give a run's folder, or tags")
     restoring = []
@@ -127,15 +128,15 @@ def _told(variant: Variant, weights: Path | None, given: Path | None) -> Method:
 
     published = variant.weights
     if published is not None:
-        trained_on, said = published.trained_on, published.source
-    elif weights is None or given is None:
-        trained_on, said = UNTRAINED, ""
-    elif given.is_dir():  # RUN/train/METHOD/DATASET/seedN/FILE
+        said = published.source if published.verified else f"{published.source}, for which nobody vouches"
+        return Method(variant.name, variant.title, variant.parameters(), published.trained_on, said, published.sha256)
+    if weights is None or given is None:
+        return Method(variant.name, variant.title, variant.parameters(), UNTRAINED)
+    if given.is_dir():  # RUN/train/METHOD/DATASET/seedN/FILE
         trained_on, said = weights.parent.parent.name, f"run {given.resolve().name}, {weights.parent.name}"
     else:
         trained_on, said = "", f"file {weights.name}"
-    sha256 = "" if weights is None else file_hash(weights)
-    return Method(variant.name, variant.title, variant.parameters(), trained_on, printable(said), sha256)
+    return Method(variant.name, variant.title, variant.parameters(), trained_on, printable(said), file_hash(weights))
 
 
 def _beside(photos: Sequence[Path], method: Restoring, out: Path | None, overwrite: bool) -> None:
@@ -168,17 +169,19 @@ def _page_of(
 ) -> None:
     """All photographs by all methods, into folders of their own, and the page that shows them beside each other."""
     from derainbench.photographs.find import find_photographs
-    from derainbench.photographs.restore import check_results, restore_all
+    from derainbench.photographs.restore import check_place, check_results, restore_all
     from derainbench.photographs.restored import Restored
     from derainbench.reports.photographs import check_page, write_page
     from derainbench.support.lock import locked
     from derainbench.support.progress import progress_bar
 
     sources = [_source(word, data_root) for word in words]
+    names = [method.name for method in methods]
+    check_place(out, sources, names)
     found = find_photographs(sources, out)
     if not overwrite:
         check_page(out)
-    check_results(out, sources, found.photographs, [method.name for method in methods], overwrite)
+        check_results(out, found.photographs, names)
     if found.skipped:
         more = f" and {counted(len(found.skipped) - _SHOWN, 'more file')}" if len(found.skipped) > _SHOWN else ""
         typer.echo(f"skipped, no image by its name: {', '.join(found.skipped[:_SHOWN])}{more}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ from derainbench.engine.device import Engine
 from derainbench.engine.photo import Photo, read_photo, restored_png
 from derainbench.engine.restore import restorer
 from derainbench.errors import FOREIGN, StorageError, UserError, one_line
-from derainbench.images.decode import opened_image
+from derainbench.images.decode import LARGEST_FILE, opened_image
 from derainbench.photographs.find import Photograph
 from derainbench.photographs.restored import Method, result_file
 from derainbench.plugins.method import Derainer
@@ -84,27 +85,25 @@ class Outcome:
     crashed: bool = False
 
 
-def check_results(
-    folder: Path, sources: Sequence[Path], photographs: Sequence[Photograph], methods: Sequence[str], overwrite: bool
-) -> None:
-    """:class:`UserError` where results would lie among photographs, or replace what is not ours.
-
-    Ours is a PNG that holds a key; ``overwrite`` lets others be replaced, too.
-    """
-    out, places = folder.resolve(), [(folder / method).resolve() for method in methods]
-    for source in (source.resolve() for source in sources if source.is_dir()):
+def check_place(folder: Path, sources: Sequence[Path], methods: Sequence[str]) -> None:
+    """:class:`UserError` where results in ``folder`` would lie among the photographs that ``sources`` hold."""
+    # Not Path.resolve, which some Pythons end at a link that leads to itself.
+    out, places = Path(os.path.realpath(folder)), [Path(os.path.realpath(folder / method)) for method in methods]
+    for source in (Path(os.path.realpath(source)) for source in sources if source.is_dir()):
         # What is in --out is left out where photographs are looked for; elsewhere results would be found among them.
         apart = out != source and out.is_relative_to(source)
         for place in places:
             inside = place.is_relative_to(source) and not (apart and place.is_relative_to(out))
             if out == source or inside or source.is_relative_to(place):
                 raise UserError(f"--out {folder}: results would lie among the photographs in {source}; give another")
-    if overwrite:
-        return
+
+
+def check_results(folder: Path, photographs: Sequence[Photograph], methods: Sequence[str]) -> None:
+    """:class:`UserError` where results would replace what is not ours: what is no PNG that holds a key."""
     for method in methods:
         for photograph in photographs:
             target = result_file(folder, method, photograph)
-            if target.exists() and not key_in(target):
+            if os.path.lexists(target) and not key_in(target):
                 raise UserError(
                     f"{target} was not made by this command, or has changed since, and would be lost; move it away, "
                     "give another --out, or --overwrite"
@@ -158,7 +157,7 @@ def _restore(
     outcome: Outcome,
     on_problem: Callable[[str], None],
 ) -> None:
-    digest = _read(file_hash, photograph.path)
+    digest = _read(_digest, photograph.path)
     keys: Mapping[str, str] = {method.name: method.key(digest) for method in methods}
     to_do = [m for m in methods if key_in(result_file(folder, m.name, photograph)) != keys[m.name]]
     outcome.kept += len(methods) - len(to_do)
@@ -180,6 +179,14 @@ def _restore(
             outcome.failed[method.name, photograph.name] = reason
             outcome.crashed |= not mistake
             on_problem(f"{method.name} failed on {photograph.name}: {reason}")
+
+
+def _digest(photograph: Path) -> str:
+    """Hash of the file, once it is known to be an image's by its header: others may have no end."""
+    with opened_image(photograph):
+        if (size := photograph.stat().st_size) > LARGEST_FILE:
+            raise UserError(f"{photograph} has {size:,} bytes, and no image over {LARGEST_FILE:,}; remove it")
+    return file_hash(photograph)
 
 
 def _read(read: Callable[[Path], _Content], photograph: Path) -> _Content:

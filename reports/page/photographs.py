@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,7 +109,9 @@ def _shown(restored: Restored, pictures: Pictures) -> tuple[_Shown, int]:
         if pictures.room <= 0:
             return shown, len(readable) - tried
         photograph = restored.photographs[number]
-        results = [restored.file(method, photograph) for method in restored.methods if _has(restored, method, photograph)]
+        results = [
+            restored.file(method, photograph) for method in restored.methods if _has(restored, method, photograph)
+        ]
         added = dict(zip([photograph.path, *results], pictures.add([photograph.path, *results]), strict=True))
         found = (
             added[photograph.path],
@@ -174,7 +177,7 @@ def _row(restored: Restored, photograph: Photograph) -> _Row:
         elif (method.name, photograph.name) in restored.failed:
             results.append(_Result(problem="failed"))
         else:
-            results.append(_Result(quote(f"{method.name}/{photograph.restored}")))
+            results.append(_Result(quote(os.fsencode(f"{method.name}/{photograph.restored}"))))
     return _Row(printable(photograph.name), _size(photograph), tuple(results))
 
 

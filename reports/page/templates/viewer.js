@@ -99,7 +99,9 @@ function startViewer(place) {
     const wanted = `${at} ${side.version}`;
     side.wanted = wanted;
     const sources = [address(reference), address(side.version)];
-    side.error.hidden = !showsErrors() || sources.includes(undefined);
+    /* where there is no truth, nothing changed in the photograph itself: it stays to be seen */
+    const itself = viewer.truth === null && side.version === reference;
+    side.error.hidden = !showsErrors() || itself || sources.includes(undefined);
     if (side.error.hidden) return;
     side.error.style.visibility = "hidden"; /* not the last image's map over this image */
     const [compared, restored] = await Promise.all(sources.map(loaded)).catch(() => [null, null]);
