@@ -9,6 +9,7 @@ from typing import NamedTuple
 from derainbench.catalogue.cards import SPLITS, Card, SplitName, SplitPatterns, all_cards, kept_cards_folder, read_card
 from derainbench.catalogue.locate import Dataset, locate, places
 from derainbench.catalogue.pairing import Matched, match_files
+from derainbench.catalogue.unpaired import unpaired_cards
 from derainbench.errors import UserError
 from derainbench.support.atomic import write_atomic
 
@@ -32,7 +33,7 @@ def add_card(file: Path, data_root: Path | None) -> AddedCard:
     """
     card = read_card(file)
     path = kept_cards_folder() / f"{card.name}.json"
-    if not path.exists() and card.name in all_cards():
+    if not path.exists() and card.name in {*all_cards(), *unpaired_cards()}:
         raise UserError(f"card {file}: name: derainbench has a dataset called {card.name!r}; choose another name")
     dataset = locate(card, data_root)
     if dataset is None and (card.root is not None or data_root is not None):

@@ -12,6 +12,7 @@ from derainbench.catalogue.cards import RESERVED, SPLITS, Card, Layout, SplitNam
 from derainbench.catalogue.manifest import Manifest, OnFile, open_manifest
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.patterns import Pattern
+from derainbench.catalogue.unpaired import unpaired_cards, without_ground_truth
 from derainbench.errors import UserError, did_you_mean
 from derainbench.images.find import image_files
 from derainbench.rain.embedded import generate
@@ -119,6 +120,8 @@ def card_named(word: str, cards: Mapping[str, Card], others: Sequence[str] = ())
     """The card of that name or title, in any case; :class:`UserError` with what may be meant, ``others`` included."""
     if word in cards:
         return cards[word]
+    if word.casefold() in unpaired_cards():
+        raise UserError(without_ground_truth(word.casefold()))
     alike = {name: {text.casefold() for text in (name, card.title)} for name, card in cards.items()}
     found = [name for name, texts in alike.items() if word.casefold() in texts]
     if len(found) == 1:

@@ -26,7 +26,7 @@ from derainbench.catalogue.cards import Card, SplitName, SplitPatterns
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Matched, match_files
 from derainbench.errors import UserError
-from derainbench.images.decode import Half, image_size
+from derainbench.images.decode import LARGEST_FILE, Half, image_size
 from derainbench.support.atomic import file_hash, storage_error, write_atomic
 from derainbench.support.cache import cache_folder
 
@@ -43,7 +43,6 @@ _SCHEMA = 2
 _ABOUT, _ABOUT_HASH = b"derainbench", b"derainbench_sha256"  # the keys of the parquet file's own metadata
 _THREADS = 8  # reading waits for the disk
 _CHUNK = 64  # files a task: a future each would take more memory than what they find
-_LARGEST = 2**32  # bytes of a file: of 16-bit images of as many pixels as are read, uncompressed, two thirds
 _CLOCK = 2_000_000_000  # ns: a file changed this shortly before it was hashed may have changed since, unseen
 
 
@@ -241,8 +240,8 @@ def _scan(
             raise storage_error(path, error) from error
         if not stat.S_ISREG(now.st_mode):  # reading from a pipe would wait for ever
             raise UserError(f"{path} is no regular file; remove it")
-        if now.st_size > _LARGEST:
-            raise UserError(f"{path} has {now.st_size:,} bytes, and no image over {_LARGEST:,}; remove it")
+        if now.st_size > LARGEST_FILE:
+            raise UserError(f"{path} has {now.st_size:,} bytes, and no image over {LARGEST_FILE:,}; remove it")
         before = known.get(name)
         if before is not None and (before.bytes, before.modified) == (now.st_size, now.st_mtime_ns):
             return before

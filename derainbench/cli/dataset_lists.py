@@ -12,13 +12,26 @@ from tabulate import tabulate
 
 from derainbench.catalogue.cards import SPLITS, Card, Layout, SplitPatterns
 from derainbench.catalogue.locate import locate
+from derainbench.catalogue.unpaired import UnpairedCard, folder_of
 
 _WIDTH = 64  # of a column of text
 _ALIGN = ("left", "left", "left", "right", "right", "left")
 
 
-def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bool) -> str:
-    """Every card: rain model, counts, and where its files are on this machine, or the page to fetch them from."""
+def list_datasets(
+    cards: Mapping[str, Card], data_root: Path | None, as_json: bool, unpaired: Mapping[str, UnpairedCard] | None = None
+) -> str:
+    """Every card: rain model, counts, and where its files are on this machine, or the page to fetch them from.
+
+    ``unpaired`` are sets without ground truth, in a table of their own.
+    """
+    photographs = [
+        {
+            **card.model_dump(include={"name", "title", "rain", "kind", "images", "source"}),
+            "here": str(folder_of(card, data_root) or ""),
+        }
+        for card in (unpaired or {}).values()
+    ]
     entries = [
         {
             "name": card.name,
@@ -33,13 +46,26 @@ def list_datasets(cards: Mapping[str, Card], data_root: Path | None, as_json: bo
         for card in cards.values()
     ]
     if as_json:
-        return json.dumps({"datasets": entries}, indent=2, ensure_ascii=False)
+        return json.dumps({"datasets": entries, "unpaired": photographs}, indent=2, ensure_ascii=False)
     rows = [
         [*(e[key] for key in ("name", "rain_model", "kind")), _count(e["train"]), _count(e["test"]), _where(e)]
         for e in entries
     ]
     table = tabulate(rows, ["dataset", "rain", "kind", "train", "test", "here"], disable_numparse=True, colalign=_ALIGN)
-    return table + "\n\nderainbench datasets show NAME prints a card with all its layouts and known defects"
+    if photographs:
+        rows = [[e["name"], e["rain"], e["kind"], _count(e["images"]), _where(e)] for e in photographs]
+        without = tabulate(
+            rows,
+            ["no ground truth", "rain", "kind", "images", "here"],
+            disable_numparse=True,
+            colalign=("left", "left", "left", "right", "left"),
+        )
+        table += f"\n\n{without}\n\nderainbench derain NAME restores the photographs of those without ground truth"
+    return (
+        table
+        + ("\n" if photographs else "\n\n")
+        + "derainbench datasets show NAME prints a card with all its layouts and known defects"
+    )
 
 
 def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
@@ -70,6 +96,26 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
     lines += [line for text in card.unconfirmed for line in _entry("unconfirmed", text)]
     lines += ["", f"layouts, of which the first with most splits here is used; {_folders(card)}:"]
     lines += [line for layout in card.layouts for line in _layout(card, layout)]
+    return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
+
+
+def show_unpaired(card: UnpairedCard, data_root: Path | None, as_json: bool) -> str:
+    """The card of a set without ground truth: where its photographs are, how many, what is wrong, how to cite it."""
+    here = str(folder_of(card, data_root) or "")
+    if as_json:
+        return json.dumps(
+            {**card.model_dump(mode="json"), "unpaired": True, "here": here}, indent=2, ensure_ascii=False
+        )
+    lines = [f"{card.name}: {card.title}", "", *_entry("rain", f"{card.rain}, {card.kind}; no ground truth")]
+    lines += _entry("note", card.note) if card.note else []
+    lines += _entry("images", "number not settled" if card.images is None else f"{card.images:,}")
+    lines += [line for o in card.other_counts for line in _entry("", f"or {o.images:,}: {o.means}")]
+    lines += _entry("here", here or "no")
+    for name, text in (("fetch", card.source), ("licence", card.licence)):
+        lines += _entry(name, text) if text else []
+    lines += [line for defect in card.defects for line in _entry("beware", defect)]
+    lines += [line for text in card.unconfirmed for line in _entry("unconfirmed", text)]
+    lines += _entry("folders", f"{', '.join(card.places)}: below --data-root, with all images that are in it")
     return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
 
 

@@ -29,10 +29,11 @@ def list_all(
     """List the datasets: rain model, counts, and whether their files are here."""
     from derainbench.catalogue.cards import all_cards
     from derainbench.catalogue.locate import checked_root
+    from derainbench.catalogue.unpaired import unpaired_cards
     from derainbench.cli.dataset_lists import list_datasets
 
     if context.invoked_subcommand is None:
-        typer.echo(list_datasets(all_cards(card), checked_root(data_root), as_json))
+        typer.echo(list_datasets(all_cards(card), checked_root(data_root), as_json, unpaired_cards()))
 
 
 @datasets_app.command()
@@ -45,9 +46,15 @@ def show(
     """Print a whole card: layouts, counts, known defects, where to get it, BibTeX."""
     from derainbench.catalogue.cards import all_cards
     from derainbench.catalogue.locate import card_named, checked_root
-    from derainbench.cli.dataset_lists import show_dataset
+    from derainbench.catalogue.unpaired import unpaired_cards
+    from derainbench.cli.dataset_lists import show_dataset, show_unpaired
 
-    typer.echo(show_dataset(card_named(name, all_cards(card)), checked_root(data_root), as_json))
+    cards, root = all_cards(card), checked_root(data_root)
+    unpaired = None if name in cards else unpaired_cards().get(name)
+    if unpaired is not None:
+        typer.echo(show_unpaired(unpaired, root, as_json))
+    else:
+        typer.echo(show_dataset(card_named(name, cards), root, as_json))
 
 
 @datasets_app.command()

@@ -15,8 +15,9 @@ import typer
 
 from derainbench import __version__
 from derainbench.cli.datasets import datasets_app
+from derainbench.cli.derain import derain
 from derainbench.cli.exit_status import status_of
-from derainbench.cli.methods import check, derain, efficiency, methods
+from derainbench.cli.methods import check, efficiency, methods
 from derainbench.cli.options import check_words
 from derainbench.cli.protocols import protocols, spread
 from derainbench.cli.report import compare, report

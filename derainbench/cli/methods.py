@@ -1,4 +1,4 @@
-"""The commands about methods: listing, measuring, using and checking them."""
+"""The commands about methods: listing, measuring and checking them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from derainbench.cli.options import (
-    OUT,
-    DeviceOption,
-    JsonOption,
-    PluginOption,
-    PrecisionOption,
-    ThreadsOption,
-    TileOption,
-)
+from derainbench.cli.options import OUT, DeviceOption, JsonOption, PluginOption, PrecisionOption, ThreadsOption
 from derainbench.engine.threads import use_threads
-from derainbench.errors import UserError
 
 if TYPE_CHECKING:
     from derainbench.engine import conformance
@@ -74,51 +65,6 @@ def efficiency(
     typer.echo(text)
     if not complete:
         raise typer.Exit(1)
-
-
-def derain(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photographs of any size.")],
-    method: Annotated[str, typer.Option(help="The method, with its options: prenet, 'nasnet[stages=2]'.")],
-    weights: Annotated[
-        Path | None, typer.Option(help="A weights file, or the folder of a run that trained it.")
-    ] = None,
-    trained_on: Annotated[str | None, typer.Option(help="Which of the run's trainings, by dataset.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(**OUT, help="Folder for the results; default beside each photograph.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
-    tile: TileOption = "auto",
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    threads: ThreadsOption = None,
-    plugin: PluginOption = [],  # noqa: B006
-) -> None:
-    """Take the rain out of your own photographs; writes PHOTO-METHOD.png."""
-    from derainbench.engine.device import choose_engine
-    from derainbench.engine.photo import derain_photo
-    from derainbench.engine.restore import parse_tile, restorer
-    from derainbench.plugins.registry import discover
-    from derainbench.plugins.weights import load_into
-    from derainbench.run.trained_weights import find_weights
-
-    use_threads(threads)
-    asked = parse_tile(tile)
-    variant = discover(plugin).variant(method)
-    fabric = choose_engine(device, precision).fabric
-    network = variant.build()
-    source = find_weights(variant, weights, trained_on)
-    if source is not None:
-        load_into(network, variant, source)
-    targets = [(out or photo.parent) / f"{photo.stem}-{variant.name}.png" for photo in photos]
-    for target in targets:
-        if target.exists() and not overwrite:
-            raise UserError(f"{target} exists; give --overwrite or another --out")
-        if targets.count(target) > 1:
-            raise UserError(f"two photographs would be written to {target}; give them one at a time, or no --out")
-    restore = restorer(fabric, network, asked)
-    for photo, target in zip(photos, targets, strict=True):
-        derain_photo(photo, target, restore)
-        typer.echo(str(target))
 
 
 def check(

@@ -29,6 +29,9 @@ if find_spec("PIL.AvifImagePlugin"):  # from Pillow 11.3 on
 #: Formats whose files mostly do not hold the pixels that were saved, as Pillow names them.
 LOSSY = ("JPEG", "WEBP", "JPEG2000", "AVIF", "GIF")
 
+#: Bytes of an image file: of 16-bit images of as many pixels as are read, uncompressed, two thirds.
+LARGEST_FILE = 2**32
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,

@@ -18,6 +18,7 @@ import numpy as np
 
 from derainbench.catalogue.cards import RESERVED, SPLITS, Card, SplitName
 from derainbench.catalogue.locate import Dataset, select
+from derainbench.catalogue.unpaired import photographs_of, unpaired_cards, without_ground_truth
 from derainbench.errors import UserError, did_you_mean
 from derainbench.images.decode import Half, Source, read_rgb, shown_name
 from derainbench.images.find import IMAGE_SUFFIXES, image_files
@@ -57,8 +58,8 @@ class Files(NamedTuple):
 def choose_sets(word: str, cards: Mapping[str, Card], data_root: Path | None) -> list[Files]:
     """What an argument means: ``CARD`` with all its splits here, ``CARD:train``, ``CARD:test``, or a folder's images.
 
-    A card's name comes before a folder of that name, which ``./NAME`` is. :class:`UserError` where it is neither, or
-    where there are no files.
+    The card of a set without ground truth means its photographs. A card's name comes before a folder of that name,
+    which ``./NAME`` is. :class:`UserError` where it is neither, or where there are no files.
     """
     name, colon, split = word.partition(":")
     if name in cards or name in RESERVED:
@@ -71,6 +72,10 @@ def choose_sets(word: str, cards: Mapping[str, Card], data_root: Path | None) ->
             for each in SPLITS
             if (each == split if colon else dataset.has(each))
         ]
+    if (unpaired := unpaired_cards().get(name)) is not None:
+        if colon:
+            raise UserError(f"{word!r}: it has no splits; {without_ground_truth(name)}")
+        return [folder_files(photographs_of(unpaired, data_root))]
     folder = Path(word)
     if not folder.is_dir():
         raise UserError(f"{word!r} is neither a folder nor a dataset; {did_you_mean(name, list(cards))}")

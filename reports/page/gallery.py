@@ -126,7 +126,7 @@ def _shown(
 def _viewer(
     versions: tuple[Version, ...], shown: _Shown, grids: Mapping[str, ScoreGrid], pictures: Pictures
 ) -> dict[str, Any]:
-    """What the slider can show.
+    """What the slider can show; maps show the difference from the version ``reference``, ``truth`` is never scored.
 
     ``pictures[image][version]`` numbers a picture of the pool; ``sizes[image]`` is the width and height of the image's
     first picture, so that the page knows its place before it is loaded; ``scores[protocol][version]`` is the number of
@@ -135,6 +135,8 @@ def _viewer(
     return {
         "versions": [version.title for version in versions],
         "start": _start(versions, grids),
+        "reference": len(versions) - 1,
+        "truth": len(versions) - 1,
         "shown": sorted(shown),
         "pictures": [shown[image] for image in sorted(shown)],
         "sizes": [_first_size(shown[image], pictures) for image in sorted(shown)],

@@ -173,6 +173,7 @@ WRITES: dict[str, tuple[str, ...]] = {
     "run --dry-run": run("--dry-run", out="{}"),
     "report": ("report", "run", "--out", "{}"),
     "derain": ("derain", "photo.png", "--method", "identity", "--out", "{}"),
+    "derain a folder": ("derain", "pictures", "--methods", "identity", "--out", "{}"),
     "synth": ("datasets", "synth", "--clean", "pictures", "--preset", "rain100l", "--name", "mine", "--out", "{}"),
     "weights export": (
         "weights",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser
 
 from derainbench.reports.content import content
@@ -125,3 +126,22 @@ def test_tables_that_nothing_measures_are_folded_with_their_words(browser: Brows
         page.locator("#published summary").click()
         page.emulate_media(media="print")
         assert not page.locator("#published").is_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_however_many_protocols_the_page_is_no_wider_than_the_window(
+    browser: Browser,  # noqa: F811
+    tmp_path: Path,
+    width: int,
+) -> None:
+    """Their switch breaks into lines, and stays low: it is always in sight."""
+    names = [f"protocol-{number}" for number in range(18)]
+    for protocols in (names[:6], names):
+        scores = [("m", "a", 0, "d", "i", name, 30.0, 0.9) for name in protocols]
+        run = results(scores, [method("m")], [dataset("d", "i")], protocols=protocols)
+        with opened(browser, write_page(run, tmp_path / str(len(protocols)), NoPictures())) as page:
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            assert page.locator(".bar").evaluate("bar => bar.offsetHeight") < 170
+            page.get_by_role("radio", name=protocols[-1], exact=True).check(force=True)
+            assert page.locator("#comparison .of-protocol:visible").get_attribute("data-protocol") == protocols[-1]

@@ -5,7 +5,7 @@ function startViewer(place) {
   const section = place.closest("section");
   const data = report.datasets[Number(section.dataset.dataset)];
   const viewer = data.viewer;
-  const truth = viewer.versions.length - 1;
+  const reference = viewer.reference; /* the version from which maps show the difference */
   const part = (name) => select(place, `.${name}`);
   const stage = part("stage");
   const slider = part("slider");
@@ -67,7 +67,8 @@ function startViewer(place) {
   }
 
   function scoreOf(version) {
-    if (version === truth) return "reference";
+    if (!report.metrics.length) return "";
+    if (version === viewer.truth) return "reference";
     const column = viewer.scores[protocol.name]?.[version] ?? null;
     if (column === null) return "not scored";
     const scores = report.metrics.map(({ name }) => {
@@ -93,24 +94,26 @@ function startViewer(place) {
     picture.src = source;
   });
 
-  /* |version - truth| in a canvas; a filter of the page colours it. No pixel is read: pages from the disk may not. */
+  /* |version - reference| in a canvas; a filter of the page colours it. No pixel is read: pages from the disk may not. */
   async function drawError(side) {
     const wanted = `${at} ${side.version}`;
     side.wanted = wanted;
-    const sources = [address(truth), address(side.version)];
-    side.error.hidden = !showsErrors() || sources.includes(undefined);
+    const sources = [address(reference), address(side.version)];
+    /* where there is no truth, nothing changed in the photograph itself: it stays to be seen */
+    const itself = viewer.truth === null && side.version === reference;
+    side.error.hidden = !showsErrors() || itself || sources.includes(undefined);
     if (side.error.hidden) return;
     side.error.style.visibility = "hidden"; /* not the last image's map over this image */
-    const [clean, restored] = await Promise.all(sources.map(loaded)).catch(() => [null, null]);
-    if (side.wanted !== wanted || !clean) return;
-    side.error.width = clean.naturalWidth;
-    side.error.height = clean.naturalHeight;
+    const [compared, restored] = await Promise.all(sources.map(loaded)).catch(() => [null, null]);
+    if (side.wanted !== wanted || !compared) return;
+    side.error.width = compared.naturalWidth;
+    side.error.height = compared.naturalHeight;
     side.error.setAttribute("role", "img");
-    side.error.setAttribute("aria-label", `Error map of ${data.images[image()]}, ${viewer.versions[side.version]}`);
+    side.error.setAttribute("aria-label", `${errors.textContent}: ${data.images[image()]}, ${viewer.versions[side.version]}`);
     const context = side.error.getContext("2d");
-    context.drawImage(clean, 0, 0);
+    context.drawImage(compared, 0, 0);
     context.globalCompositeOperation = "difference";
-    context.drawImage(restored, 0, 0, clean.naturalWidth, clean.naturalHeight);
+    context.drawImage(restored, 0, 0, compared.naturalWidth, compared.naturalHeight);
     side.error.style.visibility = "";
     side.error.dataset.drawn = wanted;
   }
@@ -118,8 +121,8 @@ function startViewer(place) {
   const showsErrors = () => errors.getAttribute("aria-pressed") === "true";
 
   function showErrors() {
-    errors.disabled = address(truth) === undefined;
-    errors.title = errors.disabled ? "the ground truth was not kept" : "";
+    errors.disabled = address(reference) === undefined;
+    errors.title = errors.disabled ? `${viewer.versions[reference]}: not kept` : "";
     part("scale").hidden = !showsErrors();
     for (const side of sides) drawError(side);
   }

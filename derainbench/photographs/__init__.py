@@ -1,0 +1,1 @@
+"""Photographs without ground truth: found, restored by several methods, shown."""
