@@ -419,11 +419,13 @@ DERAINDROP = Method(
     ),
     quick={
         "lr": 1e-3,
+        "betas": (0.9, 0.99),
         "schedule": "cosine",
         "clip": 1.0,  # so large a rate alone makes maps of the attention jump
-        "batch": 2,
+        "batch": 1,
         "patch": 32,
-        "steps": 300,
+        "steps": 1000,
+        "loss": "l1+ssim",
         "augment": ("hflip", "rot90"),
         "perceptual": "none",
         "adversarial": False,  # the discriminator takes two thirds of a step
