@@ -43,7 +43,8 @@ class Forked:
         self._process = _FORKS.Process(
             target=_command, args=(self.args, str(cwd), dict(environment), self._said, new_session, first)
         )
-        Path(self._said, "err").touch()
+        for name in ("out", "err"):  # it may be killed before it says anything
+            Path(self._said, name).touch()
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
