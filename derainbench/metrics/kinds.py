@@ -18,7 +18,9 @@ class Metric:
     """A number that says how good a restored image is; ``name`` is how score tables call it.
 
     ``digits`` are the decimal places that the field prints, ``unit`` what stands behind them in a sentence.
-    ``protocols`` are the names of those that measure it, None for all.
+    ``protocols`` are the names of those that measure it, None for all. Where it is not ``by_protocol``, no protocol says
+    how it is measured: it measures the image as it is saved, in its own way, and is the same under all of them.
+    ``needs_reference``: it compares the image with its ground truth.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Metric:
     digits: int
     higher_is_better: bool = True
     protocols: tuple[str, ...] | None = None
+    by_protocol: bool = True
+    needs_reference: bool = True
 
     def goodness(self, values: Values) -> Values:
         """``values`` turned so that larger is better: what ranks, and what is tested for being better."""
