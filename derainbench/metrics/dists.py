@@ -29,11 +29,11 @@ _CHANNELS = (3, 64, 128, 256, 512, 512)
 def dists(restored: NDArray[np.uint8], clean: NDArray[np.uint8], convolutions: Convolutions) -> float:
     """DISTS of two (H, W, 3) uint8 RGB images in their own size, from 0 for equal ones; lower is better.
 
-    Features are in float32, as published. Their moments are in float64: in float32 the authors' covariance cancels,
-    and two equal grey images score .0147.
+    Features are in the precision of the ``convolutions``, float32 as published, and on their device. Their moments are
+    in float64: in float32 the authors' covariance cancels, and two equal grey images score .0147.
     """
-    pair = torch.from_numpy(np.stack([restored, clean])).permute(0, 3, 1, 2).to(torch.float32) / 255
-    structure, texture = _weights()
+    pair = torch.from_numpy(np.stack([restored, clean])).permute(0, 3, 1, 2).to(convolutions[0][0]) / 255
+    structure, texture = ([each.to(pair.device) for each in weights] for weights in _weights())
     alike = 0.0
     for layer, of_means, of_shapes in zip(_features(pair, convolutions), texture, structure, strict=True):
         x, y = layer.to(torch.float64).flatten(2)

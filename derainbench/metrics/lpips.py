@@ -33,20 +33,22 @@ SMALLEST: dict[Network, int] = {"alex": 31, "vgg": 16}
 
 @torch.no_grad()
 def lpips(restored: NDArray[np.uint8], clean: NDArray[np.uint8], network: Network, convolutions: Convolutions) -> float:
-    """LPIPS of two (H, W, 3) uint8 RGB images, from 0 for equal ones; lower is better. In float32, as published.
+    """LPIPS of two (H, W, 3) uint8 RGB images, from 0 for equal ones; lower is better.
+
+    In the precision of the ``convolutions`` and on their device; published values are in float32.
 
     NaN, and a warning, where a side is below 31 pixels (AlexNet) or 16 (VGG16).
     """
     if min(restored.shape[:2]) < SMALLEST[network]:
         return undefined("LPIPS", restored.shape, f"its network needs {SMALLEST[network]} px a side")
-    pair = torch.from_numpy(np.stack([restored, clean])).permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1
+    pair = torch.from_numpy(np.stack([restored, clean])).permute(0, 3, 1, 2).to(convolutions[0][0]) / 127.5 - 1
     pair = (pair - pair.new_tensor(_SHIFT).view(1, 3, 1, 1)) / pair.new_tensor(_SCALE).view(1, 3, 1, 1)
     features = _of_alexnet(pair, convolutions) if network == "alex" else of_vgg16(pair, convolutions)
     total = 0.0
     for layer, weights in zip(features, _linear(network), strict=True):
         unit = layer / (layer.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
         apart = (unit[0] - unit[1]).square_()
-        total += float((apart.mean(dim=(1, 2)) * weights).sum())
+        total += float((apart.mean(dim=(1, 2)) * weights.to(apart)).sum())
     return total
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from derainbench.errors import UserError, printable
 from derainbench.images.quantisation import Quantisation
+from derainbench.metrics.kinds import Metric
 from derainbench.metrics.protocol import Protocol
 from derainbench.support.atomic import read_regular, write_json
 from derainbench.support.run_folder import evaluation_place, training_place
@@ -262,6 +263,31 @@ class SuiteInfo(Info):
     rows: tuple[SuiteRowInfo, ...] = ()
 
 
+class MetricInfo(Info):
+    """A metric beside those of protocols: how tables show it, and whose code measured it.
+
+    ``identity`` is all that its scores depend on beside the images, in words, as the cells' inputs have it.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    digits: Annotated[int, Field(ge=0, le=8)]
+    higher_is_better: bool
+    needs_reference: bool = True
+    implementation: str = ""
+    version: str = ""
+    licence: str = ""
+    paper: str = ""
+    identity: str = ""
+
+    @property
+    def kind(self) -> Metric:
+        """What tables need to know of it."""
+        facts = (self.name, self.title, self.unit, self.digits, self.higher_is_better)
+        return Metric(*facts, by_protocol=False, needs_reference=self.needs_reference)
+
+
 class Circumstances(Info):
     """How a run was made: what is said of each where several are merged."""
 
@@ -286,7 +312,8 @@ class MergedRun(Circumstances):
 class RunInfo(Circumstances):
     """``run.json``: how a run was made, on what, and which cells belong to it; ``runs`` where it is several.
 
-    ``own_protocols`` are the definitions of those ``protocols`` that are a user's own.
+    ``own_protocols`` are the definitions of those ``protocols`` that are a user's own, ``metrics`` what was measured
+    beside them.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -299,6 +326,7 @@ class RunInfo(Circumstances):
     cells: tuple[CellInfo, ...] = ()
     suite: SuiteInfo | None = None
     own_protocols: tuple[Protocol, ...] = ()
+    metrics: tuple[MetricInfo, ...] = ()
     runs: tuple[MergedRun, ...] = ()
 
 
@@ -319,6 +347,7 @@ class CellInputs(Info):
     tile: int | None = None
     quantisation: str | None = None
     layers: dict[str, str] = {}
+    metrics: dict[str, str] = {}
 
     def as_data(self) -> dict[str, Any]:
         """What was recorded, and no more."""
