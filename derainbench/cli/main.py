@@ -16,8 +16,8 @@ import typer
 from derainbench import __version__
 from derainbench.cli.datasets import datasets_app
 from derainbench.cli.exit_status import status_of
-from derainbench.cli.metrics import metrics
 from derainbench.cli.methods import check, derain, efficiency, methods
+from derainbench.cli.metrics import metrics
 from derainbench.cli.options import check_words
 from derainbench.cli.protocols import protocols, spread
 from derainbench.cli.report import compare, report

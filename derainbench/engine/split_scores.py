@@ -99,24 +99,19 @@ def score_split(
             for number, (given_levels, clean_levels) in zip(
                 to_do, _read_ahead(reader, restored_by, to_do), strict=True
             ):
-                image, scene = pairs[number].image, pairs[number].scene
+                image = pairs[number].image
                 given, clean = (to_tensor(each).unsqueeze(0).to(device) for each in (given_levels, clean_levels))
-                height, width = given.shape[-2:]
                 restored, side = restored_by.restore(number, given)
+                place = (pairs[number].scene, *given.shape[-2:], side)
                 restored = restored.to(dtype)  # what is kept is what is scored, to the last tie
                 levels = to_array(restored[0], quantisation) if number in kept or metrics else None
                 written = None
-                if number in kept:
-                    assert levels is not None
+                if number in kept and levels is not None:
                     written = writer.submit(_write_png, image_file(partial.folder, image), levels)
                 scores = score_all(restored, clean.to(dtype), protocols, quantisation)
                 values = [value_of(each, levels, clean_levels, beside) for each in metrics if levels is not None]
                 rows: list[ScoreRow] = [
-                    (
-                        *(scene, height, width, side, protocol),
-                        *(float(score.get(name, math.nan)) for name in measured),
-                        *values,
-                    )
+                    (*place, protocol, *(float(score.get(name, math.nan)) for name in measured), *values)
                     for protocol, score in scores.items()
                 ]
                 being_written.append((written, image, rows))

@@ -73,7 +73,7 @@ def _halved(levels: Floats) -> Floats:
 def _halved_rows(levels: Floats) -> Floats:
     rows = len(levels) // 2
     padded = np.pad(levels, ((1, 3), (0, 0)), mode="edge")
-    out: Floats = sum(weight * padded[tap : tap + 2 * rows : 2][:rows] for tap, weight in enumerate(_TAPS))
+    out: Floats = np.sum([weight * padded[tap : tap + 2 * rows : 2][:rows] for tap, weight in enumerate(_TAPS)], axis=0)
     return out
 
 

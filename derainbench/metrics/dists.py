@@ -70,4 +70,4 @@ def _weights() -> tuple[list[Tensor], list[Tensor]]:
     with files("derainbench.metrics").joinpath("data/dists.npz").open("rb") as file, np.load(file) as data:
         texture, structure = (torch.from_numpy(data[name]).to(torch.float64) for name in ("alpha", "beta"))
     total = texture.sum() + structure.sum()
-    return [*(structure / total).split(_CHANNELS)], [*(texture / total).split(_CHANNELS)]
+    return [*torch.split(structure / total, _CHANNELS)], [*torch.split(texture / total, _CHANNELS)]

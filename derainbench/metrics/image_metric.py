@@ -24,7 +24,25 @@ Levels = NDArray[np.uint8]
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*|[a-z0-9]+:[a-z0-9][a-z0-9_+-]*")
 #: What score tables call other columns, or words of ``--metrics``.
 _TAKEN = frozenset(
-    "psnr ssim method trained_on seed dataset image scene height width tile protocol metric value verified all none".split()
+    [
+        "psnr",
+        "ssim",
+        "method",
+        "trained_on",
+        "seed",
+        "dataset",
+        "image",
+        "scene",
+        "height",
+        "width",
+        "tile",
+        "protocol",
+        "metric",
+        "value",
+        "verified",
+        "all",
+        "none",
+    ]
 )
 _LONGEST, _LONGEST_TEXT, _MOST_DIGITS = 40, 100, 8
 
@@ -36,10 +54,10 @@ class ImageMetric(Metric):
     ``measure(restored, clean)``, or ``measure(restored)`` where no reference is needed, takes (H, W, 3) uint8 RGB and
     gives a finite number, or NaN where it is undefined for the image, with a warning that says why. Where it is said
     to work ``on_device``, it is also given the ``device=`` of the run, a CPU or a CUDA device as torch names it.
-    ``implementation`` and ``version`` say whose code measures, for implementations of one name differ; ``revision`` goes
-    up whenever its numbers change, so that older scores are stale. ``networks`` are those that the user adds by
-    ``derainbench weights add``, ``packages`` those that the user installs; ``licence`` is that of what measures, ``paper`` where the metric was published.
-    :class:`UserError` for a record that no table can show.
+    ``implementation`` and ``version`` say whose code measures, for implementations of one name differ; ``revision``
+    goes up whenever its numbers change, so that older scores are stale. ``networks`` are those that the user adds by
+    ``derainbench weights add``, ``packages`` those that the user installs; ``licence`` is that of what measures,
+    ``paper`` where the metric was published. :class:`UserError` for a record that no table can show.
     """
 
     measure: Callable[..., float] = field(compare=False)

@@ -18,8 +18,8 @@ class Metric:
     """A number that says how good a restored image is; ``name`` is how score tables call it.
 
     ``digits`` are the decimal places that the field prints, ``unit`` what stands behind them in a sentence.
-    ``protocols`` are the names of those that measure it, None for all. Where it is not ``by_protocol``, no protocol says
-    how it is measured: it measures the image as it is saved, in its own way, and is the same under all of them.
+    ``protocols`` are the names of those that measure it, None for all. Where it is not ``by_protocol``, no protocol
+    says how it is measured: it measures the image as it is saved, in its own way, and is the same under all of them.
     ``needs_reference``: it compares the image with its ground truth.
     """
 

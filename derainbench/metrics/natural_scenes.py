@@ -7,6 +7,7 @@ the spatial domain", 2012. The definitions are those of the authors' MATLAB code
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from scipy.special import gamma
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.uint8]
+#: What is seen outside an image: its nearest pixels, or 0.
+Beyond = Literal["nearest", "constant"]
 
 #: One axis of the window of 7x7 with a deviation of 7/6 pixels, whose weights sum to 1.
 _WEIGHTS = np.exp(-(np.arange(-3, 4) ** 2) / (2 * (7 / 6) ** 2))
@@ -30,17 +33,14 @@ def grey(image: Levels) -> Floats:
     return grey
 
 
-def normalised(image: Floats, beyond: str) -> Floats:
-    """(H, W) levels less their local mean, in units of their local deviation and one level more.
-
-    ``beyond`` is what :func:`scipy.ndimage.correlate1d` sees outside: ``nearest`` pixels, or the ``constant`` 0.
-    """
+def normalised(image: Floats, beyond: Beyond) -> Floats:
+    """(H, W) levels less their local mean, in units of their local deviation and one level more."""
     mean, square = _smoothed(image, beyond), _smoothed(image**2, beyond)
     centred: Floats = (image - mean) / (np.sqrt(np.abs(square - mean**2)) + 1)
     return centred
 
 
-def _smoothed(image: Floats, beyond: str) -> Floats:
+def _smoothed(image: Floats, beyond: Beyond) -> Floats:
     rows = correlate1d(image, WINDOW, axis=0, mode=beyond)
     smoothed: Floats = correlate1d(rows, WINDOW, axis=1, mode=beyond)
     return smoothed
@@ -114,5 +114,5 @@ _TAPS /= _TAPS.sum()
 def _halved_rows(image: Floats) -> Floats:
     rows = -(-len(image) // 2)
     padded = np.pad(image, ((3, 4 + len(image) % 2), (0, 0)), mode="symmetric")
-    out: Floats = sum(weight * padded[tap : tap + 2 * rows : 2][:rows] for tap, weight in enumerate(_TAPS))
+    out: Floats = np.sum([weight * padded[tap : tap + 2 * rows : 2][:rows] for tap, weight in enumerate(_TAPS)], axis=0)
     return out

@@ -12,7 +12,7 @@ from derainbench.metrics.natural_scenes import Floats
 
 
 class Regression(NamedTuple):
-    """Of features that lay in ``ranges``, (n, 2), in training: by support ``vectors``, (m, n), and ``weights``, (m,)."""
+    """Of features that lay in ``ranges``, (n, 2), in training, by support ``vectors``, (m, n), of ``weights``, (m,)."""
 
     ranges: Floats
     vectors: Floats

@@ -43,6 +43,10 @@ class MetricRegistry:
         """All registered names, broken ones included, in the order in which they came."""
         return list(self._origins)
 
+    def has(self, name: str) -> bool:
+        """Whether a metric is called so, or is one of pyiqa's."""
+        return name in self._origins or name.startswith(BRIDGE)
+
     def origin(self, name: str) -> str:
         """Where a name comes from: derainbench, another package, or a file."""
         return "pyiqa" if name.startswith(BRIDGE) else self._origins[name]

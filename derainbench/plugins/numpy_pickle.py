@@ -26,7 +26,7 @@ class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """What a pickle of arrays calls; none of it takes memory that the file's own bytes do not fill."""
         known = {"_reconstruct": _empty, "ndarray": "ndarray", "dtype": _dtype}
-        if module.split(".")[0] != "numpy" or name not in known:
+        if module.split(".", maxsplit=1)[0] != "numpy" or name not in known:
             raise ValueError(f"it names {module}.{name}, which no array is made of")
         return known[name]
 
@@ -42,7 +42,8 @@ def _empty(kind: Any, shape: Any, code: Any) -> NDArray[Any]:
 def _dtype(code: Any, *_: Any) -> np.dtype[Any]:
     if code not in _FLOATS:
         raise ValueError(f"an array of {code!r}, not of floats")
-    return np.dtype(code, copy=True)
+    made: np.dtype[Any] = np.dtype(code, copy=True)
+    return made
 
 
 def _flat(value: Any, name: str) -> list[tuple[str, NDArray[Any]]]:

@@ -9,8 +9,8 @@ from derainbench.catalogue.cards import all_cards
 from derainbench.catalogue.locate import Dataset, checked_root, locate, select
 from derainbench.errors import UserError
 from derainbench.metrics.image_metric import ImageMetric
-from derainbench.metrics.protocol import Protocol
 from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.protocol import Protocol
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, get_protocol, is_own, learn, read_protocol
 from derainbench.plugins.metric_registry import MetricRegistry
 from derainbench.plugins.registry import Registry

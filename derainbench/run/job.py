@@ -110,7 +110,7 @@ def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None])
         cell = EvalCell(variant, training, dataset, job.seed, job.precision, job.protocols, job.tile, metrics)
     if key_of(cell) != job.key:
         raise UserError(
-            f"{cell.name} is not what was planned: the method's code, its weights, a metric or the data changed meanwhile; run "
-            "the same command again"
+            f"{cell.name} is not what was planned: the method's code, its weights, a metric or the data changed "
+            "meanwhile; run the same command again"
         )
     return cell

@@ -11,8 +11,8 @@ from typing import Any
 from derainbench.catalogue.cards import Card, SplitName
 from derainbench.catalogue.locate import Dataset
 from derainbench.errors import UserError
-from derainbench.plugins.recipe import Recipe
 from derainbench.metrics.image_metric import ImageMetric
+from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.recipe_book import RecipeBook
 from derainbench.plugins.variant import Variant
 from derainbench.results.run_info import SuiteInfo, SuiteRowInfo
