@@ -37,7 +37,7 @@ def brisque(image: Levels) -> float:
         return undefined("BRISQUE", levels.shape, f"it needs {SMALLEST}x{SMALLEST} px")
     features = np.array([*_of_scale(levels), *_of_scale(halved(levels))])
     if np.isnan(features).any():
-        return undefined("BRISQUE", levels.shape, "it has no texture")
+        return undefined("BRISQUE", levels.shape, "it has too little texture")
     model = read_regression("brisque")
     # The official programs pass each other text: six decimals to the one that scales, six digits to the one that
     # predicts.

@@ -32,7 +32,7 @@ def brisque_opencv(image: Levels) -> float:
         return undefined("BRISQUE", levels.shape, f"it needs {SMALLEST}x{SMALLEST} px")
     features = np.array([*_of_scale(levels), *_of_scale(_halved(levels))])
     if np.isnan(features).any():
-        return undefined("BRISQUE", levels.shape, "it has no texture")
+        return undefined("BRISQUE", levels.shape, "it has too little texture")
     model = read_regression("brisque-opencv")
     return model.predict(model.scaled(features))
 

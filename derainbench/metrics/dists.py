@@ -22,7 +22,7 @@ from derainbench.metrics.lpips import Convolutions
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _EPSILON = 1e-6
 #: The image itself, then the features.
-_CHANNELS = (3, 64, 128, 256, 512, 512)
+_CHANNELS = [3, 64, 128, 256, 512, 512]
 
 
 @torch.no_grad()

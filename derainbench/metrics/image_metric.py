@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,25 +25,10 @@ Levels = NDArray[np.uint8]
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*|[a-z0-9]+:[a-z0-9][a-z0-9_+-]*")
 #: What score tables call other columns, or words of ``--metrics``.
 _TAKEN = frozenset(
-    [
-        "psnr",
-        "ssim",
-        "method",
-        "trained_on",
-        "seed",
-        "dataset",
-        "image",
-        "scene",
-        "height",
-        "width",
-        "tile",
-        "protocol",
-        "metric",
-        "value",
-        "verified",
-        "all",
-        "none",
-    ]
+    (
+        *("psnr", "ssim", "metric", "value", "method", "trained_on", "seed", "dataset", "image", "scene", "height"),
+        *("width", "tile", "protocol", "verified", "all", "none"),
+    )
 )
 _LONGEST, _LONGEST_TEXT, _MOST_DIGITS = 40, 100, 8
 
@@ -81,6 +67,8 @@ class ImageMetric(Metric):
             text = getattr(self, part)
             if not text.strip() or not text.isprintable() or len(text) > _LONGEST_TEXT:
                 raise UserError(f"metric {self.name}: say its {part} on one line of at most {_LONGEST_TEXT} signs")
+        if not callable(self.measure) or isinstance(self.measure, partial):  # whose code could not be told
+            raise UserError(f"metric {self.name}: write what measures as a function, with def")
         if not self.unit.isprintable() or not 0 <= self.digits <= _MOST_DIGITS or self.revision < 1:
             raise UserError(
                 f"metric {self.name}: give a unit on one line, 0 to {_MOST_DIGITS} digits and a revision from 1"

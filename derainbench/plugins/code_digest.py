@@ -52,13 +52,17 @@ def _file_of(module: ModuleType) -> Path | None:
     return Path(file) if file else None
 
 
-_RECORDS = ("Method", "ImageMetric")
-
-
 def _describes(statement: ast.stmt) -> bool:
-    """Whether a statement of a module only makes a ``Method`` or an ``ImageMetric``."""
+    """Whether a statement of a module only makes a ``Method``."""
     value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
-    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _RECORDS
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Method"
+
+
+def _leave_what_measures(statement: ast.stmt) -> None:
+    """Of a statement that makes an ``ImageMetric`` only the function, which may stand there: titles measure nothing."""
+    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "ImageMetric":
+        value.keywords = [keyword for keyword in value.keywords if keyword.arg == "measure"]
 
 
 def _is_of_the_harness(statement: ast.stmt) -> bool:
@@ -82,6 +86,8 @@ def _code_only(source: str) -> str:
     # A title or a citation changes no result, nor does where the harness keeps a name; options and recipe are hashed on
     # their own.
     tree.body = [statement for statement in tree.body if not (_describes(statement) or _is_of_the_harness(statement))]
+    for statement in tree.body:
+        _leave_what_measures(statement)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]

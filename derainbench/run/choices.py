@@ -1,4 +1,4 @@
-"""What the words on the command line of ``derainbench run`` choose: methods, datasets, a recipe, protocols, metrics, seeds."""
+"""What the words on the command line of ``derainbench run`` choose: methods, datasets, how to train and to measure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from derainbench.catalogue.cards import all_cards
 from derainbench.catalogue.locate import Dataset, checked_root, locate, select
 from derainbench.errors import UserError
 from derainbench.metrics.image_metric import ImageMetric
-from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.kinds import of_protocols
 from derainbench.metrics.protocol import Protocol
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, get_protocol, is_own, learn, read_protocol
 from derainbench.plugins.metric_registry import MetricRegistry
@@ -101,7 +101,7 @@ def choose_metrics(metrics: MetricRegistry, words: str, before: Sequence[str], w
             known.append(metrics.get(name))
         except UserError as error:
             raise UserError(f"{where} is measured by {name}, too: {error}; or give another --out") from error
-    asked = [metrics.get(name) for name in split_list(words) if name not in METRICS]
+    asked = [metrics.get(name) for name in split_list(words) if name not in of_protocols()]
     return list({each.name: each for each in (*known, *asked)}.values())
 
 
