@@ -6,9 +6,11 @@ import importlib.util
 import json
 import math
 import os
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,7 +147,11 @@ def test_equal_images_are_at_no_distance() -> None:
 
 def test_both_are_symmetric_and_grow_with_noise() -> None:
     clean, network = scene(40, 48), convolutions(vgg16())
-    for measure in (lambda x, y: lpips(x, y, "vgg", network), lambda x, y: dists(x, y, network)):
+    measures: list[Callable[[Any, Any], float]] = [
+        lambda x, y: lpips(x, y, "vgg", network),
+        lambda x, y: dists(x, y, network),
+    ]
+    for measure in measures:
         little, much = (measure(noisy(clean, level), clean) for level in (5, 40))
         assert 0 < little < much
         assert measure(clean, noisy(clean, 5)) == pytest.approx(little, rel=1e-9)
