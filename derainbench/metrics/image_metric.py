@@ -33,6 +33,11 @@ _TAKEN = frozenset(
 _LONGEST, _LONGEST_TEXT, _MOST_DIGITS = 40, 100, 8
 
 
+def may_be_called(name: str) -> bool:
+    """Whether a metric beside those of protocols may have that name."""
+    return _NAME.fullmatch(name) is not None and name not in _TAKEN and len(name) <= _LONGEST
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageMetric(Metric):
     """A metric that measures images as they are saved, in a way of its own, whatever the protocols of a run.
@@ -58,7 +63,7 @@ class ImageMetric(Metric):
     by_protocol: bool = False
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in _TAKEN or len(self.name) > _LONGEST:
+        if not may_be_called(self.name):
             raise UserError(
                 f"a metric cannot be called {printable(self.name)!r}: take another name, of a-z, 0-9 and -, at most "
                 f"{_LONGEST} signs"

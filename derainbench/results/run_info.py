@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from derainbench.errors import UserError, printable
 from derainbench.images.quantisation import Quantisation
+from derainbench.metrics.image_metric import may_be_called
 from derainbench.metrics.kinds import Metric
 from derainbench.metrics.protocol import Protocol
 from derainbench.support.atomic import read_regular, write_json
@@ -263,23 +264,38 @@ class SuiteInfo(Info):
     rows: tuple[SuiteRowInfo, ...] = ()
 
 
+def _metric_name(name: str) -> str:
+    if not may_be_called(name):
+        raise ValueError("no metric can be called so")
+    return name
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has signs that cannot be shown on one line")
+    return text
+
+
+_Line = Annotated[str, AfterValidator(_one_line)]
+
+
 class MetricInfo(Info):
     """A metric beside those of protocols: how tables show it, and whose code measured it.
 
     ``identity`` is all that its scores depend on beside the images, in words, as the cells' inputs have it.
     """
 
-    name: str
-    title: str
-    unit: str = ""
+    name: Annotated[str, AfterValidator(_metric_name)]
+    title: _Line
+    unit: _Line = ""
     digits: Annotated[int, Field(ge=0, le=8)]
     higher_is_better: bool
     needs_reference: bool = True
-    implementation: str = ""
-    version: str = ""
-    licence: str = ""
-    paper: str = ""
-    identity: str = ""
+    implementation: _Line = ""
+    version: _Line = ""
+    licence: _Line = ""
+    paper: _Line = ""
+    identity: _Line = ""
 
     @property
     def kind(self) -> Metric:

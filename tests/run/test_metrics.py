@@ -174,3 +174,18 @@ def test_spread_is_of_what_protocols_measure(workshop: Workshop) -> None:
     told = workshop(["spread", "run"])
     assert told.returncode == 0, told.stderr
     assert "Mean error" not in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", "height"), ("name", "a b"), ("title", "a\x1b[2J"), ("digits", 99)]
+)
+def test_a_run_that_says_what_no_metric_can_be_is_damaged(workshop: Workshop, field: str, value: Any) -> None:
+    assert workshop(arguments(workshop)).returncode == 0
+    path = workshop.folder / "run/run.json"
+    info = json.loads(path.read_text())
+    info["metrics"][0][field] = value
+    path.write_text(json.dumps(info))
+    refusal = workshop(["report", "run"])
+    assert refusal.returncode == 2
+    assert "run.json is damaged (metrics" in refusal.stderr
+    assert "\x1b" not in refusal.stderr
