@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from derainbench.engine.on_arrays import restore
     from derainbench.errors import UserError
+    from derainbench.metrics.image_metric import ImageMetric
     from derainbench.metrics.losses import Loss
     from derainbench.metrics.on_arrays import psnr, score, ssim
     from derainbench.metrics.protocols import PROTOCOLS
@@ -25,6 +26,7 @@ __all__ = [
     "PROTOCOLS",
     "Batch",
     "Derainer",
+    "ImageMetric",
     "Loss",
     "Method",
     "Paper",
@@ -46,6 +48,7 @@ _HOMES = {
     "PROTOCOLS": "derainbench.metrics.protocols",
     "Batch": "derainbench.plugins.method",
     "Derainer": "derainbench.plugins.method",
+    "ImageMetric": "derainbench.metrics.image_metric",
     "Loss": "derainbench.metrics.losses",
     "Method": "derainbench.plugins.method",
     "Paper": "derainbench.plugins.method",

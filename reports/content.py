@@ -9,7 +9,7 @@ from pathlib import Path
 
 from derainbench.efficiency.record import EfficiencyRecord, read_efficiency
 from derainbench.errors import UserError
-from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.kinds import METRICS, use
 from derainbench.results.load import load_run
 from derainbench.results.merging import merged
 from derainbench.results.results import Results
@@ -87,7 +87,11 @@ class Content:
 def content(
     results: Results, published: Sequence[PaperTable] = (), efficiency: EfficiencyRecord = NOT_MEASURED
 ) -> Content:
-    """Everything that a report of ``results`` shows, beside the tables of papers that are ``published``."""
+    """Everything that a report of ``results`` shows, beside the tables of papers that are ``published``.
+
+    From then on the metrics at hand are those of ``results``.
+    """
+    use(metric.kind for metric in results.info.metrics)
     run = measured(with_distinct_titles(results))
     grids = score_grids(run)
     return Content(

@@ -14,7 +14,7 @@ from tabulate import tabulate
 from derainbench.errors import FOREIGN, UserError, one_line
 from derainbench.plugins.method import Method
 from derainbench.plugins.options import option_defaults, option_types, spell
-from derainbench.plugins.perceptual import SHA256, SOURCE, VGG16, features_record
+from derainbench.plugins.perceptual import NETWORKS, features_record
 from derainbench.plugins.registry import Registry
 from derainbench.plugins.variant import Variant, choose
 from derainbench.plugins.weights_store import known_weights, place
@@ -78,17 +78,21 @@ def list_weights(registry: Registry, as_json: bool) -> str:
             entries += [_weights(variant) for variant in known_weights(registry.get(name))]
         except UserError as error:
             broken.append({"name": name, "from": registry.origin(name), "error": str(error)})
-    features = features_record()
+    here = {name: features_record(name) for name in NETWORKS}
     if as_json:
-        known = {"source": SOURCE, "sha256": SHA256, "here": None if features is None else features.model_dump()}
-        return json.dumps({"weights": entries, "features": {VGG16: known}, "broken": broken}, indent=2)
+        known = {
+            name: {"source": each.source, "sha256": each.sha256, "here": record.model_dump() if record else None}
+            for (name, each), record in zip(NETWORKS.items(), here.values(), strict=True)
+        }
+        return json.dumps({"weights": entries, "features": known, "broken": broken}, indent=2)
     rows = [
         (e["name"], e["trained_on"], _here(e), e["licence"], f"{e['sha256'][:12]}...", e["source"]) for e in entries
     ]
     headers = ["weights", "trained on", "here", "licence", "sha256", "source"]
     lines = [tabulate(rows, headers, disable_numparse=True), f"\nhere: in {cache_folder() / 'weights'}"]
-    state = "not here" if features is None else f"here{'' if features.verified else ', unverified'}"
-    lines += [f"{VGG16}, for recipes with a perceptual loss or that begin with it: {state}; {SOURCE}"]
+    for name, record in here.items():
+        state = "not here" if record is None else f"here{'' if record.verified else ', unverified'}"
+        lines.append(f"{name}, for {NETWORKS[name].used_for}: {state}; {NETWORKS[name].source}")
     return "\n".join([*lines, *(f"\nbroken: {entry['error']}" for entry in broken)])
 
 

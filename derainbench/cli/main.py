@@ -18,6 +18,7 @@ from derainbench.cli.datasets import datasets_app
 from derainbench.cli.derain import derain
 from derainbench.cli.exit_status import status_of
 from derainbench.cli.methods import check, efficiency, methods
+from derainbench.cli.metrics import metrics
 from derainbench.cli.options import check_words
 from derainbench.cli.protocols import protocols, spread
 from derainbench.cli.report import compare, report
@@ -63,6 +64,7 @@ app.command(short_help="Say what changed between two runs.")(compare)
 app.command(short_help="Say how far protocols move a score.")(spread)
 app.command(short_help="List the methods.")(methods)
 app.command(short_help="List the metric protocols.")(protocols)
+app.command(short_help="List the metrics beside PSNR and SSIM.")(metrics)
 app.command(short_help="Measure what methods cost.")(efficiency)
 app.command(short_help="Take the rain out of photographs.")(derain)
 app.command(short_help="Check a method that you write.")(check)

@@ -69,19 +69,27 @@ def efficiency(
 
 def check(
     method: Annotated[
-        str, typer.Argument(metavar="METHOD_OR_FILE", help="A method's name, or the file that defines it.")
+        str,
+        typer.Argument(metavar="NAME_OR_FILE", help="A method's or a metric's name, or the file that defines it."),
     ],
     plugin: PluginOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
-    """Check a method against what the harness relies on: the conformance kit, for people who write methods."""
+    """Check a method, or a metric, against what the harness relies on: for people who write them."""
     from derainbench.cli.lists import check_line, checks_as_json
     from derainbench.engine.conformance import CHECKS, check_variant
+    from derainbench.engine.metric_conformance import METRIC_CHECKS, check_metric
     from derainbench.plugins.registry import discover
 
     path = Path(method)
     registry = discover([path, *plugin] if path.suffix == ".py" else plugin)
-    names = [n for n in registry.names() if registry.origin(n) == f"file {path}"] if path.suffix == ".py" else [method]
+    metrics = registry.metrics
+    if path.suffix == ".py":
+        names = [n for n in registry.names() if registry.origin(n) == f"file {path}"]
+        of_metrics = [n for n in metrics.names() if metrics.origin(n) == f"file {path}"]
+    else:
+        of_metrics = [method] if metrics.has(method) else []
+        names = [] if of_metrics else [method]
     results: dict[str, dict[str, conformance.CheckOutcome]] = {}
     for name in names:
         variant, results[name] = registry.variant(name), {}
@@ -91,6 +99,14 @@ def check(
             results[name][description] = outcome
             if not as_json:
                 typer.echo(check_line(description, outcome, max(map(len, CHECKS))))
+    for name in of_metrics:
+        results[name] = {}
+        if not as_json:
+            typer.echo(name)
+        for description, outcome in check_metric(metrics.get(name)):
+            results[name][description] = outcome
+            if not as_json:
+                typer.echo(check_line(description, outcome, max(map(len, METRIC_CHECKS))))
     if as_json:
         typer.echo(checks_as_json(results))
     if any(outcome.problem for checks in results.values() for outcome in checks.values()):

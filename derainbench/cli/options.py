@@ -27,6 +27,15 @@ def out_folder(text: str) -> Path:
     return Path(text)
 
 
+#: What an option ``--metrics`` takes.
+MetricsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="Metrics beside PSNR and SSIM: niqe,lpips-alex,pyiqa:musiq; derainbench metrics lists them.",
+    ),
+]
+
 #: What an option ``--out`` takes.
 OUT: dict[str, Any] = {"parser": out_folder, "metavar": "PATH"}
 

@@ -16,6 +16,7 @@ from derainbench.cli.options import (
     CardOption,
     DataOption,
     DeviceOption,
+    MetricsOption,
     PluginOption,
     PrecisionOption,
     ThreadsOption,
@@ -62,6 +63,7 @@ def run(
     protocols: Annotated[
         str, typer.Option(help="Metric protocols, all, or TOML files of your own; default y,rgb,rgb-float-u7.")
     ] = "",
+    metrics: MetricsOption = "",
     baseline: Annotated[
         Baseline | None,
         typer.Option(help="Whether to add the unprocessed input; default identity, with a suite none."),
@@ -133,6 +135,7 @@ def run(
         out=out,
         seeds=seeds,
         protocols=protocols,
+        metrics=metrics,
         cross=cross,
         device=device,
         devices=devices,

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from derainbench.cli.exit_status import debugging
-from derainbench.cli.options import OUT, CardOption, DataOption, DeviceOption, ThreadsOption
+from derainbench.cli.options import (
+    OUT,
+    CardOption,
+    DataOption,
+    DeviceOption,
+    MetricsOption,
+    PluginOption,
+    ThreadsOption,
+)
 from derainbench.cli.run import conclude
 from derainbench.engine.threads import use_threads
 from derainbench.errors import UserError
@@ -47,6 +55,7 @@ def score(
         str, typer.Option(metavar="CARD", help="What it was trained on; otherwise that is unknown.")
     ] = "",
     protocols: Annotated[str, typer.Option(help="Metric protocols; default y,rgb,rgb-float-u7.")] = "",
+    metrics: MetricsOption = "",
     out: Annotated[
         Path | None,
         typer.Option(**OUT, help="The run folder, a new one or one that has other rows; default runs/score."),
@@ -57,7 +66,8 @@ def score(
     device: DeviceOption = "auto",
     threads: ThreadsOption = None,
     data_root: DataOption = None,
-    card: CardOption = [],  # noqa: B006 - typer copies it
+    plugin: PluginOption = [],  # noqa: B006 - typer copies it
+    card: CardOption = [],  # noqa: B006
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how the files pair, and stop.")] = False,
 ) -> None:
     """Score folders of restored images, whoever made them, beside the methods of a run.
@@ -90,10 +100,12 @@ def score(
         baseline=False,
         out=out or Path("runs") / "score",
         protocols=protocols,
+        metrics=metrics,
         device=device,
         images=kept,
         threads=threads,
         data_root=data_root,
+        plugin=plugin,
         card=card,
         image_rows=rows,
         tested_on=[tested],

@@ -39,7 +39,8 @@ def add(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME@TAG", help="What to ask for them by: 'prenet@rain100l'; or vgg16, for perceptual losses."
+            metavar="NAME@TAG",
+            help="What to ask for them by: 'prenet@rain100l'; or vgg16, for perceptual losses and metrics, or alexnet.",
         ),
     ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file as its authors published it, or your own.")],
@@ -60,15 +61,15 @@ def add(
 ) -> None:
     """Check a weights file, convert it, and keep it: NAME@TAG then works wherever a method's name does."""
     from derainbench.plugins.names import parse_name
-    from derainbench.plugins.perceptual import VGG16, add_features
+    from derainbench.plugins.perceptual import NETWORKS, add_features
     from derainbench.plugins.registry import discover
     from derainbench.plugins.weights_store import add_weights
 
-    if name == VGG16:
+    if name in NETWORKS:
         if trained_on is not None or quantisation is not None:
-            raise UserError(f"{VGG16} restores no images; leave --trained-on and --quantisation out")
-        features = add_features(file, trust_unknown)
-        typer.echo(f"{VGG16}: added ({'verified' if features.verified else 'unverified'}), {features.path}")
+            raise UserError(f"{name} restores no images; leave --trained-on and --quantisation out")
+        features = add_features(file, trust_unknown, name)
+        typer.echo(f"{name}: added ({'verified' if features.verified else 'unverified'}), {features.path}")
         return
     parsed = parse_name(name)
     how: Quantisation | None = None

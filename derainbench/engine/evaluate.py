@@ -18,6 +18,7 @@ from derainbench.engine.restore import restorer, tile_side
 from derainbench.engine.split_scores import OnImage, score_split
 from derainbench.images.decode import Array, read_pair
 from derainbench.images.quantisation import Quantisation
+from derainbench.metrics.image_metric import ImageMetric
 from derainbench.plugins.method import Derainer
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def evaluate(
     seed: int = 0,
     on_resume: OnImage = lambda done, total: None,
     images: Kept = "all",
+    metrics: Sequence[ImageMetric] = (),
 ) -> None:
     """Restore and score every pair that ``partial`` does not have, as :func:`.split_scores.score_split` says.
 
@@ -45,7 +47,8 @@ def evaluate(
     file is not the one that a manifest's pairs were made of.
     """
     restored_by = _ByNetwork(network, pairs, restorer(fabric, network, tile), tile, seed)
-    score_split(restored_by, pairs, protocols, partial, fabric.device, on_image, quantisation, on_resume, images)
+    device = fabric.device
+    score_split(restored_by, pairs, protocols, partial, device, on_image, quantisation, on_resume, images, metrics)
 
 
 @dataclass(frozen=True)

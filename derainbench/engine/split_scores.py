@@ -23,7 +23,8 @@ from derainbench.errors import StorageError
 from derainbench.images.decode import Array, png_bytes
 from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import to_array, to_tensor
-from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.image_metric import ImageMetric, value_of
+from derainbench.metrics.kinds import of_protocols
 from derainbench.metrics.scores import score_all
 from derainbench.support.atomic import write_atomic
 from derainbench.support.run_folder import image_file
@@ -59,16 +60,20 @@ def score_split(
     quantisation: Quantisation = "round",
     on_resume: OnImage = lambda done, total: None,
     images: Kept = "all",
+    metrics: Sequence[ImageMetric] = (),
 ) -> None:
     """Score every pair that ``partial`` does not have; leaves ``scores.parquet``, and those of the restored
     ``images/*.png`` that are to be kept.
 
     Scores are computed in float64 where the device has it. A protocol of 8-bit images makes them itself, by
-    ``quantisation``, as the PNGs are made.
+    ``quantisation``, as the PNGs are made; ``metrics`` measure what the PNGs hold, whatever the protocol, so that the
+    table has the same number in each row of an image.
     """
     dtype = torch.float32 if device.type == "mps" else torch.float64
-    metrics = [name for name, each in METRICS.items() if any(map(each.measured_under, protocols))]
-    columns = [*CELL_COLUMNS, *metrics]
+    measured = [name for name, each in of_protocols().items() if any(map(each.measured_under, protocols))]
+    columns = [*CELL_COLUMNS, *measured, *(each.name for each in metrics)]
+    # Not on MPS, which has no float64.
+    beside = str(device) if device.type == "cuda" else "cpu"
     known = partial.read()
     known = {image: rows for image, rows in known.items() if all(len(row) == len(columns) - 1 for row in rows)}
     kept = kept_images(images, len(pairs))
@@ -94,18 +99,19 @@ def score_split(
             for number, (given_levels, clean_levels) in zip(
                 to_do, _read_ahead(reader, restored_by, to_do), strict=True
             ):
-                image, scene = pairs[number].image, pairs[number].scene
+                image = pairs[number].image
                 given, clean = (to_tensor(each).unsqueeze(0).to(device) for each in (given_levels, clean_levels))
-                height, width = given.shape[-2:]
                 restored, side = restored_by.restore(number, given)
+                place = (pairs[number].scene, *given.shape[-2:], side)
                 restored = restored.to(dtype)  # what is kept is what is scored, to the last tie
+                levels = to_array(restored[0], quantisation) if number in kept or metrics else None
                 written = None
-                if number in kept:
-                    levels = to_array(restored[0], quantisation)
+                if number in kept and levels is not None:
                     written = writer.submit(_write_png, image_file(partial.folder, image), levels)
                 scores = score_all(restored, clean.to(dtype), protocols, quantisation)
+                values = [value_of(each, levels, clean_levels, beside) for each in metrics if levels is not None]
                 rows: list[ScoreRow] = [
-                    (scene, height, width, side, protocol, *(float(score.get(name, math.nan)) for name in metrics))
+                    (*place, protocol, *(float(score.get(name, math.nan)) for name in measured), *values)
                     for protocol, score in scores.items()
                 ]
                 being_written.append((written, image, rows))

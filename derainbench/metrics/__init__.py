@@ -1,1 +1,1 @@
-"""PSNR and SSIM by named protocol, and the losses."""
+"""PSNR and SSIM by named protocol, other metrics, and the losses."""

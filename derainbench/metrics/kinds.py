@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
@@ -18,7 +18,9 @@ class Metric:
     """A number that says how good a restored image is; ``name`` is how score tables call it.
 
     ``digits`` are the decimal places that the field prints, ``unit`` what stands behind them in a sentence.
-    ``protocols`` are the names of those that measure it, None for all.
+    ``protocols`` are the names of those that measure it, None for all. Where it is not ``by_protocol``, no protocol
+    says how it is measured: it measures the image as it is saved, in its own way, and is the same under all of them.
+    ``needs_reference``: it compares the image with its ground truth.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Metric:
     digits: int
     higher_is_better: bool = True
     protocols: tuple[str, ...] | None = None
+    by_protocol: bool = True
+    needs_reference: bool = True
 
     def goodness(self, values: Values) -> Values:
         """``values`` turned so that larger is better: what ranks, and what is tested for being better."""
@@ -58,7 +62,24 @@ class Metric:
 
 
 _BY_NAME = {each.name: each for each in (Metric("psnr", "PSNR", "dB", 2), Metric("ssim", "SSIM", "", 4))}
-#: The metrics by name, in the order of a table's columns. All who need them read them here when they need them.
+#: The metrics by name, in the order of a table's columns: those of protocols, then those that the results at hand have
+#: beside them (:func:`use`). All who need them read them here when they need them.
 METRICS: Mapping[str, Metric] = MappingProxyType(_BY_NAME)
+#: Names of metrics that results have beside those of protocols.
+_IN_USE: list[str] = []
 #: The metric of charts and cards, which show one. Charts put what is better above: higher must be better.
 LEADING = next(iter(METRICS))
+
+
+def of_protocols() -> dict[str, Metric]:
+    """The metrics that protocols measure, by name."""
+    return {name: each for name, each in METRICS.items() if each.by_protocol}
+
+
+def use(metrics: Iterable[Metric]) -> None:
+    """Have these beside the metrics of protocols in :data:`METRICS`, and no others that results had before."""
+    for name in _IN_USE:
+        del _BY_NAME[name]
+    more = {each.name: each for each in metrics if each.name not in _BY_NAME}
+    _BY_NAME.update(more)
+    _IN_USE[:] = more

@@ -16,7 +16,7 @@ from torch import Tensor
 from derainbench.errors import UserError
 from derainbench.images.quantisation import Quantisation
 from derainbench.images.tensors import grey_levels
-from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.kinds import of_protocols
 from derainbench.metrics.protocol import Colour, Crop, Protocol, Resize, Ssim, Window
 from derainbench.metrics.protocols import get_protocol
 from derainbench.metrics.resize import lanczos
@@ -65,7 +65,7 @@ def score_all(
     pair = _Pair(restored, clean, quantisation)
     prepared = [pair.prepared(each) for each in chosen]
     found: dict[str, dict[str, Tensor]] = {each.name: {} for each in chosen}
-    for name, metric in METRICS.items():
+    for name, metric in of_protocols().items():
         measured = [each for each in prepared if metric.measured_under(each.protocol.name)]
         for each, values in zip(measured, MEASURES[name](measured), strict=True):
             found[each.protocol.name][name] = values

@@ -1,4 +1,4 @@
-"""The code that a result depends on: a hash of a network's own source files, without what changes no result."""
+"""The code that a result depends on: a hash of its own source files, without what changes no result."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import ast
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
 
-def code_digest(classes: Iterable[type]) -> str:
-    """Hash of the files that define these classes, and of the files beside them whose names those use.
+def code_digest(definitions: Iterable[type | Callable[..., object]]) -> str:
+    """Hash of the files that define these classes or functions, and of the files beside them whose names those use.
 
     A shared layers file next to a method's counts; libraries (torch, derainbench itself) do not: the harness has its
     own revision. The same code gives the same hash wherever the files lie.
     """
-    waiting = [module for cls in classes if (module := _module_of(cls)) is not None]
+    waiting = [module for each in definitions if (module := _module_of(each)) is not None]
     seen: dict[str, Path] = {}
     while waiting:
         module = waiting.pop()
@@ -31,10 +31,11 @@ def code_digest(classes: Iterable[type]) -> str:
     return hashlib.sha256("\0".join(codes).encode()).hexdigest()
 
 
-def _module_of(cls: type) -> ModuleType | None:
-    library = cls.__module__.partition(".")[0] in ("torch", "builtins", "typing", "lightning_fabric")
-    harness = cls.__module__.startswith("derainbench.") and not cls.__module__.startswith("derainbench.methods.")
-    return None if library or harness else sys.modules.get(cls.__module__)
+def _module_of(definition: type | Callable[..., object]) -> ModuleType | None:
+    name = getattr(definition, "__module__", None) or ""  # what a library makes at run time may have none
+    library = name.partition(".")[0] in ("torch", "builtins", "typing", "lightning_fabric")
+    harness = name.startswith("derainbench.") and not name.startswith("derainbench.methods.")
+    return None if library or harness else sys.modules.get(name)
 
 
 def _used_by(module: ModuleType) -> list[ModuleType]:
@@ -55,6 +56,13 @@ def _describes(statement: ast.stmt) -> bool:
     """Whether a statement of a module only makes a ``Method``."""
     value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "Method"
+
+
+def _leave_what_measures(statement: ast.stmt) -> None:
+    """Of a statement that makes an ``ImageMetric`` only the function, which may stand there: titles measure nothing."""
+    value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "ImageMetric":
+        value.keywords = [keyword for keyword in value.keywords if keyword.arg == "measure"]
 
 
 def _is_of_the_harness(statement: ast.stmt) -> bool:
@@ -78,6 +86,8 @@ def _code_only(source: str) -> str:
     # A title or a citation changes no result, nor does where the harness keeps a name; options and recipe are hashed on
     # their own.
     tree.body = [statement for statement in tree.body if not (_describes(statement) or _is_of_the_harness(statement))]
+    for statement in tree.body:
+        _leave_what_measures(statement)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]

@@ -1,4 +1,4 @@
-"""Which methods there are: found through entry points and plugin files, imported only when asked for."""
+"""Which methods and metrics there are: found through entry points and plugin files, imported only when asked for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from types import CodeType
 from pydantic import ValidationError
 
 from derainbench.errors import FOREIGN, UserError, did_you_mean, one_line
+from derainbench.metrics.image_metric import ImageMetric
 from derainbench.plugins.method import Method
+from derainbench.plugins.metric_registry import MetricRegistry, all_metrics
 from derainbench.plugins.names import GROUP, IMAGES, parse_name
 from derainbench.plugins.variant import Variant, resolve
 from derainbench.plugins.weights_store import own_weights
@@ -25,11 +27,12 @@ _LARGEST = 2**24  # bytes of a plugin file
 
 @dataclass
 class Registry:
-    """Methods by name. An entry point is imported when its method is first asked for; a plugin file at once."""
+    """Methods by name, and metrics. An entry point is imported when it is first asked for; a plugin file at once."""
 
     _entries: dict[str, EntryPoint] = field(default_factory=dict)
     _methods: dict[str, Method] = field(default_factory=dict)
     _origins: dict[str, str] = field(default_factory=dict)
+    metrics: MetricRegistry = field(default_factory=MetricRegistry)
 
     def names(self) -> list[str]:
         """All registered names, broken plugins included, sorted."""
@@ -102,14 +105,18 @@ class Registry:
 
 
 def discover(plugins: Sequence[Path] = ()) -> Registry:
-    """All methods of installed packages, and of the files given with ``--plugin``."""
-    registry = Registry()
+    """All methods and metrics of installed packages, and of the files given with ``--plugin``."""
+    registry = Registry(metrics=all_metrics())
     for entry in entry_points(group=GROUP):
         registry.add_entry(entry)
     for path in plugins:
-        for method in _methods_in_file(path):
+        methods, metrics = _found_in_file(path)
+        for method in methods:
             if not registry.knows(method):  # the file may import a method to build on it
                 registry.add(method, f"file {path}")
+        for metric in metrics:
+            if not registry.metrics.knows(metric):
+                registry.metrics.add(metric, f"file {path}")
     return registry
 
 
@@ -122,7 +129,7 @@ class _FromSource(SourceFileLoader):
         return code
 
 
-def _methods_in_file(path: Path) -> list[Method]:
+def _found_in_file(path: Path) -> tuple[list[Method], list[ImageMetric]]:
     if not path.is_file():
         raise UserError(f"plugin {path}: no such file; give the path of a Python file")
     if path.stat().st_size > _LARGEST:
@@ -141,9 +148,13 @@ def _methods_in_file(path: Path) -> list[Method]:
     except FOREIGN as error:  # whatever the author's file does
         raise UserError(f"plugin {path} does not import ({type(error).__name__}: {_reason(error)}); mend it") from error
     methods = {id(value): value for value in vars(module).values() if isinstance(value, Method)}
-    if not methods:
-        raise UserError(f"plugin {path} defines no Method; add NAME = Method(name=..., network=...) to it")
-    return list(methods.values())
+    metrics = {id(value): value for value in vars(module).values() if isinstance(value, ImageMetric)}
+    if not methods and not metrics:
+        raise UserError(
+            f"plugin {path} defines no Method and no ImageMetric; add NAME = Method(name=..., network=...) to it, or "
+            "NAME = ImageMetric(name=..., measure=...)"
+        )
+    return list(methods.values()), list(metrics.values())
 
 
 def _reason(error: BaseException) -> str:

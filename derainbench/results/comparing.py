@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.kinds import METRICS, use
 from derainbench.metrics.paired import paired_by
 from derainbench.results.merging import run_names
 from derainbench.results.recorded_inputs import differences, evaluation_inputs, machine_of
@@ -97,6 +97,7 @@ def compare_runs(first: Results, second: Results, protocol: str | None = None) -
 
     :class:`UserError` where both are one run, where one has no scores, or where they share no such protocol.
     """
+    use(metric.kind for run in (first, second) for metric in run.info.metrics)
     if first.folder.resolve() == second.folder.resolve():
         raise UserError(f"{first.folder} is given twice; give the folders of two runs")
     one, other = run_names([first.folder, second.folder])

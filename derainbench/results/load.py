@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from derainbench.catalogue.pairing import make_pair
 from derainbench.errors import UserError, printable
-from derainbench.metrics.kinds import METRICS
+from derainbench.metrics.kinds import METRICS, use
 from derainbench.metrics.protocols import PROTOCOLS, learn, version_of
 from derainbench.plugins.names import parse_name
 from derainbench.results.results import (
@@ -58,6 +58,7 @@ def load_run(folder: str | Path) -> Results:
         raise UserError(f"{folder} is not a run folder (it has no run.json); give the folder of a derainbench run")
     info = read_info(folder / "run.json")
     _check_protocols(folder / "run.json", info)
+    use(each.kind for each in info.metrics)
     failures, trainings = [], []
     tables: list[tuple[CellInfo, pa.Table]] = []
     evaluations: dict[EvaluationKey, Path] = {}
@@ -75,6 +76,7 @@ def load_run(folder: str | Path) -> Results:
                 trainings.append(TrainingInRun(cell.method, cell.dataset, cell.seed, place, done.seconds, recipe))
                 continue
             old = _out_of_date(done.inputs, datasets[cell.dataset], weights.get(cell.method), cell.images)
+            old = old or _other_metrics(done.inputs, info)
             old = old or _other_recipe(folder, cell, cell.trained_on, recipes, info.recipes or {})
             table, damage = _cell_scores(place, done)
             old = old or damage
@@ -146,6 +148,16 @@ def _out_of_date(inputs: CellInputs, dataset: DatasetInfo, weights: str | None, 
     if inputs.harness != HARNESS_REVISION or inputs.protocols != now:
         return "another version of derainbench measured it"
     return ""
+
+
+def _other_metrics(inputs: CellInputs, info: RunInfo) -> str:
+    """Why an evaluation's scores beside those of protocols do not belong with the run's, or nothing.
+
+    One that was measured before a metric was asked for lacks it, and has the others.
+    """
+    now = {metric.name: metric.identity for metric in info.metrics}
+    other = [name for name, identity in inputs.metrics.items() if identity != now.get(name, identity)]
+    return f"another implementation measured {', '.join(other)}" if other else ""
 
 
 def _other_recipe(

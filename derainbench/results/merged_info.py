@@ -61,7 +61,8 @@ def merged_info(
         runs=tuple(_circumstances(name, info) for name, info in zip(names, infos, strict=True)),
     )
     own = _unique((each for info in infos for each in info.own_protocols), lambda protocol: protocol.name)
-    more = {"suite": suite, "own_protocols": own}
+    metrics = _unique((each for info in infos for each in info.metrics), lambda metric: metric.name)
+    more = {"suite": suite, "own_protocols": own, "metrics": metrics}
     return info.model_copy(update={name: value for name, value in more.items() if value})
 
 

@@ -36,12 +36,12 @@ def evaluation_inputs(results: Results, key: EvaluationKey) -> dict[str, Any]:
     method, trained_on, seed, _ = key
     done = _done(results.evaluations.get(key))
     if done is not None and done.inputs.images is not None:
-        of_files = ("images", "data", "harness", "protocols")
+        of_files = ("images", "data", "harness", "protocols", "metrics")
         of_network = dict.fromkeys(("precision", "weights", "recipe"))
         return {**of_network, **{name: getattr(done.inputs, name) for name in of_files}}
     found = _from_run(results, method, trained_on)
     if done is not None and done.inputs.source is not None:
-        known = ("source", "data", "weights", "harness", "protocols", "tile", "quantisation", "precision")
+        known = ("source", "data", "weights", "harness", "protocols", "metrics", "tile", "quantisation", "precision")
         found |= {name: getattr(done.inputs, name) for name in known}
     training = next(
         (t.folder for t in results.trainings if (t.method, t.trained_on, t.seed) == (method, trained_on, seed)), None

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from derainbench.errors import UserError, printable
 from derainbench.images.quantisation import Quantisation
+from derainbench.metrics.image_metric import may_be_called
+from derainbench.metrics.kinds import Metric
 from derainbench.metrics.protocol import Protocol
 from derainbench.support.atomic import read_regular, write_json
 from derainbench.support.run_folder import evaluation_place, training_place
@@ -262,6 +264,46 @@ class SuiteInfo(Info):
     rows: tuple[SuiteRowInfo, ...] = ()
 
 
+def _metric_name(name: str) -> str:
+    if not may_be_called(name):
+        raise ValueError("no metric can be called so")
+    return name
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has signs that cannot be shown on one line")
+    return text
+
+
+_Line = Annotated[str, AfterValidator(_one_line)]
+
+
+class MetricInfo(Info):
+    """A metric beside those of protocols: how tables show it, and whose code measured it.
+
+    ``identity`` is all that its scores depend on beside the images, in words, as the cells' inputs have it.
+    """
+
+    name: Annotated[str, AfterValidator(_metric_name)]
+    title: _Line
+    unit: _Line = ""
+    digits: Annotated[int, Field(ge=0, le=8)]
+    higher_is_better: bool
+    needs_reference: bool = True
+    implementation: _Line = ""
+    version: _Line = ""
+    licence: _Line = ""
+    paper: _Line = ""
+    identity: _Line = ""
+
+    @property
+    def kind(self) -> Metric:
+        """What tables need to know of it."""
+        facts = (self.name, self.title, self.unit, self.digits, self.higher_is_better)
+        return Metric(*facts, by_protocol=False, needs_reference=self.needs_reference)
+
+
 class Circumstances(Info):
     """How a run was made: what is said of each where several are merged."""
 
@@ -286,7 +328,8 @@ class MergedRun(Circumstances):
 class RunInfo(Circumstances):
     """``run.json``: how a run was made, on what, and which cells belong to it; ``runs`` where it is several.
 
-    ``own_protocols`` are the definitions of those ``protocols`` that are a user's own.
+    ``own_protocols`` are the definitions of those ``protocols`` that are a user's own, ``metrics`` what was measured
+    beside them.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -299,6 +342,7 @@ class RunInfo(Circumstances):
     cells: tuple[CellInfo, ...] = ()
     suite: SuiteInfo | None = None
     own_protocols: tuple[Protocol, ...] = ()
+    metrics: tuple[MetricInfo, ...] = ()
     runs: tuple[MergedRun, ...] = ()
 
 
@@ -319,6 +363,7 @@ class CellInputs(Info):
     tile: int | None = None
     quantisation: str | None = None
     layers: dict[str, str] = {}
+    metrics: dict[str, str] = {}
 
     def as_data(self) -> dict[str, Any]:
         """What was recorded, and no more."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from derainbench.metrics.kinds import LEADING, METRICS
+from derainbench.metrics.kinds import LEADING, METRICS, of_protocols
 from derainbench.results.results import EvaluationKey, Results
 from derainbench.stats.means import finite_mean
 
@@ -86,7 +86,7 @@ def spread(place: EvaluationKey, scores: pd.DataFrame, reference: str, saved: Se
 
     ``reference`` is one of the protocols there.
     """
-    values = {metric: _by_protocol(scores[scores["metric"] == metric]) for metric in METRICS}
+    values = {metric: _by_protocol(scores[scores["metric"] == metric]) for metric in of_protocols()}
     order = [str(name) for name in scores["protocol"].unique()]
     order.sort(key=lambda name: (-_height(values[LEADING].get(name)), name != reference))
     readings: dict[str, dict[str, Reading]] = {name: {} for name in order}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from derainbench.catalogue.locate import Dataset
 from derainbench.engine.layers import Found, find_layers
+from derainbench.metrics.image_metric import ImageMetric
 from derainbench.metrics.protocols import PROTOCOLS, version_of
+from derainbench.plugins.metric_registry import identity
 from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.perceptual import features_hash
 from derainbench.plugins.recipe import OF_SOME_METHODS, Recipe
@@ -90,6 +93,7 @@ class EvalCell:
     precision: str
     protocols: tuple[str, ...]
     tile: int | None = None
+    metrics: tuple[ImageMetric, ...] = ()
 
     @property
     def method(self) -> str:
@@ -126,7 +130,7 @@ class EvalCell:
             inputs["quantisation"] = self.variant.quantisation
         if self.tile and self.variant.skeleton().reach is None:
             inputs["tile"] = self.tile
-        return inputs
+        return {**inputs, **_measured_beside(self.metrics)}
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ class ImagesCell:
     row: Row
     dataset: Dataset
     protocols: tuple[str, ...]
+    metrics: tuple[ImageMetric, ...] = ()
     #: Nothing is drawn.
     seed: int = 0
 
@@ -168,7 +173,13 @@ class ImagesCell:
             "images": self.images.digest,
             "data": self.dataset.digest("test"),
             "protocols": {name: version_of(PROTOCOLS[name]) for name in self.protocols},
+            **_measured_beside(self.metrics),
         }
+
+
+def _measured_beside(metrics: Sequence[ImageMetric]) -> dict[str, Any]:
+    """What an evaluation depends on where metrics beside PSNR and SSIM are asked for; keys of all others stay."""
+    return {"metrics": {metric.name: identity(metric) for metric in metrics}} if metrics else {}
 
 
 Cell = TrainCell | EvalCell | ImagesCell

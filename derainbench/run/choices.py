@@ -1,4 +1,4 @@
-"""What the words on the command line of ``derainbench run`` choose: methods, datasets, a recipe, protocols, seeds."""
+"""What the words on the command line of ``derainbench run`` choose: methods, datasets, how to train and to measure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from derainbench.catalogue.cards import all_cards
 from derainbench.catalogue.locate import Dataset, checked_root, locate, select
 from derainbench.errors import UserError
+from derainbench.metrics.image_metric import ImageMetric
+from derainbench.metrics.kinds import of_protocols
 from derainbench.metrics.protocol import Protocol
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS, PROTOCOLS, get_protocol, is_own, learn, read_protocol
+from derainbench.plugins.metric_registry import MetricRegistry
 from derainbench.plugins.registry import Registry
 from derainbench.plugins.variant import Variant
 from derainbench.restored.row import Row, is_row, row_of
@@ -85,6 +88,21 @@ def protocols_before(names: Sequence[str], own: Sequence[Protocol], where: Path)
     for protocol in own:
         learn(protocol, str(where))
     return [get_protocol(name).name for name in names]
+
+
+def choose_metrics(metrics: MetricRegistry, words: str, before: Sequence[str], where: Path) -> list[ImageMetric]:
+    """Those that the run in the folder ``where`` has already, then those named, each once: none unless asked for.
+
+    PSNR and SSIM are measured by protocols, whatever is named here.
+    """
+    known: list[ImageMetric] = []
+    for name in before:
+        try:
+            known.append(metrics.get(name))
+        except UserError as error:
+            raise UserError(f"{where} is measured by {name}, too: {error}; or give another --out") from error
+    asked = [metrics.get(name) for name in split_list(words) if name not in of_protocols()]
+    return list({each.name: each for each in (*known, *asked)}.values())
 
 
 def choose_seeds(words: str) -> list[int]:

@@ -16,8 +16,10 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.manifest import kept_manifest
 from derainbench.efficiency.macs import described
 from derainbench.errors import UserError, printable
+from derainbench.metrics.image_metric import ImageMetric
 from derainbench.metrics.protocols import own_of
 from derainbench.plugins.method import Paper, Weights
+from derainbench.plugins.metric_registry import identity
 from derainbench.plugins.names import IMAGES, UNKNOWN, parse_name
 from derainbench.plugins.variant import Variant
 from derainbench.restored.images import RestoredImages
@@ -31,6 +33,7 @@ from derainbench.results.run_info import (
     MacsInfo,
     ManifestInfo,
     MethodInfo,
+    MetricInfo,
     PairInfo,
     PaperInfo,
     PublishedInfo,
@@ -85,7 +88,8 @@ def describe_run(
         manifests={f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
         cells=tuple(_cell(cell, grid) for cell in cells),
     )
-    more = {"suite": suite, "own_protocols": own_of(grid.protocols)}
+    measured = tuple(map(_metric, grid.metrics))
+    more = {"suite": suite, "own_protocols": own_of(grid.protocols), "metrics": measured}
     return info.model_copy(update={name: value for name, value in more.items() if value})
 
 
@@ -133,6 +137,8 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
     more: dict[str, Any] = {"suite": _both(suites)} if suites else {}
     own = _last((each.name, each) for each in (*previous.own_protocols, *now.own_protocols))
     more |= {"own_protocols": own} if own else {}
+    measured = _last((each.name, each) for each in (*previous.metrics, *now.metrics))
+    more |= {"metrics": measured} if measured else {}
     return now.model_copy(
         update={
             "created": previous.created,
@@ -341,6 +347,22 @@ def _recipes(cells: Sequence[Cell]) -> dict[str, RecipeFields]:
         (first, *others) = recipes.values()
         named |= recipes if any(other != first for other in others) else {method: first}
     return named
+
+
+def _metric(metric: ImageMetric) -> MetricInfo:
+    return MetricInfo(
+        name=metric.name,
+        title=metric.title,
+        unit=metric.unit,
+        digits=metric.digits,
+        higher_is_better=metric.higher_is_better,
+        needs_reference=metric.needs_reference,
+        implementation=metric.implementation,
+        version=metric.version,
+        licence=metric.licence,
+        paper=metric.paper,
+        identity=identity(metric),
+    )
 
 
 def _notices(cells: Sequence[Cell]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from derainbench.catalogue.locate import Dataset
 from derainbench.errors import UserError
+from derainbench.metrics.image_metric import ImageMetric
 from derainbench.plugins.recipe_book import RecipeBook
 from derainbench.plugins.variant import Variant
 from derainbench.restored.row import Row
@@ -30,6 +31,8 @@ class Plan(Protocol):
     @property
     def protocols(self) -> Sequence[str]: ...
     @property
+    def metrics(self) -> Sequence[ImageMetric]: ...
+    @property
     def precision(self) -> str: ...
 
     def cells(self) -> list[Cell]:
@@ -47,6 +50,7 @@ class Grid:
     """``cross`` tests every training on every dataset; otherwise each is tested on the one it was trained on.
 
     ``image_rows`` are restored images in folders, scored beside what the variants restore.
+    ``metrics`` are measured beside those of the protocols.
     ``tile`` is the side of tiles in evaluations, 0 for never, None to decide by image. ``compiled`` is
     said of trainings.
     """
@@ -61,6 +65,7 @@ class Grid:
     tile: int | None = None
     compiled: bool = False
     image_rows: Sequence[Row] = ()
+    metrics: Sequence[ImageMetric] = ()
 
     def cells(self) -> list[Cell]:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
@@ -94,7 +99,11 @@ class Grid:
                     training = TrainCell(variant, recipe, dataset, seed, self.precision, self.compiled)
                     tests = tested_on if self.cross else [dataset]
                     cells += [training, *(self._evaluation(variant, training, test, seed) for test in tests)]
-        cells += [ImagesCell(row, test, tuple(self.protocols)) for row in self.image_rows for test in tested_on]
+        cells += [
+            ImagesCell(row, test, tuple(self.protocols), tuple(self.metrics))
+            for row in self.image_rows
+            for test in tested_on
+        ]
         return cells
 
     def changes(self) -> list[dict[str, Any]]:
@@ -114,4 +123,6 @@ class Grid:
         return {}
 
     def _evaluation(self, variant: Variant, training: TrainCell | None, test: Dataset, seed: int) -> EvalCell:
-        return EvalCell(variant, training, test, seed, self.precision, tuple(self.protocols), self.tile)
+        return EvalCell(
+            variant, training, test, seed, self.precision, tuple(self.protocols), self.tile, tuple(self.metrics)
+        )

@@ -51,8 +51,8 @@ class Words:
 
 @dataclass(frozen=True)
 class Job:
-    """A training, with its ``recipe``, or an evaluation, under ``protocols`` and of a ``training`` if it has one; or of
-    the restored images of a ``row``.
+    """A training, with its ``recipe``, or an evaluation, under ``protocols`` and by ``metrics`` beside them, and of a
+    ``training`` if it has one; or of the restored images of a ``row``.
 
     ``own_protocols`` are the definitions of those that are a user's own, which another process does not know.
     ``key`` is the cell's when it was planned: whoever makes it again must come to the same.
@@ -70,21 +70,23 @@ class Job:
     compiled: bool = False
     training: Job | None = None
     row: Row | None = None
+    metrics: tuple[str, ...] = ()
 
 
 def job_of(cell: Cell) -> Job:
     """The cell in words."""
     measured = () if isinstance(cell, TrainCell) else cell.protocols
+    metrics = () if isinstance(cell, TrainCell) else tuple(each.name for each in cell.metrics)
     own = tuple(each.model_dump(mode="json") for each in own_of(measured))
     if isinstance(cell, ImagesCell):
         row = replace(cell.row, folder=cell.row.folder.absolute())
         words = (key_of(cell), row.name, cell.dataset.name, cell.seed, "fp32")
-        return Job(*words, protocols=measured, own_protocols=own, row=row)
+        return Job(*words, protocols=measured, own_protocols=own, row=row, metrics=metrics)
     common = (key_of(cell), cell.variant.name, cell.dataset.name, cell.seed, cell.precision)
     if isinstance(cell, TrainCell):
         return Job(*common, recipe=cell.recipe.model_dump(mode="json"), compiled=cell.compiled)
     training = None if cell.training is None else job_of(cell.training)
-    return Job(*common, protocols=measured, own_protocols=own, tile=cell.tile, training=training)
+    return Job(*common, protocols=measured, own_protocols=own, tile=cell.tile, training=training, metrics=metrics)
 
 
 def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None]) -> Cell:
@@ -94,21 +96,21 @@ def cell_of(job: Job, registry: Registry, find: Callable[[str], Dataset | None])
         raise UserError(f"{job.dataset} is not here, where the cell is to be done; give --data-root a folder that is")
     for definition in job.own_protocols:
         learn(Protocol.model_validate(definition), "the plan")
+    metrics = tuple(registry.metrics.get(name) for name in job.metrics)
     cell: Cell
     if job.row is not None:
-        cell = ImagesCell(job.row, dataset, job.protocols)
+        cell = ImagesCell(job.row, dataset, job.protocols, metrics)
     elif job.recipe is not None:
         variant = registry.variant(job.variant)
         cell = TrainCell(variant, Recipe.model_validate(job.recipe), dataset, job.seed, job.precision, job.compiled)
     else:
         training = None if job.training is None else cell_of(job.training, registry, find)
         assert training is None or isinstance(training, TrainCell)
-        cell = EvalCell(
-            registry.variant(job.variant), training, dataset, job.seed, job.precision, job.protocols, job.tile
-        )
+        variant = registry.variant(job.variant)
+        cell = EvalCell(variant, training, dataset, job.seed, job.precision, job.protocols, job.tile, metrics)
     if key_of(cell) != job.key:
         raise UserError(
-            f"{cell.name} is not what was planned: the method's code, its weights or the data changed meanwhile; run "
-            "the same command again"
+            f"{cell.name} is not what was planned: the method's code, its weights, a metric or the data changed "
+            "meanwhile; run the same command again"
         )
     return cell

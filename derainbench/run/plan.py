@@ -15,6 +15,8 @@ from derainbench.engine.device import Engine, choose_engine, engine_elsewhere
 from derainbench.engine.kept_images import check_kept
 from derainbench.engine.restore import parse_tile
 from derainbench.errors import UserError
+from derainbench.metrics.image_metric import ImageMetric
+from derainbench.plugins.metric_registry import require
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.plugins.perceptual import require_features
 from derainbench.plugins.recipe_book import RecipeBook, recipe_book
@@ -27,6 +29,7 @@ from derainbench.run.cells import Cell, ImagesCell, TrainCell
 from derainbench.run.choices import (
     check_rows,
     choose_datasets,
+    choose_metrics,
     choose_protocols,
     choose_recipe,
     choose_rows,
@@ -64,6 +67,7 @@ class Order:
     out: Path | None = None
     seeds: str = "0"
     protocols: str = ""
+    metrics: str = ""
     cross: bool = False
     device: str = "auto"
     devices: str = ""
@@ -107,7 +111,8 @@ class Planned:
         left = [cell for cell in self.cells if found[cell.name].state in ("missing", "changed")]
         for name, problem in _missing_weights(left).items():
             found |= {cell.name: Status("no weights", problem) for cell in left if cell.method == name}
-        return found | {cell.name: Status("no weights", problem) for cell, problem in _missing_features(left)}
+        found |= {cell.name: Status("no weights", problem) for cell, problem in _missing_features(left)}
+        return found | {cell.name: Status("no weights", problem) for cell, problem in _missing_for_metrics(left)}
 
     def looked_at_again(self) -> Planned:
         """The plan for what is there now: another process may have finished cells, or asked the run for more."""
@@ -186,6 +191,7 @@ def _plan_grid(order: Order, registry: Registry, say: Callable[[str], None]) -> 
         tile,
         order.compiled,
         [as_described(row, how.before) for row in rows],
+        how.metrics,
     )
     planned = _planned(order, grid, how)
     for cell in planned.cells:
@@ -207,7 +213,16 @@ def _plan_suite(order: Order, suite: Suite, registry: Registry, say: Callable[[s
     say(f"suite {suite.name}" + (f"; not in the registry: {'; '.join(absent)}" if absent else ""))
     tile = parse_tile(order.tile)
     grid = SuiteGrid(
-        suite, wanted, found, how.book, how.seeds, how.protocols, how.engine.precision, tile, order.compiled
+        suite,
+        wanted,
+        found,
+        how.book,
+        how.seeds,
+        how.protocols,
+        how.engine.precision,
+        tile,
+        order.compiled,
+        how.metrics,
     )
     return _planned(order, grid, how)
 
@@ -233,6 +248,7 @@ class _Settings:
     store: Store
     engine: Engine
     protocols: Sequence[str]
+    metrics: Sequence[ImageMetric]
     seeds: Sequence[int]
     before: RunInfo | None
     where: Choice
@@ -269,7 +285,9 @@ def _settings(
             f"protocols {', '.join(protocols)}: {store.folder} has others than {', '.join(asked)}, and a "
             "run measures under all of its protocols; for fewer give another --out"
         )
-    return _Settings(book, store, engine, protocols, seeds, before, where)
+    measured = () if before is None else tuple(each.name for each in before.metrics)
+    metrics = choose_metrics(registry.metrics, order.metrics, measured, store.folder)
+    return _Settings(book, store, engine, protocols, metrics, seeds, before, where)
 
 
 def _engine(where: Choice, precision: str) -> Engine:
@@ -322,3 +340,13 @@ def _missing_features(cells: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
             require_features()
         except UserError as error:
             yield cell, str(error)
+
+
+def _missing_for_metrics(cells: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
+    """Evaluations by a metric that needs what is not here or damaged, and what is wrong."""
+    for cell in cells:
+        for metric in () if isinstance(cell, TrainCell) else cell.metrics:
+            try:
+                require(metric)
+            except UserError as error:
+                yield cell, str(error)

@@ -12,12 +12,14 @@ from derainbench.engine.partial_scores import PartialScores
 from derainbench.engine.split_scores import OnImage, score_split
 from derainbench.errors import UserError
 from derainbench.images.decode import Array, read_rgb
+from derainbench.metrics.image_metric import ImageMetric
 from derainbench.restored.images import RestoredImages
 
 
 def score_images(
     found: RestoredImages,
     protocols: tuple[str, ...],
+    metrics: tuple[ImageMetric, ...],
     partial: PartialScores,
     device: torch.device,
     on_image: OnImage,
@@ -30,7 +32,10 @@ def score_images(
     :class:`UserError` where a file is not the one that was paired, or its clean image not that of the manifest.
     """
     pairs = found.dataset.pairs("test")
-    score_split(_FromFiles(found), pairs, protocols, partial, device, on_image, on_resume=on_resume, images=images)
+    restored_by = _FromFiles(found)
+    score_split(
+        restored_by, pairs, protocols, partial, device, on_image, on_resume=on_resume, images=images, metrics=metrics
+    )
 
 
 @dataclass(frozen=True)

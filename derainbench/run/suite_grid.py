@@ -11,6 +11,7 @@ from typing import Any
 from derainbench.catalogue.cards import Card, SplitName
 from derainbench.catalogue.locate import Dataset
 from derainbench.errors import UserError
+from derainbench.metrics.image_metric import ImageMetric
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.recipe_book import RecipeBook
 from derainbench.plugins.variant import Variant
@@ -47,6 +48,7 @@ class SuiteGrid:
     precision: str
     tile: int | None = None
     compiled: bool = False
+    metrics: Sequence[ImageMetric] = ()
 
     @property
     def variants(self) -> list[Variant]:
@@ -121,13 +123,13 @@ class SuiteGrid:
     def _cells_of(self, m: Measurement) -> Iterator[Cell]:
         tested, protocols = self.found[m.tested_on], tuple(self.protocols)
         if m.trained_on is None:
-            yield EvalCell(m.variant, None, tested, 0, self.precision, protocols, self.tile)
+            yield EvalCell(m.variant, None, tested, 0, self.precision, protocols, self.tile, tuple(self.metrics))
             return
         recipe = self.book.recipe(m.variant.method, m.published)
         for seed in self.seeds:
             training = TrainCell(m.variant, recipe, self.found[m.trained_on], seed, self.precision, self.compiled)
             yield training
-            yield EvalCell(m.variant, training, tested, seed, self.precision, protocols, self.tile)
+            yield EvalCell(m.variant, training, tested, seed, self.precision, protocols, self.tile, tuple(self.metrics))
 
     def _disagreement(self, first: Measurement, second: Measurement) -> UserError:
         recipes = [self.book.recipe(m.variant.method, m.published) for m in (first, second)]

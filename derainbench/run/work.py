@@ -138,7 +138,7 @@ def _compute(cell: Cell, store: Store, engine: Engine, aside: Aside, teller: Tel
 
     if isinstance(cell, ImagesCell):
         device = engine.fabric.device
-        score_images(cell.images, cell.protocols, partial, device, on_image, teller.resumed, aside.images)
+        score_images(cell.images, cell.protocols, cell.metrics, partial, device, on_image, teller.resumed, aside.images)
     else:
         _evaluate(cell, store, engine, aside, teller, partial, on_image)
 
@@ -169,4 +169,5 @@ def _evaluate(
         cell.seed,
         teller.resumed,
         aside.images,
+        cell.metrics,
     )

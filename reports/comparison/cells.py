@@ -148,11 +148,12 @@ def pooled(of_seeds: Sequence[tuple[float, int]], metric: Metric) -> Cell:
 
 
 def in_words(values: Mapping[Metric, float]) -> str:
-    """All scores of one image: ``31.75 dB · SSIM 0.9375``; a title says what a number is where no unit does."""
+    """All scores of one image: ``31.75 dB · SSIM 0.9375``; titles say what numbers are, but for the decibels."""
     said = []
     for name, value in values.items():
         kind, text = METRICS[name], printed(value, name)
-        said.append(f"{text} {kind.unit}" if kind.unit else f"{kind.title} {text}")
+        number = f"{text} {kind.unit}" if kind.unit else text
+        said.append(number if kind.unit and name == LEADING else f"{kind.title} {number}")
     return " · ".join(said)
 
 

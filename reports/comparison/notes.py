@@ -41,6 +41,7 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
     truncated = dict.fromkeys(short[row.entry.label] for row in scored if row.entry.method.truncated)
     if truncated and protocol in PROTOCOLS and PROTOCOLS[protocol].eight_bit:
         notes.append(f"Outputs of {listed([*truncated])} are truncated to 8 bit, not rounded, as their authors did.")
+    notes += _beside(results)
     notes += _from_files(results, rows)
     notes += same_images(results, rows)
     notes += [f"{each.title}: {each.other_sizes}." for each in results.datasets if each.other_sizes]
@@ -52,6 +53,22 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
             if cell.state == "finished":
                 notes += _of_cell(results, row.entry, column, cell)
     return tuple(notes)
+
+
+def _beside(results: Results) -> list[str]:
+    """Who measured what no protocol says, and what of it proves nothing."""
+    notes = [
+        f"{each.title}: by {each.implementation}, {each.version}; of the 8-bit image, whatever the protocol."
+        for each in results.info.metrics
+    ]
+    blind = [each.title for each in results.info.metrics if not each.needs_reference]
+    if blind:
+        know = "knows" if len(blind) == 1 else "know"
+        notes.append(
+            f"{listed(blind)} {know} no ground truth: a better score is no proof that rain was removed, nor that "
+            "nothing else was."
+        )
+    return notes
 
 
 def _from_files(results: Results, rows: Sequence[Row]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from derainbench.metrics.kinds import LEADING, METRICS, Metric
+from derainbench.metrics.kinds import LEADING, METRICS, Metric, of_protocols
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import UNTRAINED
 from derainbench.results.spread import Reading, Spread, first_seeds, scores_of, spread, tolerance
@@ -55,7 +55,10 @@ def shift_text(reading: Reading, kind: Metric) -> str:
 
 def letters_words() -> str:
     """What the letters of a spread mean."""
-    by = [f"{tolerance(name):.{kind.digits + 1}f} {kind.unit or f'in {kind.title}'}" for name, kind in METRICS.items()]
+    by = [
+        f"{tolerance(name):.{kind.digits + 1}f} {kind.unit or f'in {kind.title}'}"
+        for name, kind in of_protocols().items()
+    ]
     return (
         "Numbers with one letter may stand in one column: of no image here do they differ by more than "
         f"{' or '.join(by)}. Numbers with different letters cannot be compared."
@@ -65,7 +68,7 @@ def letters_words() -> str:
 def range_words(spread: Spread) -> str:
     """How far the same output's scores lie apart."""
     said = []
-    for name, kind in METRICS.items():
+    for name, kind in of_protocols().items():
         low, high = spread.range_of(name)
         if not math.isnan(low):
             unit = f" {kind.unit}" if kind.unit else ""
@@ -95,7 +98,7 @@ class SetSpread:
 
 def set_spread(spread: Spread) -> SetSpread:
     """``spread`` in words and printed numbers, to a digit more than the field prints."""
-    kinds = [METRICS[name] for name in METRICS if any(name in row.readings for row in spread.rows)]
+    kinds = [kind for name, kind in of_protocols().items() if any(name in row.readings for row in spread.rows)]
     rows = []
     for row in spread.rows:
         cells: list[str] = []

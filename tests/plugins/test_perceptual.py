@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -120,3 +124,70 @@ def test_what_the_features_are() -> None:
     torch.autograd.backward(found[3].sum())
     assert image.grad is not None
     assert bool((image.grad != 0).any())
+
+
+class _Alien:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return print, ("code of the file ran",)
+
+
+def in_lpips_jaxs_layout() -> dict[str, Any]:
+    """As the package's pickles have it, with layers that are not looked at."""
+    state, layers = torchvisions_layout(), dict[str, Any]()
+    for n, number in enumerate(NUMBERS):
+        kernel = state[f"features.{number}.weight"].permute(2, 3, 1, 0).contiguous().numpy()
+        layers[f"Conv_{n}"] = {"kernel": kernel, "bias": state[f"features.{number}.bias"].numpy()}
+    return {"VGG16_0": layers, "NetLinLayer_0": {"Conv_0": {"kernel": np.zeros((1, 1, 64, 1), np.float32)}}}
+
+
+def test_a_pickle_of_arrays_is_read_and_known_by_what_it_holds(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pickled = tmp_path / "vgg16.ckpt"
+    pickled.write_bytes(pickle.dumps(in_lpips_jaxs_layout()))
+    assert not add_features(pickled, trust_unknown=True).verified
+    for number, (weight, _) in zip(NUMBERS, load_convolutions(), strict=True):
+        assert torch.equal(weight, torchvisions_layout()[f"features.{number}.weight"])
+    content = perceptual._content({str(n): part for n, part in enumerate(sum(load_convolutions(), ()))})
+    known = dataclasses.replace(perceptual.NETWORKS["vgg16"], content=content)
+    monkeypatch.setattr(perceptual, "NETWORKS", {"vgg16": known})
+    for each in (pickled, file):
+        assert add_features(each).verified
+        assert features_hash() == perceptual.SHA256, "whatever file the same convolutions came in"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps({"VGG16_0": _Alien()}),
+        pickle.dumps({"VGG16_0": np.array([_Alien()], dtype=object)}),
+        pickle.dumps({"VGG16_0": np.arange(3)}),
+        pickle.dumps([1, 2]),
+        b"cposix\nsystem\n(S'true'\ntR.",
+        b"\x80\x04",
+        b"",
+    ],
+)
+def test_a_pickle_runs_no_code(content: bytes, tmp_path: Path, refused: Refused, capsys: Any) -> None:
+    path = tmp_path / "evil.ckpt"
+    path.write_bytes(content)
+    with refused("torchvision's VGG16", "--trust-unknown"):
+        add_features(path)
+    with refused("no pickle of arrays"):
+        add_features(path, trust_unknown=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_alexnet_is_added_beside_it(file: Path, tmp_path: Path, refused: Refused) -> None:
+    shapes = perceptual.NETWORKS["alexnet"].convolutions
+    state = {f"{name}.weight": torch.ones(shape) for name, shape in shapes.items()}
+    state |= {f"{name}.bias": torch.zeros(shape[0]) for name, shape in shapes.items()}
+    torch.save(state, tmp_path / "alexnet.pth")
+    with refused("AlexNet", "alexnet-owt-7be5be79.pth", "--trust-unknown"):
+        add_features(tmp_path / "alexnet.pth", name="alexnet")
+    assert not add_features(tmp_path / "alexnet.pth", True, "alexnet").verified
+    widths = [weight.shape[0] for weight, _ in perceptual.network_convolutions("alexnet", "x")]
+    assert widths == [64, 192, 384, 256, 256]
+    with refused("features.0.weight", "AlexNet"):
+        add_features(file, True, "alexnet")
+    assert features_hash() is None

@@ -85,13 +85,15 @@ def _clean_environment(place: Path) -> dict[str, str]:
 
 
 def _packages(place: Path) -> None:
-    example = (Path(__file__).parents[1] / "plugin_method.py").read_text()
+    example = "".join((Path(__file__).parents[1] / f"plugin_{kind}.py").read_text() for kind in ("method", "metric"))
     for name, method, module, code in (
         ("good", "tinycnn", "their_method", example),
         ("bad", "unlucky", "their_broken_method", "import a_package_that_is_not_there\n"),
     ):
         (place / name).mkdir()
         text = PLUGIN_PACKAGE.format(name=f"derainbench-{name}", method=method, module=module)
+        if name == "good":
+            text += '[project.entry-points."derainbench.metrics"]\nmean-error = "their_method:MEAN_ERROR"\n'
         (place / name / "pyproject.toml").write_text(text)
         (place / name / f"{module}.py").write_text(code)
 
@@ -111,6 +113,18 @@ def test_methods_and_datasets(environment: Command) -> None:
     assert "a_package_that_is_not_there" in listed["broken"][0]["error"]
     cards = json.loads(environment("datasets", "--json").stdout)["datasets"]
     assert {"demo-streak", "demo-drop", "demo-mist"} <= {card["name"] for card in cards}
+
+
+@pytest.mark.slow
+def test_metrics(environment: Command) -> None:
+    """Those of packages beside those that come along, whose parameters are in the wheel."""
+    listed = json.loads(environment("metrics", "--json").stdout)
+    known = {entry["name"]: entry["from"] for entry in listed["metrics"]}
+    assert known["niqe"] == "derainbench"
+    assert known["mean-error"] == "package derainbench-good (their_method:MEAN_ERROR)"
+    for name in ("niqe", "brisque", "brisque-opencv", "mean-error"):
+        checked = environment("check", name)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.slow

@@ -76,10 +76,10 @@ function startViewer(place) {
       return values?.[image()] ?? null;
     });
     if (scores.every((score) => score === null)) return "not scored";
-    /* a title says what a number is where no unit does */
+    /* a title says what a number is, but for the decibels of the first */
     return report.metrics.map(({ name, title, unit }, number) => {
-      const text = printed(scores[number], name);
-      return unit ? `${text} ${unit}` : `${title} ${text}`;
+      const text = `${printed(scores[number], name)}${unit ? ` ${unit}` : ""}`;
+      return unit && number === 0 ? text : `${title} ${text}`;
     }).join(" · ");
   }
 
