@@ -63,7 +63,7 @@ class Metric:
 
 _BY_NAME = {each.name: each for each in (Metric("psnr", "PSNR", "dB", 2), Metric("ssim", "SSIM", "", 4))}
 #: The metrics by name, in the order of a table's columns: those of protocols, then those that the results at hand have
-#: beside them (:func:`use`). All who need them read them here when they need them.
+#: beside them (``use``). All who need them read them here when they need them.
 METRICS: Mapping[str, Metric] = MappingProxyType(_BY_NAME)
 #: Names of metrics that results have beside those of protocols.
 _IN_USE: list[str] = []

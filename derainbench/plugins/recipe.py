@@ -86,12 +86,12 @@ class Recipe(BaseModel):
 
     @property
     def asks(self) -> frozenset[str]:
-        """Which of :data:`OF_SOME_METHODS` it asks for."""
+        """Which of ``OF_SOME_METHODS`` it asks for."""
         return frozenset(name for name, usual in OF_SOME_METHODS.items() if getattr(self, name) != usual)
 
     @property
     def needs_vgg16(self) -> bool:
-        """Whether a training by it needs the file that :mod:`.perceptual` keeps."""
+        """Whether a training by it needs the file that ``perceptual`` keeps."""
         return "vgg16" in (self.perceptual, self.pretrained)
 
     def changed(self, overrides: dict[str, Any]) -> Recipe:
