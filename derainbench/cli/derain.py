@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ from derainbench.support.words import counted, split_list
 
 if TYPE_CHECKING:
     from derainbench.engine.device import Engine
+    from derainbench.metrics.image_metric import ImageMetric
     from derainbench.photographs.restore import Restoring
     from derainbench.photographs.restored import Method
     from derainbench.plugins.variant import Variant
@@ -56,6 +58,10 @@ def derain(
         PageImages | None,
         typer.Option(help="Whether the page holds the images, or has them beside it, or none; default embed."),
     ] = None,
+    metrics: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="Scores on the page that need no ground truth: niqe,brisque; no proof."),
+    ] = "",
     tile: TileOption = "auto",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -73,10 +79,13 @@ def derain(
         raise UserError("give --method for the results of one, or --methods A,B,... --out FOLDER for a page of several")
     if method and images is not None:
         raise UserError("--images is about the page that --methods makes; leave it out")
+    if method and metrics:
+        raise UserError("--metrics is about the page that --methods makes; leave it out")
     if methods and out is None:
         raise UserError("--methods needs --out FOLDER, for the results and their page")
     from derainbench.engine.device import choose_engine
     from derainbench.engine.restore import parse_tile
+    from derainbench.photographs.scores import check_metrics
     from derainbench.plugins.registry import discover
     from derainbench.restored.row import is_row
     from derainbench.run.choices import choose_variants
@@ -86,10 +95,12 @@ def derain(
     variants = choose_variants(registry, methods, None) if methods else [registry.variant(method)]
     if not variants or any(map(is_row, split_list(methods))):
         raise UserError(f"--methods {methods!r}: give methods that restore, as in prenet@rain100l,nasnet[stages=2]")
+    measured = [registry.metrics.get(name) for name in split_list(metrics)]
+    check_metrics(measured)
     engine = choose_engine(device, precision)
     restoring = _with_weights(variants, weights, trained_on, engine, asked)
     if out is not None and methods:
-        _page_of(photos, restoring, out, overwrite, images or PageImages.EMBED, data_root)
+        _page_of(photos, restoring, measured, out, overwrite, images or PageImages.EMBED, data_root)
     else:
         _beside([Path(photo) for photo in photos], restoring[0], out, overwrite)
 
@@ -162,6 +173,7 @@ def _beside(photos: Sequence[Path], method: Restoring, out: Path | None, overwri
 def _page_of(
     words: Sequence[str],
     methods: Sequence[Restoring],
+    metrics: Sequence[ImageMetric],
     out: Path,
     overwrite: bool,
     images: PageImages,
@@ -171,6 +183,7 @@ def _page_of(
     from derainbench.photographs.find import find_photographs
     from derainbench.photographs.restore import check_place, check_results, restore_all
     from derainbench.photographs.restored import Restored
+    from derainbench.photographs.scores import no_reference_scores
     from derainbench.reports.photographs import check_page, write_page
     from derainbench.support.lock import locked
     from derainbench.support.progress import progress_bar
@@ -204,6 +217,15 @@ def _page_of(
             skipped=found.skipped,
             made_with=_made_with(methods[0]),
         )
+        if metrics:
+            with progress_bar() as progress:
+                scores = no_reference_scores(
+                    restored,
+                    metrics,
+                    str(methods[0].engine.device),
+                    lambda: progress("scores", 1, len(metrics) * len(found.photographs)),
+                )
+            restored = replace(restored, scores=scores)
         page = write_page(restored, images.value)
     failed = [f"{len(outcome.failed)} failed"] if outcome.failed else []
     left = [f"{counted(len(outcome.broken), 'photograph')} left out"] if outcome.broken else []

@@ -316,3 +316,49 @@ def test_the_page_names_what_it_was_made_with(workshop: Workshop, folder: Path) 
     assert len(list((out / "images").iterdir())) == 9, "three photographs, each as it is and by two methods"
     assert workshop(command("--images", "none")).returncode == 0
     assert not (out / "images").exists()
+
+
+BRIGHT = """
+import numpy as np
+from derainbench import ImageMetric
+
+
+def brightness(image):
+    return float("nan") if image.shape[1] == 12 else float(image.mean())
+
+
+BRIGHTNESS = ImageMetric(
+    name="brightness",
+    title="Brightness",
+    unit="levels",
+    digits=1,
+    higher_is_better=True,
+    needs_reference=False,
+    measure=brightness,
+    implementation="bright",
+    version="1",
+    licence="MIT",
+)
+"""
+
+
+def test_scores_without_ground_truth_on_the_page(workshop: Workshop, folder: Path) -> None:
+    """Of what is there: neither of a result that failed nor of what a metric is not defined for."""
+    (workshop.folder / "bright.py").write_text(BRIGHT)
+    more = ("--metrics", "brightness", "--plugin", "bright.py")
+    done = workshop(command(*more, methods="dark,odd"))
+    assert done.returncode == 1
+    page = (workshop.folder / "out" / "index.html").read_text()
+    assert "Brightness" in page
+    assert "no proof" in page
+    with Image.open(folder / "2.png") as image:  # the one of which all have a score
+        assert f"{np.asarray(image).mean():.1f}" in page
+    assert "Brightness" not in (workshop(command(*more[2:])), (workshop.folder / "out" / "index.html").read_text())[1]
+
+
+@pytest.mark.parametrize("name", ["lpips-alex", "brightnes"])
+def test_scores_that_photographs_cannot_have(workshop: Workshop, folder: Path, name: str) -> None:
+    refused = workshop(command("--metrics", name))
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert not (workshop.folder / "out").exists()
