@@ -80,7 +80,8 @@ def add_pseudo_vgg(workshop: Workshop) -> None:
     known = json.loads(workshop(["weights", "list", "--json"]).stdout)["features"]["vgg16"]
     assert (known["here"]["source"], known["here"]["verified"]) == ("vgg.pth", False)
     listed = workshop(["weights", "list"]).stdout
-    assert "vgg16, for recipes with a perceptual loss or that begin with it: here, unverified" in listed
+    assert "vgg16, for recipes with a perceptual loss or that begin with it, " in listed
+    assert "lpips-vgg and dists: here, unverified" in listed
 
 
 def test_methods_without_such_a_loss_refuse_it(workshop: Workshop) -> None:
