@@ -6,16 +6,13 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import CodeType
 
-from pydantic import ValidationError
-
-from derainbench.errors import FOREIGN, UserError, did_you_mean, one_line
+from derainbench.errors import FOREIGN, UserError
 from derainbench.metrics.image_metric import ImageMetric
+from derainbench.plugins.entries import Entries, reason
 from derainbench.plugins.method import Method
 from derainbench.plugins.metric_registry import MetricRegistry, all_metrics
 from derainbench.plugins.names import GROUP, IMAGES, parse_name
@@ -25,43 +22,19 @@ from derainbench.plugins.weights_store import own_weights
 _LARGEST = 2**24  # bytes of a plugin file
 
 
-@dataclass
-class Registry:
-    """Methods by name, and metrics. An entry point is imported when it is first asked for; a plugin file at once."""
+class Registry(Entries[Method]):
+    """Methods by name, and ``metrics``."""
 
-    _entries: dict[str, EntryPoint] = field(default_factory=dict)
-    _methods: dict[str, Method] = field(default_factory=dict)
-    _origins: dict[str, str] = field(default_factory=dict)
-    metrics: MetricRegistry = field(default_factory=MetricRegistry)
+    kind = Method
+    word = "method"
+
+    def __init__(self, metrics: MetricRegistry | None = None) -> None:
+        super().__init__()
+        self.metrics = MetricRegistry() if metrics is None else metrics
 
     def names(self) -> list[str]:
         """All registered names, broken plugins included, sorted."""
-        return sorted(self._origins)
-
-    def origin(self, name: str) -> str:
-        """Where a name comes from: an installed package or a file."""
-        return self._origins[name]
-
-    def get(self, name: str) -> Method:
-        """The method of that name; :class:`UserError` if there is none, or if its plugin does not import."""
-        if name not in self._origins:
-            hint = did_you_mean(name, self.names())
-            raise UserError(f"no method is called {name!r}; {hint} (one in a file of yours: give --plugin FILE)")
-        if name not in self._methods:
-            try:
-                method = self._entries[name].load()
-            except FOREIGN as error:  # whatever a third party's module does
-                raise UserError(
-                    f"method {name!r} does not import ({type(error).__name__}: {_reason(error)}); "
-                    f"it comes from {self.origin(name)}: mend or uninstall it"
-                ) from error
-            if not isinstance(method, Method) or method.name != name:
-                found = f"Method {method.name!r}" if isinstance(method, Method) else f"a {type(method).__name__}"
-                raise UserError(
-                    f"entry point {name!r} of {self.origin(name)} gives {found}; it must give Method {name!r}"
-                )
-            self._methods[name] = method
-        return self._methods[name]
+        return sorted(super().names())
 
     def working(self) -> list[str]:
         """The names whose plugin imports."""
@@ -80,35 +53,16 @@ class Registry:
         method = self.get(parsed.base)
         return resolve(method, parsed, own_weights(method.name) if parsed.tag is not None else ())
 
-    def knows(self, method: Method) -> bool:
-        """Whether this very method is registered, by its entry point or otherwise."""
-        entry = self._entries.get(method.name)
-        loaded = sys.modules.get(entry.module) if entry is not None else None
-        return self._methods.get(method.name, getattr(loaded, entry.attr, None) if entry else None) is method
-
-    def add(self, method: Method, origin: str) -> None:
-        """Register a method. A name that is taken raises, naming both places."""
-        self._claim(method.name, origin)
-        self._methods[method.name] = method
-
-    def add_entry(self, entry: EntryPoint) -> None:
-        """Register an entry point without importing it."""
-        self._claim(entry.name, f"package {entry.dist.name if entry.dist else '?'} ({entry.value})")
-        self._entries[entry.name] = entry
-
     def _claim(self, name: str, origin: str) -> None:
         if name == IMAGES:
             raise UserError(f"{origin} calls a method {name!r}, which means restored images in a folder; rename it")
-        if name in self._origins:
-            raise UserError(f"two methods are called {name!r}: {self._origins[name]} and {origin}; rename one")
-        self._origins[name] = origin
+        super()._claim(name, origin)
 
 
 def discover(plugins: Sequence[Path] = ()) -> Registry:
     """All methods and metrics of installed packages, and of the files given with ``--plugin``."""
     registry = Registry(metrics=all_metrics())
-    for entry in entry_points(group=GROUP):
-        registry.add_entry(entry)
+    registry.add_installed(GROUP)
     for path in plugins:
         methods, metrics = _found_in_file(path)
         for method in methods:
@@ -146,7 +100,7 @@ def _found_in_file(path: Path) -> tuple[list[Method], list[ImageMetric]]:
     try:
         spec.loader.exec_module(module)
     except FOREIGN as error:  # whatever the author's file does
-        raise UserError(f"plugin {path} does not import ({type(error).__name__}: {_reason(error)}); mend it") from error
+        raise UserError(f"plugin {path} does not import ({type(error).__name__}: {reason(error)}); mend it") from error
     methods = {id(value): value for value in vars(module).values() if isinstance(value, Method)}
     metrics = {id(value): value for value in vars(module).values() if isinstance(value, ImageMetric)}
     if not methods and not metrics:
@@ -155,9 +109,3 @@ def _found_in_file(path: Path) -> tuple[list[Method], list[ImageMetric]]:
             "NAME = ImageMetric(name=..., measure=...)"
         )
     return list(methods.values()), list(metrics.values())
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ValidationError):  # a recipe: pydantic's own text has many lines and a link
-        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-    return one_line(error)
