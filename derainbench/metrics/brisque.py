@@ -7,6 +7,8 @@ Processing, 2012. Written after the definition in the authors' MATLAB code, whos
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from derainbench.metrics.image_metric import ImageMetric, undefined
@@ -32,12 +34,37 @@ def brisque(image: Levels) -> float:
 
     NaN, and a warning, where the image is flat or smaller than 4x4 pixels.
     """
-    levels = grey(image)
+    return predicted(grey(image), _of_scale, halved, _predict)
+
+
+def predicted(
+    levels: Floats,
+    of_scale: Callable[[Floats], list[float]],
+    half: Callable[[Floats], Floats],
+    predict: Callable[[Floats], float],
+) -> float:
+    """What ``predict`` makes of the 36 features of (H, W) grey levels, in their own size and in half of it.
+
+    NaN, and a warning, where the image is flat or smaller than 4x4 pixels.
+    """
     if min(levels.shape) < SMALLEST:
         return undefined("BRISQUE", levels.shape, f"it needs {SMALLEST}x{SMALLEST} px")
-    features = np.array([*_of_scale(levels), *_of_scale(halved(levels))])
+    features = np.array([*of_scale(levels), *of_scale(half(levels))])
     if np.isnan(features).any():
         return undefined("BRISQUE", levels.shape, "it has too little texture")
+    return predict(features)
+
+
+def of_products(centred: Floats, shifted: Callable[[Floats, tuple[int, int]], Floats]) -> list[float]:
+    """The 16 features of a scale that are of its products with itself, ``shifted`` so many rows and columns."""
+    found: list[float] = []
+    for shift in ((0, 1), (1, 0), (1, 1), (-1, 1)):
+        shape, left, right = asymmetric_fit(centred * shifted(centred, shift))
+        found += [shape, (right - left) * mean_in_scales(shape) * scale(shape), left**2, right**2]
+    return found
+
+
+def _predict(features: Floats) -> float:
     model = read_regression("brisque")
     # The official programs pass each other text: six decimals to the one that scales, six digits to the one that
     # predicts.
@@ -48,11 +75,12 @@ def brisque(image: Levels) -> float:
 def _of_scale(levels: Floats) -> list[float]:
     """The 18 features of one scale."""
     centred = normalised(levels, "constant")
-    found = [*symmetric_fit(centred)]
-    for shift in ((0, 1), (1, 0), (1, 1), (-1, 1)):
-        shape, left, right = asymmetric_fit(centred * np.roll(centred, shift, axis=(0, 1)))
-        found += [shape, (right - left) * mean_in_scales(shape) * scale(shape), left**2, right**2]
-    return found
+    return [*symmetric_fit(centred), *of_products(centred, _turned)]
+
+
+def _turned(values: Floats, shift: tuple[int, int]) -> Floats:
+    """``values`` moved; what leaves at one side comes in at the other."""
+    return np.roll(values, shift, axis=(0, 1))
 
 
 BRISQUE = ImageMetric(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from derainbench.metrics.brisque import SMALLEST
-from derainbench.metrics.image_metric import ImageMetric, undefined
-from derainbench.metrics.natural_scenes import Floats, Levels, asymmetric_fit, mean_in_scales, scale
+from derainbench.metrics.brisque import of_products, predicted
+from derainbench.metrics.image_metric import ImageMetric
+from derainbench.metrics.natural_scenes import Floats, Levels, asymmetric_fit
 from derainbench.metrics.regression import read_regression
 
 _WEIGHTS = np.exp(-(np.arange(-3, 4) ** 2) / (2 * 1.166**2))
@@ -28,11 +28,10 @@ def brisque_opencv(image: Levels) -> float:
     """
     red, green, blue = (image[..., channel].astype(np.int64) for channel in range(3))
     levels = ((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14).astype(np.float64)
-    if min(levels.shape) < SMALLEST:
-        return undefined("BRISQUE", levels.shape, f"it needs {SMALLEST}x{SMALLEST} px")
-    features = np.array([*_of_scale(levels), *_of_scale(_halved(levels))])
-    if np.isnan(features).any():
-        return undefined("BRISQUE", levels.shape, "it has too little texture")
+    return predicted(levels, _of_scale, _halved, _predict)
+
+
+def _predict(features: Floats) -> float:
     model = read_regression("brisque-opencv")
     return model.predict(model.scaled(features))
 
@@ -43,11 +42,7 @@ def _of_scale(levels: Floats) -> list[float]:
     mean = _smoothed(values)
     centred = (values - mean) / (np.sqrt(np.abs(_smoothed(values**2) - mean**2)) + 1 / 255)
     shape, left, right = asymmetric_fit(centred)
-    found = [shape, (left**2 + right**2) / 2]
-    for down, across in ((0, 1), (1, 0), (1, 1), (-1, 1)):
-        shape, left, right = asymmetric_fit(centred * _shifted(centred, down, across))
-        found += [shape, (right - left) * mean_in_scales(shape) * scale(shape), left**2, right**2]
-    return found
+    return [shape, (left**2 + right**2) / 2, *of_products(centred, _shifted)]
 
 
 def _smoothed(values: Floats) -> Floats:
@@ -55,9 +50,10 @@ def _smoothed(values: Floats) -> Floats:
     return smoothed
 
 
-def _shifted(values: Floats, down: int, across: int) -> Floats:
+def _shifted(values: Floats, shift: tuple[int, int]) -> Floats:
     """``values`` moved by so many pixels, with zeros where nothing comes from."""
-    moved = np.roll(values, (down, across), axis=(0, 1))
+    down, across = shift
+    moved = np.roll(values, shift, axis=(0, 1))
     moved[: max(down, 0)] = 0
     moved[len(moved) + min(down, 0) :] = 0
     moved[:, : max(across, 0)] = 0

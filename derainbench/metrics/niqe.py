@@ -35,7 +35,7 @@ def niqe(image: Levels) -> float:
 
     NaN, and a warning, where there are not two blocks of 96x96 pixels with a texture.
     """
-    return _niqe(grey(image), "NIQE")
+    return _niqe(grey(image))
 
 
 def niqe_y(image: Levels) -> float:
@@ -44,18 +44,18 @@ def niqe_y(image: Levels) -> float:
     Up to .23 from :func:`niqe`. NaN as there.
     """
     luma = image.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255 + 16
-    return _niqe(np.round(luma), "NIQE")
+    return _niqe(np.round(luma))
 
 
-def _niqe(levels: Floats, title: str) -> float:
+def _niqe(levels: Floats) -> float:
     down, across = (side // BLOCK for side in levels.shape)
     if down * across < 2:
-        return undefined(title, levels.shape, f"it compares blocks of {BLOCK}x{BLOCK} px, two at least")
+        return undefined("NIQE", levels.shape, f"it compares blocks of {BLOCK}x{BLOCK} px, two at least")
     levels = levels[: down * BLOCK, : across * BLOCK]
     features = np.hstack([_of_blocks(levels, BLOCK), _of_blocks(halved(levels), BLOCK // 2)])
     whole = features[~np.isnan(features).any(axis=1)]
     if len(whole) < 2:
-        return undefined(title, levels.shape, f"it needs two blocks of {BLOCK}x{BLOCK} px that are not flat")
+        return undefined("NIQE", levels.shape, f"it needs two blocks of {BLOCK}x{BLOCK} px that are not flat")
     mean, covariance = _pristine()
     away = mean - np.nanmean(features, axis=0)
     square = away @ np.linalg.pinv((covariance + np.cov(whole, rowvar=False)) / 2) @ away

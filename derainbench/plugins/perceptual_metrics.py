@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -56,20 +57,7 @@ LPIPS_ALEX = ImageMetric(
     on_device=True,
 )
 
-LPIPS_VGG = ImageMetric(
-    name="lpips-vgg",
-    title="LPIPS (vgg)",
-    unit="",
-    digits=4,
-    higher_is_better=False,
-    measure=lpips_vgg,
-    implementation="derainbench, after richzhang/PerceptualSimilarity",
-    version="v0.1",
-    licence="MIT; linear layers: BSD-2-Clause",
-    networks=(VGG16,),
-    paper="Zhang et al., CVPR 2018",
-    on_device=True,
-)
+LPIPS_VGG = replace(LPIPS_ALEX, name="lpips-vgg", title="LPIPS (vgg)", measure=lpips_vgg, networks=(VGG16,))
 
 DISTS = ImageMetric(
     name="dists",
