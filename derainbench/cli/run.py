@@ -26,6 +26,7 @@ from derainbench.engine.threads import use_threads
 
 if TYPE_CHECKING:
     from derainbench.run.execute import RunOutcome
+    from derainbench.run.plan import Order
     from derainbench.run.wanted import Suite
 
 
@@ -120,10 +121,7 @@ def run(
         from derainbench.run.executors.forks import begin_to_load
 
         begin_to_load()
-    from derainbench.reports.content import content
-    from derainbench.reports.text.terminal import terminal
-    from derainbench.run.command import carry_out, show
-    from derainbench.run.plan import Order, plan_run
+    from derainbench.run.plan import Order
 
     order = Order(
         methods=methods,
@@ -152,14 +150,24 @@ def run(
         plugin=plugin,
         card=card,
     )
-    use_threads(threads)
+    fulfil(order, dry_run)
+
+
+def fulfil(order: Order, dry_run: bool) -> None:
+    """Plan an order, carry it out, and say what came of it; or say only what would be done."""
+    from derainbench.reports.content import content
+    from derainbench.reports.text.terminal import terminal
+    from derainbench.run.command import carry_out, show
+    from derainbench.run.plan import plan_run
+
+    use_threads(order.threads)
     planned = plan_run(order)
     if dry_run:
         show(planned)
         return
     done = carry_out(planned, debug=debugging())
     typer.echo("\n" + terminal(content(done.results)))
-    conclude(done.folder, done.outcome, done.notices)
+    _conclude(done.folder, done.outcome, done.notices)
 
 
 def _suite(word: str, card: Sequence[Path]) -> Suite:
@@ -170,7 +178,7 @@ def _suite(word: str, card: Sequence[Path]) -> Suite:
     return suite
 
 
-def conclude(folder: Path, outcome: RunOutcome, notices: Sequence[str]) -> None:
+def _conclude(folder: Path, outcome: RunOutcome, notices: Sequence[str]) -> None:
     """The last lines of a run, and its exit status."""
     for notice in notices:
         typer.echo(f"note: {notice}")

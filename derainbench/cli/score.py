@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from derainbench.cli.exit_status import debugging
 from derainbench.cli.options import (
     OUT,
     CardOption,
@@ -17,8 +16,7 @@ from derainbench.cli.options import (
     PluginOption,
     ThreadsOption,
 )
-from derainbench.cli.run import conclude
-from derainbench.engine.threads import use_threads
+from derainbench.cli.run import fulfil
 from derainbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,11 +75,8 @@ def score(
     """
     from derainbench.catalogue.cards import all_cards
     from derainbench.plugins.names import UNKNOWN
-    from derainbench.reports.content import content
-    from derainbench.reports.text.terminal import terminal
     from derainbench.restored.row import Row, named_row
-    from derainbench.run.command import carry_out, show
-    from derainbench.run.plan import Order, plan_run
+    from derainbench.run.plan import Order
 
     if len(images) > 1 and (title or paper or parameters is not None):
         raise UserError(
@@ -110,14 +105,7 @@ def score(
         image_rows=rows,
         tested_on=[tested],
     )
-    use_threads(threads)
-    planned = plan_run(order)
-    if dry_run:
-        show(planned)
-        return
-    done = carry_out(planned, debug=debugging())
-    typer.echo("\n" + terminal(content(done.results)))
-    conclude(done.folder, done.outcome, done.notices)
+    fulfil(order, dry_run)
 
 
 def _tested(
