@@ -223,7 +223,7 @@ def _page_of(
                     restored,
                     metrics,
                     str(methods[0].engine.device),
-                    lambda: progress("scores", 1, len(metrics) * len(found.photographs)),
+                    lambda: progress("scores", 1, len(found.photographs)),
                 )
             restored = replace(restored, scores=scores)
         page = write_page(restored, images.value)

@@ -23,29 +23,29 @@ def check_metrics(metrics: Sequence[ImageMetric]) -> None:
 
 
 def no_reference_scores(
-    restored: Restored, metrics: Sequence[ImageMetric], device: str, on_image: Callable[[], None] = lambda: None
+    restored: Restored, metrics: Sequence[ImageMetric], device: str, on_photograph: Callable[[], None] = lambda: None
 ) -> tuple[NoReferenceScore, ...]:
-    """The scores of every photograph and every result that can be read, by each metric."""
+    """The scores of every photograph and every result that can be read, by each metric. Each is read once."""
+    columns: dict[str | None, list[list[float | None]]] = {None: [], **{m.name: [] for m in restored.methods}}
+    for photograph in restored.photographs:
+        here: dict[str | None, Path] = {None: photograph.path}
+        here |= {m.name: restored.file(m, photograph) for m in restored.methods}
+        for method, path in here.items():
+            lost = photograph.name in restored.broken or (method or "", photograph.name) in restored.failed
+            columns[method].append([None] * len(metrics) if lost else _scores(path, metrics, device))
+        on_photograph()
 
-    def measured(metric: ImageMetric, path: Path) -> float | None:
-        value = value_of(metric, read_rgb(path), None, device)
-        return None if math.isnan(value) else value
+    def of(method: str | None, number: int) -> tuple[float | None, ...]:
+        return tuple(scores[number] for scores in columns[method])
 
-    def readable(number: int) -> bool:
-        return restored.photographs[number].name not in restored.broken
+    return tuple(
+        NoReferenceScore(metric, of(None, number), {m.name: of(m.name, number) for m in restored.methods})
+        for number, metric in enumerate(metrics)
+    )
 
-    found = []
-    places = range(len(restored.photographs))
-    for metric in metrics:
-        own: list[float | None] = []
-        of_methods: dict[str, list[float | None]] = {method.name: [] for method in restored.methods}
-        for number in places:
-            photograph = restored.photographs[number]
-            own.append(measured(metric, photograph.path) if readable(number) else None)
-            for method in restored.methods:
-                here = readable(number) and (method.name, photograph.name) not in restored.failed
-                value = measured(metric, restored.file(method, photograph)) if here else None
-                of_methods[method.name].append(value)
-            on_image()
-        found.append(NoReferenceScore(metric, tuple(own), {name: tuple(values) for name, values in of_methods.items()}))
-    return tuple(found)
+
+def _scores(path: Path, metrics: Sequence[ImageMetric], device: str) -> list[float | None]:
+    """What each metric says of an image's file; None where it is undefined."""
+    levels = read_rgb(path)
+    values = [value_of(metric, levels, None, device) for metric in metrics]
+    return [None if math.isnan(value) else value for value in values]
