@@ -20,7 +20,16 @@ from torch import Tensor, nn
 
 from derainbench.engine.device import choose_engine
 from derainbench.engine.trainer import make_optimiser
-from derainbench.methods.didmdn import DIDMDN, PHASES, Classifier, DidMdn, PhasedTrainer, official_names, with_features
+from derainbench.methods.didmdn import (
+    DIDMDN,
+    PHASES,
+    Classifier,
+    DidMdn,
+    Norm,
+    PhasedTrainer,
+    official_names,
+    with_features,
+)
 from derainbench.metrics.losses import get_loss
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe
@@ -344,3 +353,13 @@ def test_the_recipe_is_the_authors() -> None:
     assert recipe is not None
     assert (recipe.lr, recipe.betas, recipe.weight_decay, recipe.batch) == (2e-4, (0.5, 0.999), 5e-5, 1)
     assert round((recipe.epochs or 0) * PHASES["main"]) == 400
+
+
+def test_statistics_of_a_photograph_do_not_depend_on_how_it_lies_in_memory() -> None:
+    torch.manual_seed(0)
+    image = torch.rand(1, 5, 352, 512) * 0.3 + 0.4
+    norm = Norm(5, running=False).eval()
+    with torch.inference_mode():
+        exact = F.instance_norm(image.double()).float()
+        torch.testing.assert_close(norm(image), exact, rtol=0, atol=5e-6)
+        torch.testing.assert_close(norm(image.contiguous(memory_format=torch.channels_last)), exact, rtol=0, atol=5e-6)
