@@ -14,7 +14,8 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, UserError
-from derainbench.engine.trainer import Trainer, learning_rate
+from derainbench.engine.learning_rate import learning_rate
+from derainbench.engine.trainer import Trainer
 from derainbench.plugins.layers import Thirds, luma_difference
 
 from ._activations import tanh

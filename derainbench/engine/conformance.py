@@ -274,7 +274,7 @@ def _batch(network: Derainer, device: str = "cpu") -> Batch:
 def _loss_and_gradients(variant: Variant, network: Derainer, batch: Batch) -> tuple[Tensor, dict[str, Tensor | None]]:
     """The training loss, and its gradient (None: there is none) by each parameter that is not frozen."""
     assert variant.method.recipe is not None
-    loss = network.train().training_loss(batch, get_loss(variant.method.recipe.loss))
+    loss = network.train().training_loss(batch, get_loss(variant.method.recipe.loss, network.own_losses))
     parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
     found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
     return loss, dict(zip(parameters, found, strict=True))

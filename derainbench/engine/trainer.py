@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from derainbench.engine.device import fastest_layout, laid_out, lay_out
+from derainbench.engine.learning_rate import learning_rate
 from derainbench.errors import UserError
 from derainbench.metrics.losses import get_loss
 from derainbench.plugins.method import Batch, Derainer
@@ -47,7 +48,7 @@ class Trainer:
         self.fabric, self.recipe, self.steps = fabric, recipe, steps
         from derainbench.engine.mixed_precision import MixedPrecision  # loads Fabric, which lists do without
 
-        self.loss = get_loss(recipe.loss)
+        self.loss = get_loss(recipe.loss, network.own_losses)
         for unheeded in sorted(recipe.asks - self.heeds):
             raise UserError(f"{type(self).__name__} has no use for the recipe's {unheeded}; leave it out")
         self.features = self._load_features(recipe)
@@ -136,17 +137,3 @@ def make_optimiser(network: torch.nn.Module, recipe: Recipe) -> torch.optim.Opti
     else:
         settings |= {"betas": recipe.betas, "eps": recipe.eps}
     return _OPTIMISERS[recipe.optimiser](parameters, **settings)
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of a step: a function of the step alone, so that nothing needs restoring."""
-    done = step / steps
-    if recipe.schedule == "cosine":
-        return recipe.lr * (1 + math.cos(math.pi * done)) / 2
-    if recipe.schedule == "multistep":
-        return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
-    if recipe.schedule == "poly":
-        return recipe.lr * math.pow(1 - done, 0.9)
-    if recipe.schedule == "linear":
-        return recipe.lr * (1 - done)
-    return recipe.lr

@@ -17,9 +17,10 @@ from derainbench.engine.checkpoint import Checkpoint
 from derainbench.engine.compiled import compile_training
 from derainbench.engine.curves import SHOWN, Curves, Logger, Restored, curves_in
 from derainbench.engine.layers import Source
+from derainbench.engine.learning_rate import learning_rate
 from derainbench.engine.patches import Patches, hold_out, rainy_statistics, rows_of
 from derainbench.engine.restore import restore
-from derainbench.engine.trainer import Trainer, learning_rate
+from derainbench.engine.trainer import Trainer
 from derainbench.engine.training_batches import deaths_of_workers_told, training_batches
 from derainbench.engine.training_log import Log, Losses
 from derainbench.errors import UserError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from torch import Tensor, nn
 
 from derainbench.images.quantisation import Quantisation
-from derainbench.metrics.losses import Loss
+from derainbench.metrics.losses import Loss, check_own_losses, get_loss
 from derainbench.plugins.layers import Rule, Thirds
 from derainbench.plugins.recipe import Recipe
 
@@ -41,6 +41,10 @@ class Derainer(nn.Module):
 
     #: Why ``torch.export`` cannot take the network; empty where it can.
     not_exportable: ClassVar[str] = ""
+
+    #: Losses that recipes may name beside those of derainbench, by name: functions of (restored, clean), both
+    #: (B, 3, H, W) and at least float32, to a scalar to minimise.
+    own_losses: ClassVar[Mapping[str, Loss]] = {}
 
     @property
     def reach(self) -> int | None:
@@ -181,6 +185,16 @@ class Method:
     official_names: Callable[[str], tuple[str, ...]] = same_name
     other_names: tuple[Callable[[str], tuple[str, ...]], ...] = ()
     official_transposed: Callable[[str], bool] = never_transposed
+
+    def __post_init__(self) -> None:
+        """:class:`UserError` where a recipe names a loss that there is not: when the plugin is loaded."""
+        own = self.network.own_losses
+        check_own_losses(own)
+        for recipe in (self.recipe, *map(self.published_recipe, self.recipe_on)):
+            if recipe is not None:
+                get_loss(recipe.loss, own)
+        if "loss" in self.quick:
+            get_loss(self.quick["loss"], own)
 
     @property
     def official_layout(self) -> tuple[Callable[[str], tuple[str, ...]], Callable[[str], bool]]:

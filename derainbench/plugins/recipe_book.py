@@ -21,6 +21,7 @@ QUICK: Mapping[str, Any] = {
     "batch": 4,
     "patch": 48,
     "stride": None,
+    "ema": None,  # an average over thousands of steps would still be mostly the beginning
     "checkpoint_every": 25,
 }
 
@@ -59,7 +60,7 @@ class RecipeBook:
             raise UserError(f"recipe {self.name!r} for {method.name!r}: {where}: {message}{known}") from error
         for unknown in sorted(recipe.asks - published.asks):
             raise UserError(f"recipe {self.name!r} for {method.name!r}: {unknown}: the method has none; leave it out")
-        get_loss(recipe.loss)  # an unknown one is told now, not when its training begins
+        get_loss(recipe.loss, method.network.own_losses)  # an unknown one is told now, not when its training begins
         return recipe
 
     def check(self, methods: Collection[str]) -> None:

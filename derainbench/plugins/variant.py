@@ -114,13 +114,14 @@ class Variant:
         return sum(parameter.numel() for parameter in self.skeleton().parameters())
 
     def source_digest(self) -> str:
-        """Hash of the code that defines the network, and of its trainer's, without comments and docstrings."""
+        """Hash of the code that defines the network, its trainer and its losses, without comments and docstrings."""
         return self._digest
 
     @cached_property
     def _digest(self) -> str:
         classes = {cls for module in self.skeleton().modules() for cls in type(module).__mro__}
-        return code_digest([*classes, *((self.method.trainer or object).__mro__)])
+        losses = self.method.network.own_losses.values()
+        return code_digest([*classes, *((self.method.trainer or object).__mro__), *losses])
 
     def skeleton(self) -> Derainer:
         """The network for looking at: on the meta device, where it costs nothing, or where it must be on the CPU.

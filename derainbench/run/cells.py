@@ -16,7 +16,7 @@ from derainbench.metrics.protocols import PROTOCOLS, version_of
 from derainbench.plugins.metric_registry import identity
 from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.perceptual import features_hash
-from derainbench.plugins.recipe import OF_SOME_METHODS, Recipe
+from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.restored.images import RestoredImages, find_images
 from derainbench.restored.row import Row
@@ -30,7 +30,7 @@ NOT_IN_RESULT = frozenset({"validate_every", "checkpoint_every"})
 def in_result(recipe: Recipe) -> dict[str, Any]:
     """What of a recipe its result depends on, as plain data."""
     # What came later is named only where it is said, so that the keys of all other trainings stay what they were.
-    return recipe.model_dump(mode="json", exclude={*NOT_IN_RESULT, *(OF_SOME_METHODS.keys() - recipe.asks)})
+    return recipe.model_dump(mode="json", exclude={*NOT_IN_RESULT, *recipe.unsaid})
 
 
 @dataclass(frozen=True)

@@ -131,15 +131,16 @@ def _synchronise(device: torch.device) -> None:
 def _training_pixels(cell: TrainCell) -> int | None:
     recipe = cell.recipe
     steps = recipe.steps or _steps_of_epochs(cell)
-    return None if steps is None else steps * recipe.batch * recipe.patch**2
+    return None if steps is None else round(steps * recipe.pixels_a_step)
 
 
 def _steps_of_epochs(cell: TrainCell) -> int | None:
     recipe = cell.recipe
-    if not cell.dataset.has("train") or recipe.epochs is None or recipe.stride is None:
+    if not cell.dataset.has("train") or recipe.epochs is None:
         return None
     used, _ = hold_out(cell.dataset.pairs("train"), recipe.validation)
-    return math.ceil(recipe.epochs * grid_places(_sizes(used), recipe.patch, recipe.stride) / recipe.batch)
+    places = len(used) if recipe.stride is None else grid_places(_sizes(used), recipe.patch, recipe.stride)
+    return math.ceil(recipe.epochs * places / recipe.batch)
 
 
 def _test_pixels(cell: EvalCell) -> int | None:

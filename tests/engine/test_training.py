@@ -19,7 +19,8 @@ from derainbench.catalogue.pairing import Pair
 from derainbench.engine.curves import check_logger
 from derainbench.engine.device import choose_engine
 from derainbench.engine.layers import FileLayer
-from derainbench.engine.trainer import Trainer, learning_rate
+from derainbench.engine.learning_rate import learning_rate
+from derainbench.engine.trainer import Trainer
 from derainbench.engine.training import train
 from derainbench.errors import UserError
 from derainbench.metrics.losses import Loss

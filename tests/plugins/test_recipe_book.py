@@ -8,15 +8,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from derainbench.engine.trainer import learning_rate
+from derainbench.engine.learning_rate import learning_rate
 from derainbench.plugins.method import Derainer, Method
-from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.recipe import LATER, OF_SOME_METHODS, Recipe
 from derainbench.plugins.recipe_book import PAPER_RECIPE, QUICK, QUICK_RECIPE, RecipeBook, recipe_book
+from derainbench.run.cells import in_result
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -36,7 +38,6 @@ def recipe(**changes: Any) -> Recipe:
     [
         ({"steps": None}, "either steps or epochs"),
         ({"epochs": 3}, "either steps or epochs"),
-        ({"steps": None, "epochs": 3}, "epochs need a stride"),
         ({"lr": 0}, "greater than 0"),
         ({"batch": 0}, "greater than or equal to 1"),
         ({"validation": 1.0}, "less than 1"),
@@ -67,6 +68,60 @@ def test_what_is_no_recipe(changes: dict[str, Any], reason: str) -> None:
         recipe(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"lr_min": 0.2}, "must not be above lr, 0.1"),
+        ({"period_minima": (0.2,), "periods": (1,), "schedule": "cosine"}, "must not be above lr"),
+        ({"periods": (1, 2)}, "only a cosine schedule.*this one is constant"),
+        ({"periods": (1, 2), "schedule": "cosine", "period_weights": (1,)}, "1 numbers for 2 periods"),
+        ({"period_minima": (0,)}, "1 numbers for 0 periods"),
+        ({"warmup": 1.0}, "less than 1"),
+        ({"warmup_within": True}, "give warmup"),
+        ({"rate_lag": 100}, "leaves nothing of a length of 100"),
+        ({"progressive": [(1, 8, 2), (1, 16, 1)]}, "must be those of the first progressive stage, 8 and 2"),
+        ({"progressive": [(1, 8, 1), (0, 16, 1)]}, "greater than 0"),
+        ({"progressive": [(1, 8, 1), (1, 2**14, 2**10)]}, "pixels a step"),
+        ({"progressive": [(1, 8, 1)], "steps": None, "epochs": 3}, "need a length in steps"),
+        ({"mixup_identity": True}, "give mixup"),
+        ({"mixup": 0}, "greater than 0"),
+        ({"augment": ("mprnet", "hflip")}, "give it alone"),
+        ({"ema": 1}, "less than 1"),
+        ({"loss": "charbonnier + "}, "no sum of losses"),
+    ],
+)
+def test_what_does_not_fit_together(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        recipe(**changes)
+
+
+def test_fields_that_came_later_are_not_told_of_unless_they_are_said() -> None:
+    assert in_result(recipe()).keys() == {
+        *("optimiser", "lr", "betas", "eps", "weight_decay", "schedule", "milestones", "gamma", "steps", "epochs"),
+        *("batch", "patch", "stride", "augment", "loss", "clip", "validation"),
+    }
+    assert recipe().unsaid == {*OF_SOME_METHODS, *LATER}
+    assert in_result(recipe(ema=0.5, warmup=0.1)).items() >= {"ema": 0.5, "warmup": 0.1}.items()
+
+
+def test_a_loss_has_one_spelling() -> None:
+    assert recipe(loss="charbonnier+.05 * edge").loss == "charbonnier + 0.05*edge"
+    for name in ("l1", "mse", "l1+ssim", "-ssim"):
+        assert recipe(loss=name).loss == name
+
+
+def test_progressive_stages_bring_the_first_ones_patch_and_batch() -> None:
+    stages = [(92, 128, 64), (208, 256, 16)]
+    fields = {"lr": 0.1, "steps": 300, "loss": "l1", "progressive": stages}
+    chosen = Recipe.model_validate(fields)
+    assert (chosen.patch, chosen.batch) == (128, 64)
+    assert Recipe.model_validate(chosen.model_dump(mode="json")) == chosen, "as a plan for other machines tells it"
+    assert recipe().changed({"progressive": stages}).progressive == chosen.progressive
+    assert chosen.changed({"batch": 4}).progressive == ()
+    assert chosen.changed({"steps": 9}).progressive == chosen.progressive
+    assert chosen.changed({"epochs": 9}).progressive == ()
+
+
 def test_a_length_replaces_the_other() -> None:
     assert PUBLISHED.changed({"steps": 7}).model_dump() == {**PUBLISHED.model_dump(), "steps": 7, "epochs": None}
     by_epochs = recipe(stride=8).changed({"epochs": 2})
@@ -92,6 +147,76 @@ def test_multistep_schedule(steps: int) -> None:
         assert learning_rate(multistep, step, steps) == pytest.approx(after)
 
 
+def by_epoch(chosen: Recipe, each: int = 7) -> list[float]:
+    """The rates of all epochs, each looked at in its first and last step."""
+    assert chosen.epochs is not None
+    ends = [(epoch * each, (epoch + 1) * each - 1) for epoch in range(chosen.epochs)]
+    rates = [[learning_rate(chosen, step, each * chosen.epochs) for step in steps] for steps in ends]
+    assert all(first == last for first, last in rates)
+    return [first for first, _ in rates]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("mprnet_250", {"lr": 2e-4, "warmup": 0.012}),
+        ("sfnet_300", {"lr": 1e-4, "warmup": 0.01}),
+        ("nerdrain_3000", {"lr": 1e-4, "warmup": 0.001, "rate_lag": 1}),
+    ],
+)
+def test_golden_rates_by_epoch(shared: Path, name: str, fields: dict[str, Any]) -> None:
+    """Warm-up in equal parts, then a cosine over the rest, as GradualWarmupScheduler in torch 1 gave them."""
+    golden = np.load(shared / "golden/schedules.npz")[name]
+    common = {"schedule": "cosine", "lr_min": 1e-6, "rate_by": "epoch", "epochs": len(golden), "steps": None}
+    np.testing.assert_allclose(by_epoch(recipe(**common, **fields)), golden, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("name", "gamma"), [("brn_100", 0.2), ("drn_100", 0.5)])
+def test_golden_rates_in_steps_down(shared: Path, name: str, gamma: float) -> None:
+    golden = np.load(shared / "golden/schedules.npz")[name]
+    chosen = recipe(lr=1e-3, schedule="multistep", milestones=(0.3, 0.5, 0.8), gamma=gamma, steps=None, epochs=100)
+    np.testing.assert_allclose(by_epoch(chosen), golden, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("restormer", {"lr": 3e-4, "steps": 300_000, "periods": (92_000, 208_000), "period_minima": (3e-4, 1e-6)}),
+        ("hinet", {"lr": 2e-4, "steps": 400_000, "lr_min": 1e-7, "warmup": 0.025, "warmup_within": True}),
+        ("nafnet", {"lr": 1e-3, "steps": 200_000, "lr_min": 1e-7}),
+    ],
+)
+def test_golden_rates_by_step(shared: Path, name: str, fields: dict[str, Any]) -> None:
+    """As BasicSR's loop gave them, which counts from 1. HINet's cosine is torch's recursion from its warm-up on."""
+    golden = np.load(shared / "golden/schedules.npz")
+    chosen = recipe(schedule="cosine", **fields)
+    rates = [learning_rate(chosen, int(step) - 1, fields["steps"]) for step in golden[f"{name}/iter"]]
+    np.testing.assert_allclose(rates, golden[f"{name}/lr"], rtol=1e-12, atol=0)
+
+
+def test_a_warm_up_within_stands_in_the_place_of_the_beginning() -> None:
+    """BasicSR's: the schedule has gone on under it, and where it is no cosine it is met where it is then."""
+    linear = recipe(schedule="linear", warmup=0.1, warmup_within=True)
+    rates = [learning_rate(linear, step, 100) for step in range(100)]
+    assert rates[:9] == pytest.approx([0.01 * n for n in range(1, 10)])
+    assert rates[9:] == pytest.approx([0.1 * (1 - n / 100) for n in range(9, 100)])
+
+
+def test_restarts_with_weights() -> None:
+    chosen = recipe(schedule="cosine", periods=(50, 50), period_weights=(1, 0.5), lr_min=0.02)
+    rates = [learning_rate(chosen, step, 100) for step in (0, 25, 50, 51, 75)]
+    assert rates[:3] == pytest.approx([0.1, 0.06, 0.02])
+    assert 0.0599 < rates[3] < 0.06
+    assert rates[4] == pytest.approx(0.04)
+
+
+def test_a_warm_up_by_epochs_is_one_by_steps_where_the_length_is_in_steps() -> None:
+    published = recipe(schedule="cosine", warmup=0.1, rate_by="epoch", rate_lag=1, steps=None, epochs=10)
+    shorter = published.changed({"steps": 20})
+    rates = [learning_rate(shorter, step, 20) for step in range(20)]
+    assert rates[:5] == pytest.approx([0, 0.05, 0.1, 0.1, 0.1 * (1 + math.cos(math.pi / 18)) / 2])
+
+
 def test_constant_schedule() -> None:
     assert {learning_rate(recipe(milestones=(0.5,)), step, 10) for step in range(10)} == {0.1}
 
@@ -102,7 +227,22 @@ def test_linear_schedule() -> None:
     assert rates == pytest.approx([2e-4, 1.5e-4, 5e-7])
 
 
-@given(st.sampled_from(["cosine", "multistep", "linear", "poly", "constant"]), st.integers(1, 500))
+SCHEDULES = st.sampled_from(["cosine", "multistep", "linear", "poly", "constant"])
+
+
+@given(SCHEDULES, st.integers(1, 500), st.floats(0, 0.99), st.booleans(), st.floats(0, 0.1))
+def test_after_a_warm_up_no_rate_leaves_its_range(
+    schedule: str, steps: int, warmup: float, within: bool, low: float
+) -> None:
+    chosen = recipe(schedule=schedule, warmup=warmup, warmup_within=within and warmup > 0, lr_min=low, steps=steps)
+    warm = round(warmup * steps)
+    rates = [learning_rate(chosen, step, steps) for step in range(steps)]
+    assert all(0 < rate <= chosen.lr * 1.01 for rate in rates[: warm + 1])
+    assert all(low * (1 - 1e-12) <= rate for rate in rates[warm:])
+    assert rates[warm:] == sorted(rates[warm:], reverse=True)
+
+
+@given(SCHEDULES, st.integers(1, 500))
 def test_schedules_never_rise_nor_leave_their_range(schedule: str, steps: int) -> None:
     chosen = recipe(schedule=schedule, milestones=(0.2, 0.7))
     rates = [learning_rate(chosen, step, steps) for step in range(steps)]
