@@ -24,19 +24,23 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
         return recipe.lr * (place + 1) / warm
     if not recipe.warmup_within:
         return _scheduled(recipe, place - warm, max(1, count - warm))
-    rate = _scheduled(recipe, place, count)
     if recipe.schedule == "cosine" and not recipe.periods and warm > 1:
         # Torch's is recursive, and goes on from what the warm-up left: the same curve through another point.
-        before, low = _scheduled(recipe, warm - 2, count), recipe.lr_min
-        return low + (rate - low) * (recipe.lr * (warm - 1) / warm - low) / (before - low)
-    return rate
+        left, low = recipe.lr * (warm - 1) / warm, recipe.lr_min
+        return low + (left - low) * _cosine(place / count) / _cosine((warm - 2) / count)
+    return _scheduled(recipe, place, count)
+
+
+def _cosine(done: float) -> float:
+    """From 2 down to 0."""
+    return 1 + math.cos(math.pi * done)
 
 
 def _scheduled(recipe: Recipe, place: int, count: int) -> float:
     """The schedule after so many of ``count`` units."""
     done, low, span = place / count, recipe.lr_min, recipe.lr - recipe.lr_min
     if recipe.schedule == "cosine":
-        return _restarted(recipe, place, count) if recipe.periods else low + span * (1 + math.cos(math.pi * done)) / 2
+        return _restarted(recipe, place, count) if recipe.periods else low + span * _cosine(done) / 2
     if recipe.schedule == "multistep":
         return max(low, recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones))
     if recipe.schedule == "poly":
@@ -54,4 +58,4 @@ def _restarted(recipe: Recipe, place: int, count: int) -> float:
     done = (at - (ends[index] - recipe.periods[index])) / recipe.periods[index]
     low = recipe.period_minima[index] if recipe.period_minima else recipe.lr_min
     weight = recipe.period_weights[index] if recipe.period_weights else 1.0
-    return low + weight * (recipe.lr - low) * (1 + math.cos(math.pi * done)) / 2
+    return low + weight * (recipe.lr - low) * _cosine(done) / 2

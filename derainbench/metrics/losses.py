@@ -191,7 +191,9 @@ def _psnr_y(restored: Tensor, clean: Tensor) -> Tensor:
 
 
 def _luma(image: Tensor) -> Tensor:
-    """(B, 3, H, W) RGB to (B, 1, H, W): BT.601's Y in [16, 235], over 255."""
+    """(B, 3, H, W) RGB to (B, 1, H, W): BT.601's Y in [16, 235], over 255. One channel is luma already (JORDER)."""
+    if image.shape[1] == 1:
+        return image
     red, green, blue = image.unbind(1)
     luma: Tensor = (65.481 * red + 128.553 * green + 24.966 * blue + 16) / 255
     return luma.unsqueeze(1)

@@ -230,7 +230,7 @@ def test_linear_schedule() -> None:
 SCHEDULES = st.sampled_from(["cosine", "multistep", "linear", "poly", "constant"])
 
 
-@given(SCHEDULES, st.integers(1, 500), st.floats(0, 0.99), st.booleans(), st.floats(0, 0.1))
+@given(SCHEDULES, st.integers(1, 500), st.floats(0, 0.99), st.booleans(), st.floats(0, 0.05))
 def test_after_a_warm_up_no_rate_leaves_its_range(
     schedule: str, steps: int, warmup: float, within: bool, low: float
 ) -> None:
