@@ -11,11 +11,17 @@ TESTERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 # Set, as it may be in a container, it has every process compile anew what it imports of derainbench.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo demo-full test lint docs bench clean
 
-demo: $(READY)  ## train and evaluate two methods on the three embedded datasets, and write a report
-	$(BIN)/derainbench run --methods nasnet,prenet --datasets demo --out runs/demo
+# Twice: a first table within a minute, then the rest, of which what is done is kept.
+demo: $(READY)  ## train and evaluate two small networks on the three embedded datasets, and write a report
+	$(BIN)/derainbench run --config studies/demo.toml --datasets demo-streak
+	$(BIN)/derainbench run --config studies/demo.toml
 	$(BIN)/derainbench report runs/demo
+
+demo-full: $(READY)  ## the same with NASNet and PReNet as published, for a few steps: several minutes
+	$(BIN)/derainbench run --methods nasnet,prenet --datasets demo --out runs/demo-full
+	$(BIN)/derainbench report runs/demo-full
 
 test: $(READY)  ## the whole test suite, the slow tests too, and which lines and branches no test reaches
 	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal $(COVERAGE)

@@ -22,6 +22,7 @@ from derainbench.cli.options import (
     ThreadsOption,
     TileOption,
 )
+from derainbench.cli.run_config import config_text, read_config
 from derainbench.engine.threads import use_threads
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Baseline(StrEnum):
 
 
 def run(
+    context: typer.Context,
     methods: Annotated[
         str | None, typer.Option(help="Methods, with commas between: nasnet, 'nasnet[attention=se]', or all.")
     ] = None,
@@ -112,11 +114,21 @@ def run(
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
     card: CardOption = [],  # noqa: B006
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and stop.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", is_eager=True, callback=read_config, help="A TOML file of these options."),
+    ] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the options as such a file, and stop.")
+    ] = False,
 ) -> None:
     """Train and evaluate methods on datasets: what is missing is done, what is finished is kept.
 
     The same command resumes an interrupted run. Exit status: 0, 2 for a mistake that you can mend, 1 for a crash.
     """
+    if print_config:
+        typer.echo(config_text(context), nl=False)
+        return
     if devices and not dry_run:
         from derainbench.run.executors.forks import begin_to_load
 

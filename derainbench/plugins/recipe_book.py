@@ -97,7 +97,7 @@ def recipe_book(name: str) -> RecipeBook:
     """``paper``, ``quick``, or the path of a TOML file.
 
     The file has ``base = "paper"`` or ``"quick"``, recipe fields for every method, and ``[methods.NAME]`` tables for
-    single ones.
+    single ones; or all of that in a table ``[recipe]``, beside which there is something else.
     """
     built_in = {book.name: book for book in (PAPER_RECIPE, QUICK_RECIPE)}
     if name in built_in:
@@ -106,6 +106,8 @@ def recipe_book(name: str) -> RecipeBook:
     if path.suffix != ".toml":
         raise UserError(f"no recipe is called {name!r}; give paper, quick or the path of a TOML file")
     content = read_toml(path, "recipe")
+    if isinstance(content.get("recipe"), dict):
+        content = content["recipe"]
     base, by_method = content.pop("base", "paper"), content.pop("methods", {})
     if not isinstance(base, str) or base not in built_in:
         raise UserError(f"recipe {path}: base is {base!r}; it must be 'paper' or 'quick'")
