@@ -42,7 +42,7 @@ bench: $(READY)  ## ratios against plain transcriptions and scikit-image, into b
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[test,lint,docs,ray,slurm,tensorboard]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[test,lint,docs,ray,slurm,tensorboard,drive]'
 	touch $@
 
 clean:  ## remove what these targets made, runs excepted

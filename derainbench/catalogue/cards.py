@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from derainbench.catalogue.patterns import Pattern
+from derainbench.download.remote import RemoteFile
 from derainbench.errors import UserError, printable
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.rain.embedded import Generation
@@ -121,20 +122,24 @@ class Layout(_Data):
     """One packaging of the dataset. Several circulate; a card lists them, the preferred one first.
 
     ``folders`` are what this packaging's folder is called below the data root, where that is not what the card says;
-    ``.`` is the data root itself, for packagings that keep their splits in folders beside each other. ``unconfirmed``
-    says what about it nobody has seen in the files.
+    ``.`` is the data root itself, for packagings that keep their splits in folders beside each other. ``files`` are
+    what it is fetched as, and from where, as far as that is known. ``unconfirmed`` says what about it nobody has seen
+    in the files.
     """
 
     name: str
     folders: tuple[Folder, ...] = ()
     train: SplitPatterns | None = None
     test: SplitPatterns | None = None
+    files: tuple[RemoteFile, ...] = ()
     unconfirmed: str = ""
 
     @model_validator(mode="after")
     def _has_a_split(self) -> Self:
         if self.train is None and self.test is None:
             raise ValueError(f"layout {self.name!r} says where neither train nor test images are; give one of them")
+        if len({file.name.casefold() for file in self.files}) < len(self.files):
+            raise ValueError(f"two files of layout {self.name!r} have one name; call one otherwise")
         return self
 
 

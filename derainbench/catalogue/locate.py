@@ -68,7 +68,7 @@ class Dataset:
 
     def has(self, split: SplitName) -> bool:
         """Whether some file of the split is here."""
-        return _has_files(self.root, self.layout, split)
+        return has_files(self.root, self.layout, split)
 
 
 def checked_root(data_root: Path | None) -> Path | None:
@@ -88,7 +88,7 @@ def locate(card: Card, data_root: Path | None) -> Dataset | None:
     # Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
     for whole in (True, False):
         found = [
-            (sum(_has_files(root, layout, split, whole) for split in SPLITS), root, layout)
+            (sum(has_files(root, layout, split, whole) for split in SPLITS), root, layout)
             for layout in card.layouts
             for root in places(card, layout, data_root)
         ]
@@ -207,7 +207,7 @@ def places(card: Card, layout: Layout, data_root: Path | None) -> Sequence[Path]
     return [data_root / name for name in names] if data_root else []
 
 
-def _has_files(root: Path, layout: Layout, split: SplitName, whole: bool = False) -> bool:
+def has_files(root: Path, layout: Layout, split: SplitName, whole: bool = False) -> bool:
     """Whether some rainy file of the split is there, and, for the ``whole``, a clean one."""
     patterns: SplitPatterns | None = getattr(layout, split)
     if patterns is None:

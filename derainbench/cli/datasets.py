@@ -1,4 +1,4 @@
-"""The commands ``derainbench datasets``, and ``show``, ``add``, ``verify``, ``overlap``, ``synth`` below it."""
+"""``derainbench datasets``, and the commands below it: ``show``, ``fetch``, ``add``, ``verify``, ``overlap``, ``synth``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from derainbench.cli.fetch import YesOption, agreed, fetch_agreed_datasets, offered_datasets
 from derainbench.cli.options import MOST_WORKERS, CardOption, DataOption, JsonOption
 from derainbench.cli.overlap import overlap
 from derainbench.cli.synth import synth
 
 datasets_app = typer.Typer(
     invoke_without_command=True,
-    help="Datasets: what there is, adding a card, checking files, shared scenes, making new ones.",
+    help="Datasets: what there is, fetching files, adding a card, checking files, shared scenes, making new ones.",
 )
 datasets_app.command()(synth)
 datasets_app.command()(overlap)
@@ -55,6 +56,44 @@ def show(
         typer.echo(show_unpaired(unpaired, root, as_json))
     else:
         typer.echo(show_dataset(card_named(name, cards), root, as_json))
+
+
+@datasets_app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Datasets' names.")],
+    layout: Annotated[
+        str, typer.Option(metavar="NAME", help="Which packaging of its card; default: the first that has addresses.")
+    ] = "",
+    yes: YesOption = False,
+    card: CardOption = [],  # noqa: B006
+    data_root: DataOption = None,
+) -> None:
+    """Fetch a dataset from the addresses of its card, put it below the data root, and verify it.
+
+    What it is, how large, and under which licence, is said first, and asked. Exit status 1 if it is unusable.
+    """
+    from derainbench.catalogue.cards import all_cards
+    from derainbench.catalogue.locate import card_named, locate
+    from derainbench.support.progress import progress_bar
+    from derainbench.support.workers import default_workers
+    from derainbench.verify.text import as_text
+    from derainbench.verify.verify import verify
+
+    cards = all_cards(card)
+    asked = list({each.name: each for each in (card_named(name, cards) for name in names)}.values())
+    here = {each.name: found for each in asked if not each.embedded and (found := locate(each, data_root)) is not None}
+    for name, found in here.items():
+        typer.echo(f"{name}: is here, {found.root}")
+    wanted = [each for each in asked if each.name not in here]
+    if not wanted:
+        return
+    agreed(offered_datasets(wanted, data_root, layout), yes)
+    verdicts = []
+    for dataset in fetch_agreed_datasets(wanted, data_root, layout):
+        with progress_bar() as progress:
+            verdicts.append(verify(dataset, default_workers(), progress))
+        typer.echo(as_text(verdicts[-1]))
+    raise typer.Exit(0 if all(verdict.usable for verdict in verdicts) else 1)
 
 
 @datasets_app.command()

@@ -36,8 +36,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train, evaluate and compare single-image deraining methods under named metric protocols.",
 )
-app.add_typer(datasets_app, name="datasets", short_help="List, check, compare and make datasets.")
-app.add_typer(weights_app, name="weights", short_help="List, add and export trained weights.")
+app.add_typer(datasets_app, name="datasets", short_help="List, fetch, check, compare and make datasets.")
+app.add_typer(weights_app, name="weights", short_help="List, fetch, add and export trained weights.")
 
 
 def _version(asked: bool) -> None:

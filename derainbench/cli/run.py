@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from derainbench.cli.exit_status import debugging
+from derainbench.cli.fetch import (
+    YesOption,
+    agreed,
+    fetch_agreed_datasets,
+    fetch_agreed_weights,
+    offered_datasets,
+    offered_weights,
+)
 from derainbench.cli.options import (
     MOST_WORKERS,
     OUT,
@@ -24,6 +32,7 @@ from derainbench.cli.options import (
 )
 from derainbench.cli.run_config import config_text, read_config
 from derainbench.engine.threads import use_threads
+from derainbench.errors import UserError
 
 if TYPE_CHECKING:
     from derainbench.run.execute import RunOutcome
@@ -113,6 +122,10 @@ def run(
     data_root: DataOption = None,
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
     card: CardOption = [],  # noqa: B006
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="First fetch what is named and not here: published weights, datasets.")
+    ] = False,
+    yes: YesOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and stop.")] = False,
     config: Annotated[
         Path | None,
@@ -162,7 +175,26 @@ def run(
         plugin=plugin,
         card=card,
     )
+    if fetch:
+        _fetch(order, yes, dry_run)
+    elif yes:
+        raise UserError("--yes answers what --fetch asks; give both, or neither")
     fulfil(order, dry_run)
+
+
+def _fetch(order: Order, yes: bool, dry_run: bool) -> None:
+    """Fetch what the order names and this machine does not have, if that is agreed to; or say only what it is."""
+    from derainbench.plugins.registry import discover
+    from derainbench.run.fetchable import lacking
+
+    registry = discover(order.plugin)
+    wanted = lacking(order, registry)
+    offers = [*offered_weights(wanted), *offered_datasets(wanted.cards, order.data_root)]
+    if offers:
+        agreed(offers, yes or dry_run)
+    if offers and not dry_run:
+        fetch_agreed_weights(wanted, registry)
+        fetch_agreed_datasets(wanted.cards, order.data_root)
 
 
 def fulfil(order: Order, dry_run: bool) -> None:

@@ -1,4 +1,4 @@
-"""The commands ``derainbench weights list``, ``add`` and ``export``."""
+"""The commands ``derainbench weights list``, ``fetch``, ``add`` and ``export``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from derainbench.cli.fetch import YesOption, agreed, fetch_agreed_weights, offered_weights
 from derainbench.cli.options import JsonOption, PluginOption, out_folder
 from derainbench.errors import UserError
 
@@ -22,7 +23,9 @@ class QuantisationChoice(StrEnum):
     TRUNCATE = "truncate"
 
 
-weights_app = typer.Typer(no_args_is_help=True, help="Trained weights: what is known, adding files, exporting them.")
+weights_app = typer.Typer(
+    no_args_is_help=True, help="Trained weights: what is known, fetching and adding files, exporting them."
+)
 
 
 @weights_app.command("list")
@@ -32,6 +35,41 @@ def list_known(plugin: PluginOption = [], as_json: JsonOption = False) -> None: 
     from derainbench.plugins.registry import discover
 
     typer.echo(list_weights(discover(plugin), as_json))
+
+
+@weights_app.command()
+def fetch(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME@TAG...", help="Published weights: 'prenet@rain100l'; or vgg16, or alexnet."),
+    ],
+    yes: YesOption = False,
+    plugin: PluginOption = [],  # noqa: B006
+) -> None:
+    """Fetch published weights from where their authors keep them, check their hash, and add them.
+
+    What it is, how large, and under which licence, is said first, and asked.
+    """
+    from derainbench.plugins.fetched_weights import weights_to_fetch
+    from derainbench.plugins.perceptual import NETWORKS, features_record
+    from derainbench.plugins.registry import discover
+    from derainbench.plugins.weights_store import place
+    from derainbench.run.fetchable import Fetchable
+
+    registry = discover(plugin)
+    networks = [name for name in dict.fromkeys(names) if name in NETWORKS]
+    variants = [weights_to_fetch(registry, name) for name in dict.fromkeys(names) if name not in NETWORKS]
+    here = [each for each in variants if place(each).state == "here"]
+    known = [name for name in networks if features_record(name) is not None]
+    for name in [*(each.name for each in here), *known]:
+        typer.echo(f"{name}: is here")
+    wanted = Fetchable(
+        weights=[each for each in variants if each not in here],
+        networks=[name for name in networks if name not in known],
+    )
+    if offers := offered_weights(wanted):
+        agreed(offers, yes)
+        fetch_agreed_weights(wanted, registry)
 
 
 @weights_app.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from derainbench.download.remote import RemoteFile
 from derainbench.images.quantisation import Quantisation
 from derainbench.metrics.losses import Loss, check_own_losses, get_loss
 from derainbench.plugins.layers import Rule, Thirds
@@ -114,6 +115,7 @@ class Weights:
     ``verified`` is False for a file that the user added with --trust-unknown: nobody vouches for it.
     ``quantisation`` is how the authors' code made the 8-bit files on which their published scores were measured.
     ``published`` are those scores; reports show them beside what was measured.
+    ``files`` are where it can be fetched: the file itself, whose hash is ``sha256``, then those that lie beside it.
     """
 
     tag: str
@@ -125,6 +127,7 @@ class Weights:
     verified: bool = True
     quantisation: Quantisation = "round"
     published: tuple[PublishedScore, ...] = ()
+    files: tuple[RemoteFile, ...] = ()
 
 
 def same_name(name: str) -> tuple[str, ...]:

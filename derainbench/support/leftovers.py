@@ -16,7 +16,9 @@ from pathlib import Path
 OF_OTHERS = 86_400.0
 
 #: ``.NAME.PLACE-PROCESS-START-RANDOM.SUFFIX``
-_NAME = re.compile(r"\..*\.(?P<place>[0-9a-f]{8})-(?P<process>\d+)-(?P<start>\d+)-[0-9a-f]{12}\.\w+", re.DOTALL)
+_NAME = re.compile(
+    r"\.(?P<name>.*)\.(?P<place>[0-9a-f]{8})-(?P<process>\d+)-(?P<start>\d+)-[0-9a-f]{12}\.\w+", re.DOTALL
+)
 
 
 def unfinished_beside(path: Path, suffix: str) -> Path:
@@ -34,11 +36,38 @@ def remove_leftovers(folder: Path, suffix: str) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") and entry.name.endswith(suffix) and _is_left(entry):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    with contextlib.suppress(OSError):
-                        Path(entry.path).unlink()
+                _remove(entry)
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            Path(entry.path).unlink()
+
+
+def take_over(path: Path, suffix: str) -> Path | None:
+    """What a process that is gone has left unfinished of ``path``, now under a name of this process; None where nothing
+    is left. Of several the newest; the others are removed. What another process writes stays its own.
+    """
+    mine = unfinished_beside(path, suffix)
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        named = [
+            entry
+            for entry in entries
+            if entry.name.endswith(suffix)
+            and (name := _NAME.fullmatch(entry.name)) is not None
+            and name["name"] == path.name[:40]
+            and _is_left(entry)
+        ]
+        for entry in sorted(named, key=lambda e: -e.stat(follow_symlinks=False).st_mtime):
+            if mine.exists():
+                _remove(entry)
+                continue
+            with contextlib.suppress(OSError):  # another process may have been quicker
+                Path(entry.path).replace(mine)
+    return mine if mine.exists() else None
 
 
 def _is_left(entry: os.DirEntry[str]) -> bool:
