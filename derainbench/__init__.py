@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from derainbench.download.remote import Address, RemoteFile, in_repository
     from derainbench.engine.on_arrays import restore
     from derainbench.errors import UserError
     from derainbench.metrics.image_metric import ImageMetric
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PROTOCOLS",
+    "Address",
     "Batch",
     "Derainer",
     "ImageMetric",
@@ -32,9 +34,11 @@ __all__ = [
     "Paper",
     "PublishedScore",
     "Recipe",
+    "RemoteFile",
     "Training",
     "UserError",
     "Weights",
+    "in_repository",
     "load_method",
     "load_run",
     "psnr",
@@ -46,6 +50,7 @@ __all__ = [
 #: Where each name comes from; the command line must not wait for torch before it can print its help.
 _HOMES = {
     "PROTOCOLS": "derainbench.metrics.protocols",
+    "Address": "derainbench.download.remote",
     "Batch": "derainbench.plugins.method",
     "Derainer": "derainbench.plugins.method",
     "ImageMetric": "derainbench.metrics.image_metric",
@@ -54,9 +59,11 @@ _HOMES = {
     "Paper": "derainbench.plugins.method",
     "PublishedScore": "derainbench.plugins.method",
     "Recipe": "derainbench.plugins.recipe",
+    "RemoteFile": "derainbench.download.remote",
     "Training": "derainbench.plugins.method",
     "UserError": "derainbench.errors",
     "Weights": "derainbench.plugins.method",
+    "in_repository": "derainbench.download.remote",
     "load_method": "derainbench.run.trained_weights",
     "load_run": "derainbench.results.load",
     "psnr": "derainbench.metrics.on_arrays",

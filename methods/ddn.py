@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from derainbench import Derainer, Method, Paper, Recipe, Weights
+from derainbench import Derainer, Method, Paper, Recipe, Weights, in_repository
 
 Shortcut = Literal["pairs", "global"]
 Statistics = Literal["running", "image"]
@@ -209,6 +209,23 @@ DDN = Method(
             sha256="fb2f3189dd84095fe16a86d6455a9817122b45ff68b732d6a4722fc91b87bfb4",
             licence="none stated",
             quantisation="truncate",
+            files=tuple(
+                in_repository(
+                    "MyNameIsPHP/Deep-Detail-Network-Installation",
+                    "c72acb521e13f3f1fc29fc02382480c2751a5fee",
+                    f"model/trained/{name}",
+                    sha256,
+                    size,
+                )
+                for name, sha256, size in (
+                    ("model.index", "fb2f3189dd84095fe16a86d6455a9817122b45ff68b732d6a4722fc91b87bfb4", 5437),
+                    (
+                        "model.data-00000-of-00001",
+                        "0a1b3fab590369026ff857cd9450e381d37e1beecc4a1457c275ce1355cec3df",
+                        232_700,
+                    ),
+                )
+            ),
         ),
         Weights(
             tag="rain200l",

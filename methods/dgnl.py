@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights
+from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights, in_repository
 from derainbench.engine.trainer import Trainer
 from derainbench.plugins.layers import Rule, absent
 
@@ -255,6 +255,14 @@ DGNL = Method(
             source="https://github.com/ajpfahnl/deraining-models (DGNL/ckpt/DGNLNet_fast/60000.pth)",
             sha256="84e7fc54ffa2405fd8dbd950e6a0398651d9b9029cd74d997a1209bbeaab97bf",
             licence="BSD-style, non-commercial, as the repository states",
+            files=(
+                in_repository(
+                    "ajpfahnl/deraining-models",
+                    "90d6d87d5ff9c91cfe0b7862642f28f797b6c709",
+                    "DGNL/ckpt/DGNLNet_fast/60000.pth",
+                    size=2_899_603,
+                ),
+            ),
         ),
     ),
     official_names=official_names,

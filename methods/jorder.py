@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, PublishedScore, Recipe, Weights
+from derainbench import Batch, Derainer, Loss, Method, Paper, PublishedScore, Recipe, Weights, in_repository
 from derainbench.plugins.layers import Rule, luma_difference, luma_mask
 
 #: Residual units of the released network, and blocks of the paper's.
@@ -283,6 +283,14 @@ JORDER = Method(
             sha256="a96eebec2929a54801d75385c24c2bb7834625180d46a3114c291d228969ec1a",
             licence="none stated",
             published=(PublishedScore("rain100l", "y-u8", 36.61, 0.974, "PReNet's authors' table"),),
+            files=(
+                in_repository(
+                    "ZhangXinNan/RainDetectionAndRemoval",
+                    "b66b3fe84646d66a4d943c1d0442afccfdc8eb0b",
+                    "demo_JORDER_release/SRCNN_model/rain_removal_single_light.caffemodel",
+                    size=1_485_449,
+                ),
+            ),
         ),
         Weights(
             tag="rain100h",
@@ -290,6 +298,14 @@ JORDER = Method(
             source=_RELEASE.format("rain_removal_single_heavy.caffemodel"),
             sha256="c0fab37839c31de884799fa5d48eb4de1e384b8427ccac11bcfc85131046811a",
             licence="none stated",
+            files=(
+                in_repository(
+                    "ZhangXinNan/RainDetectionAndRemoval",
+                    "b66b3fe84646d66a4d943c1d0442afccfdc8eb0b",
+                    "demo_JORDER_release/SRCNN_model/rain_removal_single_heavy.caffemodel",
+                    size=1_485_459,
+                ),
+            ),
         ),
         Weights(
             tag="practical-heavy",
@@ -297,6 +313,14 @@ JORDER = Method(
             source=_RELEASE.format("rain_removal_single_practical_heavy.caffemodel"),
             sha256="c9d33dc2cfcc12633776633b83cb103d484374f40f09714c971e5cb1b1b64de0",
             licence="none stated",
+            files=(
+                in_repository(
+                    "ZhangXinNan/RainDetectionAndRemoval",
+                    "b66b3fe84646d66a4d943c1d0442afccfdc8eb0b",
+                    "demo_JORDER_release/SRCNN_model/rain_removal_single_practical_heavy.caffemodel",
+                    size=1_485_459,
+                ),
+            ),
         ),
     ),
     variants={

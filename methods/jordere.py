@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights
+from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights, in_repository
 
 #: Channels inside the estimators of mask and rain, and inside their way back into the features.
 ESTIMATOR, EMBEDDING = 8, 16
@@ -241,6 +241,14 @@ JORDERE = Method(
             sha256="f97df015f95c76806b0deb6c9cf8929be9bde9d1fab2afafb2f6f8bbe9f7655d",
             licence="none stated",
             options={"blocks": 3, "width": 32},
+            files=(
+                in_repository(
+                    "flyywh/JORDER-E-Deep-Image-Deraining-TPAMI-2019-Journal",
+                    "340131060003737404e18ae963dbef2580934e5d",
+                    "testing_practical/src/pretrained_model/model_practical.pt",
+                    size=1_652_875,
+                ),
+            ),
         ),
     ),
     variants={"JORDER-E (practical)": {"blocks": 3, "width": 32}},

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench import Derainer, Method, Paper, PublishedScore, Recipe, Weights
+from derainbench import Derainer, Method, Paper, PublishedScore, Recipe, Weights, in_repository
 
 from ._activations import gates_and_candidate, tanh
 from ._prenet_weights import ALSO_TESTED_ON, FILES, SCORES
@@ -234,8 +234,9 @@ PRENET = Method(
             options=options,
             quantisation="truncate",  # np.uint8(255 * out)
             published=_published_scores(tag, file),
+            files=(in_repository("csdwren/PReNet", commit, path, sha256, size, name=file),),
         )
-        for tag, trained_on, file, options, sha256 in FILES
+        for tag, trained_on, file, options, sha256, (commit, path, size) in FILES
     ),
     variants={
         "PReNet_r": {"shared": True},

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights
+from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights, in_repository
 
 from ._activations import tanh
 
@@ -271,6 +271,14 @@ RESCAN = Method(
             source="https://github.com/csdwren/RecDerain (logs/RainLight/RESCAN/latest)",
             sha256="49bfd63951fc6fde251de82db9af42ef995db9d00113a585cd171c51fb533017",
             licence="none stated",
+            files=(
+                in_repository(
+                    "csdwren/RecDerain",
+                    "34f80fec438d3249ea7221432b40e2d50a52d780",
+                    "logs/RainyLight/RESCAN/latest",
+                    size=1_842_353,
+                ),
+            ),
         ),
     ),
     variants={

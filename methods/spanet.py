@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights
+from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights, in_repository
 
 from ._irnn import DIRECTIONS, irnn
 
@@ -216,6 +216,14 @@ SPANET = Method(
             source="https://github.com/stevewongv/SPANet (model/latest)",
             sha256="3b5d58d0f4569004a0d2dc6f4373463bd60991fc8a04c061361357cf012e5eb0",
             licence="BSD-style, as the repository states",
+            files=(
+                in_repository(
+                    "stevewongv/SPANet",
+                    "f0d982d05e1c74a886d5c12c0e81293f57861cd2",
+                    "model/latest",
+                    size=3_450_077,
+                ),
+            ),
         ),
     ),
     variants={"SPANet (directional)": {"directional": True}},

@@ -145,6 +145,8 @@ def _by_name(card: Card, data_root: Path | None) -> Dataset:
         roots = [str(root) for layout in card.layouts for root in places(card, layout, data_root)]
         tried = ", ".join(dict.fromkeys(roots)) or "nowhere: give --data-root"
         remedy = f"fetch it from {card.source}" if card.source else "put them there, or leave the dataset out"
+        if any(layout.files for layout in card.layouts):
+            remedy = f"derainbench datasets fetch {card.name}; or {remedy}"
         near = _elsewhere(card, data_root)
         if near is not None:
             remedy = f"give --data-root {near}"

@@ -13,6 +13,7 @@ from tabulate import tabulate
 from derainbench.catalogue.cards import SPLITS, Card, Layout, SplitPatterns
 from derainbench.catalogue.locate import locate
 from derainbench.catalogue.unpaired import UnpairedCard, folder_of
+from derainbench.download.remote import bytes_text
 
 _WIDTH = 64  # of a column of text
 _ALIGN = ("left", "left", "left", "right", "right", "left")
@@ -160,5 +161,9 @@ def _layout(card: Card, layout: Layout) -> Iterator[str]:
         clean = patterns.clean or f"side by side, {patterns.side_by_side}"
         yield f"    {split:6}{patterns.rainy}  ->  {clean}"
         yield from (f"          {name}: {text}" for name, text in patterns.layers.items())
+    for file in layout.files:
+        checked = "hash known" if file.sha256 else "hash unknown"
+        yield f"    fetch {file.name} ({bytes_text(file.size)}, {checked})"
+        yield from (f"          {address.url} ({address.state})" for address in file.addresses)
     if layout.unconfirmed:
         yield f"    unconfirmed: {layout.unconfirmed}"

@@ -1,4 +1,4 @@
-"""``derainbench datasets``, and the commands below it: ``show``, ``fetch``, ``add``, ``verify``, ``overlap``, ``synth``."""
+"""``derainbench datasets``, and ``show``, ``fetch``, ``add``, ``verify``, ``overlap``, ``synth`` below it."""
 
 from __future__ import annotations
 

@@ -89,11 +89,17 @@ def list_weights(registry: Registry, as_json: bool) -> str:
         (e["name"], e["trained_on"], _here(e), e["licence"], f"{e['sha256'][:12]}...", e["source"]) for e in entries
     ]
     headers = ["weights", "trained on", "here", "licence", "sha256", "source"]
+    by_hand = sorted({e["name"] for e in entries if e["verified"] and not e["files"]})
     lines = [tabulate(rows, headers, disable_numparse=True), f"\nhere: in {cache_folder() / 'weights'}"]
+    lines.append(f"derainbench weights fetch NAME fetches them{_but(by_hand)}")
     for name, record in here.items():
         state = "not here" if record is None else f"here{'' if record.verified else ', unverified'}"
         lines.append(f"{name}, for {NETWORKS[name].used_for}: {state}; {NETWORKS[name].source}")
     return "\n".join([*lines, *(f"\nbroken: {entry['error']}" for entry in broken)])
+
+
+def _but(names: list[str]) -> str:
+    return f", but not {', '.join(names)}, whose file is another one than what is added" if names else ""
 
 
 def _here(entry: dict[str, Any]) -> str:
@@ -110,6 +116,7 @@ def _weights(variant: Variant) -> dict[str, Any]:
         "source": weights.source,
         "licence": weights.licence,
         "sha256": weights.sha256,
+        "files": [file.model_dump(mode="json") for file in weights.files],
         "verified": weights.verified,
         "here": {"here": "yes", "missing": "no"}.get(state, state),
         "path": str(path) if state != "missing" else None,

@@ -214,7 +214,8 @@ def require_features() -> None:
     """:class:`UserError` where VGG16 is not here, or damaged: what a training has to do."""
     _require(
         VGG16,
-        f"the recipe needs VGG16, which is not here; fetch {SOURCE}, then: derainbench weights add {VGG16} FILE; "
+        f"the recipe needs VGG16, which is not here; derainbench weights fetch {VGG16}; or fetch {SOURCE}, then: "
+        f"derainbench weights add {VGG16} FILE; "
         'or say perceptual = "none", or pretrained = "none", in a recipe file',
     )
 
@@ -224,8 +225,8 @@ def require_network(name: str, who: str) -> None:
     network = NETWORKS[name]
     _require(
         name,
-        f"{who} needs {network.title}, which is not here; fetch {network.source}, or {_ALSO} and unpack it, then: "
-        f"derainbench weights add {name} FILE",
+        f"{who} needs {network.title}, which is not here; derainbench weights fetch {name}; or fetch {network.source}, "
+        f"or {_ALSO} and unpack it, then: derainbench weights add {name} FILE",
     )
 
 

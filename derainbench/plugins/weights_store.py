@@ -85,9 +85,11 @@ def require(variant: Variant) -> None:
     """:class:`UserError` where a variant's weights are not in the cache: where to fetch them, and what to type then."""
     if _matching(variant) is None:
         assert variant.weights is not None
+        name = shlex.quote(variant.name)
+        by_itself = f"derainbench weights fetch {name}; or " if variant.weights.files else ""
         raise UserError(
-            f"the weights of {variant.name} are not here; fetch them from {variant.weights.source}, then: "
-            f"derainbench weights add {shlex.quote(variant.name)} FILE"
+            f"the weights of {variant.name} are not here; {by_itself}fetch them from {variant.weights.source}, then: "
+            f"derainbench weights add {name} FILE"
         )
 
 
