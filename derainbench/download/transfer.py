@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -122,11 +122,10 @@ class Transfer:
         tag = answer.headers.get("ETag", "")
         self._version = answer.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
         limit, have = self._most if self._size is None else self._size, start
-        chunks = answer.raw.stream(_CHUNK, decode_content=False)
         with path.open("r+b") as file:
             file.truncate(start)
             file.seek(start)
-            while chunk := _next(chunks, have, total or self._size):
+            while chunk := _next(answer, have, total or self._size):
                 have += len(chunk)
                 if have > limit:
                     file.truncate(0)
@@ -181,14 +180,15 @@ def _total(answer: requests.Response, start: int) -> int | None:
     return start + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
 
 
-def _next(chunks: Iterator[bytes], have: int, total: int | None) -> bytes:
-    """The next bytes, none at the end; :class:`_CutError` where the connection breaks."""
+def _next(answer: requests.Response, have: int, total: int | None) -> bytes:
+    """The next bytes, as many as have come; none at the end. :class:`_CutError` where the connection breaks."""
     try:
-        return next(chunks, b"")
+        chunk: bytes = answer.raw.read1(_CHUNK, decode_content=False)
     except (urllib3.exceptions.HTTPError, OSError) as error:
         if isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError):
             raise _CutError(f"sends nothing more after {have:,} bytes") from error
         _cut(have, total)
+    return chunk
 
 
 def _cut(have: int, total: int | None) -> NoReturn:

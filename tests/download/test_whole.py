@@ -149,10 +149,11 @@ def test_a_host_that_is_not_there(tmp_path: Path, refused: Refused) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("damaged", [False, True])
 def test_another_process_goes_on_with_what_one_left(server: FaultyServer, tmp_path: Path, damaged: bool) -> None:
+    stuck = file(server, "stuck")
     child = os.fork()
     if child == 0:
         try:
-            fetch(file(server, "stuck"), tmp_path, patience=0.2)
+            fetch(stuck, tmp_path, patience=0.2)
         except UserError:
             os._exit(3)
         os._exit(0)
