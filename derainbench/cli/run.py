@@ -175,15 +175,18 @@ def run(
         plugin=plugin,
         card=card,
     )
-    if fetch:
-        _fetch(order, yes, dry_run)
-    elif yes:
+    if yes and not fetch:
         raise UserError("--yes answers what --fetch asks; give both, or neither")
+    if fetch and not _fetch(order, yes, dry_run):
+        return
     fulfil(order, dry_run)
 
 
-def _fetch(order: Order, yes: bool, dry_run: bool) -> None:
-    """Fetch what the order names and this machine does not have, if that is agreed to; or say only what it is."""
+def _fetch(order: Order, yes: bool, dry_run: bool) -> bool:
+    """Fetch what the order names and this machine does not have, if that is agreed to; or say only what it is.
+
+    Whether the order can be planned then: not without the datasets.
+    """
     from derainbench.plugins.registry import discover
     from derainbench.run.fetchable import lacking
 
@@ -195,6 +198,9 @@ def _fetch(order: Order, yes: bool, dry_run: bool) -> None:
     if offers and not dry_run:
         fetch_agreed_weights(wanted, registry)
         fetch_agreed_datasets(wanted.cards, order.data_root)
+    if dry_run and wanted.cards:
+        typer.echo("what would be done then depends on their files")
+    return not (dry_run and wanted.cards)
 
 
 def fulfil(order: Order, dry_run: bool) -> None:

@@ -131,6 +131,7 @@ class Transfer:
                     file.truncate(0)
                     raise DeadLinkError(f"sends more than {limit:,} bytes")
                 file.write(chunk)
+                file.flush()  # so that a kill leaves it
                 self._on_bytes(len(chunk), total or self._size)
         if have < (total or self._size or 0):
             _cut(have, total or self._size)
