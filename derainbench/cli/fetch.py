@@ -52,7 +52,7 @@ def agreed(offers: Sequence[Offer], yes: bool) -> None:
 def _lines(offer: Offer) -> list[str]:
     lines = [f"to fetch: {offer.name}, into {offer.place}; licence: {offer.licence or 'none stated'}"]
     for file in offer.files:
-        checked = "known by its sha256" if file.sha256 else "no hash of it is known, so that its bytes are trusted"
+        checked = "known by its sha256" if file.sha256 else "no hash of it is known: what comes is taken as it is"
         lines.append(f"  {file.name}, {bytes_text(_size(file))}, {checked}")
         lines += [f"    {address.url} ({address.state})" for address in file.addresses]
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,11 @@ def _gdown() -> Any:
 
 
 @contextlib.contextmanager
-def _said_in_a_line() -> Any:
+def _said_in_a_line() -> Iterator[None]:
     """What gdown raises, as a dead link: what Drive says is many lines long."""
     try:
         yield
-    except (DeadLinkError, KeyboardInterrupt):
+    except DeadLinkError:
         raise
     except Exception as error:  # gdown's own, those of requests and of the page that it reads
         raise DeadLinkError(f"does not give it ({one_line(error)[:150] or type(error).__name__})") from error

@@ -92,7 +92,7 @@ def test_a_full_root_stays_as_it_is(tmp_path: Path) -> None:
         (
             'name = "as shot"',
             'name = "as shot"\nbibtex = ""',
-            ["layouts.0.bibtex: no such key; known: folders, name, test, train, unconfirmed"],
+            ["layouts.0.bibtex: no such key; known: files, folders, name, test, train, unconfirmed"],
         ),
         (
             'rainy = "',

@@ -1,4 +1,4 @@
-"""A server of files on this machine that does what servers on the net do: it is slow, cuts off, lies, sends elsewhere."""
+"""A server of files on this machine that does what servers do: it is slow, cuts off, lies, sends elsewhere."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from typing import Any
 class FaultyServer:
     """Files by name, at ``/FAULT/NAME``; ``asked`` is what was asked of it: method, path and ``Range``.
 
-    Faults, which may be joined by ``+``: ``plain``; ``slow`` (in dribs); ``stuck`` (half, then nothing more); ``cut`` (each
-    connection ends after a third of the file); ``cut-once``; ``other`` (other bytes, as many); ``longer``; ``redirect``; ``loop``;
-    ``missing`` (404); ``gone`` (410); ``busy`` (503); ``no-length``; ``no-range``; ``page`` (a web page in its place).
+    Faults, which may be joined by ``+``: ``plain``; ``slow`` (in dribs); ``stuck`` (half, then nothing more); ``cut``
+    (each connection ends after a third of the file); ``cut-once``; ``other`` (other bytes, as many); ``longer``;
+    ``redirect``; ``loop``; ``missing`` (404); ``gone`` (410); ``busy`` (503); ``no-length``; ``no-range``; ``page`` (a
+    web page in its place).
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -81,6 +82,8 @@ def serving() -> Iterator[FaultyServer]:
             if "no-length" not in faults:
                 self.send_header("Content-Length", str(len(data) - start))
             self.send_header("Connection", "close")
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Disposition", f'attachment; filename="{name}"')
             self.end_headers()
             if body:
                 with contextlib.suppress(OSError):  # whoever asked has gone

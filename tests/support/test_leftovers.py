@@ -12,7 +12,7 @@ import pytest
 
 from derainbench.support import leftovers
 from derainbench.support.atomic import PART, write_atomic
-from derainbench.support.leftovers import remove_leftovers, unfinished_beside
+from derainbench.support.leftovers import remove_leftovers, take_over, unfinished_beside
 
 LEAVE = "import sys; from pathlib import Path; from derainbench.support.leftovers import unfinished_beside as u; {}"
 
@@ -88,3 +88,21 @@ def test_other_hidden_files_stay(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (0, 0))
     remove_leftovers(tmp_path, PART)
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "a.part"}
+
+
+def test_what_is_left_of_a_file_may_be_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "set.zip"
+    others = [unfinished_beside(tmp_path / name, PART) for name in ("set", "set.zip.zip", "other")]
+    mine = unfinished_beside(path, PART)
+    left = [unfinished_beside(path, PART) for _ in range(2)]
+    for age, each in enumerate([*others, mine, *left]):
+        each.mkdir()
+        (each / "begun").write_text(each.name)
+        os.utime(each, (1000 + age, 1000 + age))
+    monkeypatch.setattr(leftovers, "_is_left", lambda entry: entry.name != mine.name)
+    taken = take_over(path, PART)
+    assert taken is not None
+    assert (taken / "begun").read_text() == left[1].name  # the newer one
+    assert sorted(tmp_path.iterdir()) == sorted([*others, mine, taken])
+    monkeypatch.setattr(leftovers, "_is_left", lambda entry: False)
+    assert take_over(path, PART) is None
