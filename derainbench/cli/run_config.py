@@ -10,8 +10,8 @@ import typer
 from derainbench.errors import UserError, did_you_mean
 from derainbench.support.toml import read_toml
 
-#: Options of the command that a file has no say in.
-_NOT_OF_A_FILE = frozenset({"config", "print_config", "dry_run", "help"})
+#: Options of the command that a file has no say in: least of all that something be fetched unasked.
+_NOT_OF_A_FILE = frozenset({"config", "print_config", "dry_run", "help", "yes"})
 
 #: Options that are given once for each of several files; lists are words with commas between in all others.
 _REPEATED = frozenset({"plugin", "card"})

@@ -299,6 +299,11 @@ def test_a_dry_run_fetches_nothing(workshop: Workshop, server: FaultyServer) -> 
     assert there(workshop) == []
 
 
+def test_no_file_says_yes(workshop: Workshop) -> None:
+    (workshop.folder / "run.toml").write_text("fetch = true\nyes = true\n")
+    one_line(workshop(["run", "--config", "run.toml"]), "no option 'yes'")
+
+
 def test_a_dead_link_names_the_next(workshop: Workshop, server: FaultyServer) -> None:
     with_weights(workshop, server, "missing", "plain")
     result = fetch_weights(workshop, "--yes")
