@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -43,8 +42,8 @@ class _CutError(Exception):
 class Transfer:
     """Pooch's downloader: writes what is at an address into a file, in several connections if need be.
 
-    ``size`` is what the file must hold, if known, ``most`` what it may. ``begun`` names a file with the first bytes of
-    it, if there is one; what has come is there if the transfer fails.
+    ``size`` is what the file must hold, if known, ``most`` what it may. What comes is written into ``begun``, after
+    what is there already, and stays there if the transfer fails or the process is killed.
     """
 
     def __init__(self, begun: Path, size: int | None, most: int, on_bytes: OnBytes, patience: float = PATIENCE) -> None:
@@ -54,17 +53,12 @@ class Transfer:
 
     def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
         """:class:`DeadLinkError` where the address does not give the file."""
-        path = Path(output_file)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                self._begun.replace(path)
-            self._connect_until_whole(url, path)
+            self._begun.touch()
+            self._connect_until_whole(url, self._begun)
+            self._begun.replace(output_file)
         except OSError as error:
-            raise storage_error(path, error) from error
-        except BaseException:  # an interrupt, too, loses nothing
-            with contextlib.suppress(OSError):
-                path.replace(self._begun)
-            raise
+            raise storage_error(self._begun, error) from error
 
     def _connect_until_whole(self, url: str, path: Path) -> None:
         best, idle = _held(path), 0

@@ -102,7 +102,7 @@ def _from(address: Address, file: RemoteFile, folder: Path, told: Told, most: in
         return
     if not file.sha256:  # bytes of another file could not be told from those of this one
         begun.unlink(missing_ok=True)
-    went_on, on_bytes = begun.exists(), told.bytes_of(file.name)
+    went_on, on_bytes = begun.exists() and _bytes_in(begun) > 0, told.bytes_of(file.name)
     on_bytes(_bytes_in(begun) if went_on else 0, file.size)
     transfer = (
         DriveTransfer(most, patience) if address.on_drive else Transfer(begun, file.size, most, on_bytes, patience)
