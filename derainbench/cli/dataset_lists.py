@@ -13,6 +13,7 @@ from tabulate import tabulate
 from derainbench.catalogue.cards import SPLITS, Card, Layout, SplitPatterns
 from derainbench.catalogue.locate import locate
 from derainbench.catalogue.unpaired import UnpairedCard, folder_of
+from derainbench.support.words import listed
 
 _WIDTH = 64  # of a column of text
 _ALIGN = ("left", "left", "left", "right", "right", "left")
@@ -38,10 +39,11 @@ def list_datasets(
             "title": card.title,
             "rain_model": card.rain_model,
             "kind": card.kind,
-            "train": card.counts.train,
-            "test": card.counts.test,
+            "train": card.pairs("train"),
+            "test": card.pairs("test"),
             "here": _here(card, data_root),
             "source": card.source,
+            **({} if card.union is None else {"union": list(card.union.members)}),
         }
         for card in cards.values()
     ]
@@ -77,7 +79,10 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
     lines += _entry("rain", f"{card.rain_model}, {card.kind}" + (", only adds light" if card.additive else ""))
     lines += _entry("note", card.note) if card.note else []
     for split in SPLITS:
-        count = getattr(card.counts, split)
+        count = card.pairs(split)
+        if card.union is not None and split == "test":
+            lines += _entry(split, "those of its members: a union has none of its own")
+            continue
         lines += _entry(split, "number not settled" if count is None else f"{count:,} pairs")
         others = [other for other in card.other_counts if other.split == split]
         lines += [line for o in others for line in _entry("", f"or {o.pairs:,}: {o.means}")]
@@ -94,6 +99,10 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
         lines += _entry(name, text) if text else []
     lines += [line for defect in card.defects for line in _entry("beware", defect)]
     lines += [line for text in card.unconfirmed for line in _entry("unconfirmed", text)]
+    if card.union is not None:
+        even = "" if card.union.shares else ", every pair as often as any other"
+        lines += _entry("union", f"of {card.union.told()}{even}")
+        return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
     lines += ["", f"layouts, of which the first with most splits here is used; {_folders(card)}:"]
     lines += [line for layout in card.layouts for line in _layout(card, layout)]
     return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
@@ -123,7 +132,9 @@ def _here(card: Card, data_root: Path | None) -> str:
     if card.embedded:
         return "embedded"
     dataset = locate(card, data_root)
-    return str(dataset.root) if dataset is not None else ""
+    if dataset is None:
+        return ""
+    return str(dataset.root) if card.union is None else f"all of {listed(card.union.members)}"
 
 
 def _count(count: Any) -> str:
@@ -134,6 +145,8 @@ def _where(entry: Mapping[str, Any]) -> str:
     if entry["here"]:
         return str(entry["here"])
     text = f"no: fetch from {entry['source']}" if entry["source"] else "no"
+    if "union" in entry:
+        text = f"no: made of {listed(entry['union'])}"
     return textwrap.fill(text, _WIDTH, break_long_words=False)
 
 

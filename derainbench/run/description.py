@@ -84,7 +84,7 @@ def describe_run(
         seen_in_training=tuple(seen),
         input_checks=(),
         methods=(*map(_method, grid.variants), *map(_row, grid.image_rows)),
-        datasets=tuple(_dataset(dataset) for dataset in grid.datasets if dataset.has("test")),
+        datasets=tuple(_dataset(dataset) for dataset in grid.tested_on if dataset.has("test")),
         manifests={f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
         cells=tuple(_cell(cell, grid) for cell in cells),
     )
@@ -308,6 +308,12 @@ def splits_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
     return [(dataset, split) for (_, split), dataset in sorted(used.items(), key=lambda item: item[0])]
 
 
+def _parts_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
+    """The same with the members of unions in their places, each once."""
+    parts = {(part.name, split): part for dataset, split in splits_of(cells) for part in dataset.parts}
+    return [(dataset, split) for (_, split), dataset in parts.items()]
+
+
 def _manifest(dataset: Dataset, split: SplitName) -> ManifestInfo:
     manifest = dataset.manifest(split)
     kept = kept_manifest(dataset.name, split, manifest.digest)
@@ -367,7 +373,7 @@ def _metric(metric: ImageMetric) -> MetricInfo:
 
 def _notices(cells: Sequence[Cell]) -> list[str]:
     notices = []
-    for dataset, split in splits_of(cells):
+    for dataset, split in _parts_of(cells):
         card, found = dataset.card, len(dataset.pairs(split))
         expected = getattr(card.counts, split)
         known = [other.means for other in card.other_counts if (other.split, other.pairs) == (split, found)]
@@ -375,5 +381,6 @@ def _notices(cells: Sequence[Cell]) -> list[str]:
             notices.append(f"{card.name} has {found} {split} pairs here: {known[0]}.")
         elif expected is not None and expected != found:
             notices.append(f"{card.name} has {found} {split} pairs here; its card says {expected}.")
-    defects = {cell.dataset.name: cell.dataset.card.defects for cell in cells}
+    used = [part for cell in cells for part in {each.name: each for each in (cell.dataset, *cell.dataset.parts)}.values()]
+    defects = {dataset.name: dataset.card.defects for dataset in used}
     return notices + [f"{name}: {defect}" for name, known in sorted(defects.items()) for defect in known]
