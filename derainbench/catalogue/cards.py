@@ -257,6 +257,7 @@ class Card(_Data):
     ``note`` is the one thing to know before the set is used.
     ``revision`` goes up when the files behind the name change, so that old scores are not mistaken for new ones.
     ``test_sizes``: how many test images there are of each size, WIDTHxHEIGHT in pixels; none where that is not known.
+    ``mean_of``: a score is the mean over all test images, or the mean of the means over each scene's.
     ``additive``: rain only adds light, no pixel is darker than in the clean image by more than 2 levels.
     ``unconfirmed``: what the card says that nobody has checked against the files.
     ``union`` makes it a set of other cards instead of one with ``layouts`` of its own.
@@ -269,6 +270,7 @@ class Card(_Data):
     note: str = ""
     revision: Annotated[int, Field(ge=1, le=10**9)] = 1
     additive: bool = False
+    mean_of: Literal["images", "scenes"] = "images"
     counts: Counts = Counts()
     other_counts: tuple[OtherCount, ...] = ()
     test_sizes: dict[
