@@ -164,6 +164,7 @@ class DatasetInfo(Info):
     whole: bool = True
     other_sizes: str = ""
     side_by_side: str = ""
+    mean_of: str = "images"
 
     @model_validator(mode="after")
     def _has_both_images(self) -> DatasetInfo:

@@ -283,6 +283,7 @@ def _dataset(dataset: Dataset) -> DatasetInfo:
     shown = ("rainy", "clean") if dataset.has_input else ("clean",)
     columns = ["image", "scene", *(role for role in shown if role in pairs.roles)]
     rows = zip(*(pairs.column(name).to_pylist() for name in columns), strict=True)
+    more = {} if card.mean_of == "images" else {"mean_of": card.mean_of}
     return DatasetInfo(
         name=card.name,
         title=card.title,
@@ -297,6 +298,7 @@ def _dataset(dataset: Dataset) -> DatasetInfo:
         other_sizes=other_sizes(card, pairs.sizes()),
         side_by_side=pairs.side_by_side,
         test=tuple(PairInfo(**dict(zip(columns, row, strict=True))) for row in rows),
+        **more,
     )
 
 
