@@ -277,7 +277,7 @@ def _settings(
     before = store.read_info()
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = _engine(where, before.precision)
-    asked = choose_protocols(order.protocols)
+    asked = choose_protocols(order.protocols or ",".join(() if order.suite is None else order.suite.protocols))
     already = [] if before is None else protocols_before(before.protocols, before.own_protocols, store.folder)
     protocols = list(dict.fromkeys([*already, *asked]))
     if order.protocols and len(protocols) > len(asked):
