@@ -12,7 +12,16 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from derainbench.catalogue.patterns import Pattern
 from derainbench.errors import UserError, did_you_mean, printable
@@ -328,7 +337,9 @@ class Card(_Data):
         if self.union is None or split == "test":
             count: int | None = getattr(self.counts, split) if self.union is None else 0
             return count
-        parts = [self.union.cards[name].counts.train if name in self.union.cards else None for name in self.union.members]
+        parts = [
+            self.union.cards[name].counts.train if name in self.union.cards else None for name in self.union.members
+        ]
         return None if None in parts else sum(part or 0 for part in parts)
 
 

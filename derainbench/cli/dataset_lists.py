@@ -131,10 +131,22 @@ def show_unpaired(card: UnpairedCard, data_root: Path | None, as_json: bool) -> 
 def _here(card: Card, data_root: Path | None) -> str:
     if card.embedded:
         return "embedded"
+    if card.union is not None:
+        return f"all of {listed(card.union.members)}" if all(_trains(card, data_root)) else ""
     dataset = locate(card, data_root)
-    if dataset is None:
-        return ""
-    return str(dataset.root) if card.union is None else f"all of {listed(card.union.members)}"
+    return str(dataset.root) if dataset is not None else ""
+
+
+def _trains(card: Card, data_root: Path | None) -> Iterator[bool]:
+    """Of each member of a union, whether its training images are here; the embedded ones are made on first use."""
+    assert card.union is not None
+    for name in card.union.members:
+        member = card.union.cards.get(name)
+        if member is None or member.union is not None:
+            yield False
+        else:
+            found = None if member.embedded else locate(member, data_root)
+            yield member.embedded or (found is not None and found.has("train"))
 
 
 def _count(count: Any) -> str:

@@ -44,9 +44,10 @@ class Levels(NamedTuple):
 class Patches(Dataset[Batch]):
     """One item a training step: a whole batch of patches.
 
-    Of a union each member gives its share of the samples. What is in it depends on the seed and the step only, not on how many workers load it nor on where a training
-    started, so that a resumed run sees exactly what an uninterrupted one would have. ``rows`` are the samples of each
-    batch that are wanted here; None: all. ``layers`` are what a batch has beside the images, by name.
+    Of a union each member gives its share of the samples. What is in it depends on the seed and the step only, not on
+    how many workers load it nor on where a training started, so that a resumed run sees exactly what an
+    uninterrupted one would have. ``rows`` are the samples of each batch that are wanted here; None: all. ``layers``
+    are what a batch has beside the images, by name.
     """
 
     def __init__(

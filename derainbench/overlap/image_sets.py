@@ -59,9 +59,9 @@ class Files(NamedTuple):
     parts: tuple[Files, ...] = ()
 
     @property
-    def count(self) -> int:
+    def images(self) -> int:
         """How many images there are."""
-        return sum(part.count for part in self.parts) if self.parts else len(self.sources)
+        return sum(part.images for part in self.parts) if self.parts else len(self.sources)
 
 
 def choose_sets(word: str, cards: Mapping[str, Card], data_root: Path | None) -> list[Files]:

@@ -43,6 +43,7 @@ from derainbench.results.run_info import (
     Scalar,
     SeenInfo,
     SuiteInfo,
+    UnionInfo,
     WeightsInfo,
 )
 from derainbench.run.cells import Cell, EvalCell, ImagesCell, TrainCell, in_result
@@ -89,7 +90,7 @@ def describe_run(
         cells=tuple(_cell(cell, grid) for cell in cells),
     )
     measured = tuple(map(_metric, grid.metrics))
-    more = {"suite": suite, "own_protocols": own_of(grid.protocols), "metrics": measured}
+    more = {"suite": suite, "own_protocols": own_of(grid.protocols), "metrics": measured, "unions": _unions(cells)}
     return info.model_copy(update={name: value for name, value in more.items() if value})
 
 
@@ -139,6 +140,8 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
     more |= {"own_protocols": own} if own else {}
     measured = _last((each.name, each) for each in (*previous.metrics, *now.metrics))
     more |= {"metrics": measured} if measured else {}
+    unions = _last((each.name, each) for each in (*previous.unions, *now.unions))
+    more |= {"unions": unions} if unions else {}
     return now.model_copy(
         update={
             "created": previous.created,
@@ -310,6 +313,15 @@ def splits_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
     return [(dataset, split) for (_, split), dataset in sorted(used.items(), key=lambda item: item[0])]
 
 
+def _unions(cells: Sequence[Cell]) -> tuple[UnionInfo, ...]:
+    used = {cell.dataset.name: cell.dataset.card for cell in cells if isinstance(cell, TrainCell)}
+    return tuple(
+        UnionInfo(name=card.name, title=card.title, members=card.union.members, shares=card.union.fractions())
+        for card in used.values()
+        if card.union is not None
+    )
+
+
 def _parts_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
     """The same with the members of unions in their places, each once."""
     parts = {(part.name, split): part for dataset, split in splits_of(cells) for part in dataset.parts}
@@ -383,6 +395,8 @@ def _notices(cells: Sequence[Cell]) -> list[str]:
             notices.append(f"{card.name} has {found} {split} pairs here: {known[0]}.")
         elif expected is not None and expected != found:
             notices.append(f"{card.name} has {found} {split} pairs here; its card says {expected}.")
-    used = [part for cell in cells for part in {each.name: each for each in (cell.dataset, *cell.dataset.parts)}.values()]
+    used = [
+        part for cell in cells for part in {each.name: each for each in (cell.dataset, *cell.dataset.parts)}.values()
+    ]
     defects = {dataset.name: dataset.card.defects for dataset in used}
     return notices + [f"{name}: {defect}" for name, known in sorted(defects.items()) for defect in known]

@@ -73,8 +73,8 @@ class Grid:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
 
         A variant that does not train is evaluated once, whatever the seeds. What is trained on a union is tested on its
-        members. A dataset without training images is only tested on, one without test images only trained on; :class:`UserError` where that leaves a variant untrained or
-        untested.
+        members. A dataset without training images is only tested on, one without test images only trained on;
+        :class:`UserError` where that leaves a variant untrained or untested.
         """
         cells: list[Cell] = []
         trained_on = [dataset for dataset in self.datasets if dataset.has("train")]

@@ -113,4 +113,4 @@ def _unread(looked: _Looked) -> str:
     if not looked.trained_here and expected > MOST and not known:
         return f"its card says it has {expected:,}"
     files = split_files(train, "train")
-    return f"it has {files.count:,}" if files.count > MOST and not is_kept(files) else ""
+    return f"it has {files.images:,}" if files.images > MOST and not is_kept(files) else ""

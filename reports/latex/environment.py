@@ -60,7 +60,14 @@ def latex_environment(references: Bibliography) -> jinja2.Environment:
         finalize=lambda value: value if isinstance(value, Latex) else Latex(escape(str(value))),
     )
     environment.filters.update(
-        tex=_plain, breakable=_breakable, label=label, heading=heading, narrow=narrow, number=number, cite=cite, tikz=_tikz
+        tex=_plain,
+        breakable=_breakable,
+        label=label,
+        heading=heading,
+        narrow=narrow,
+        number=number,
+        cite=cite,
+        tikz=_tikz,
     )
     environment.globals.update(metric_names())
     return environment

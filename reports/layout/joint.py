@@ -60,7 +60,9 @@ class SetJoint:
     @property
     def legend(self) -> tuple[str, ...]:
         """What marks and places mean, a sentence each."""
-        said = ["Quoted rows as printed, to the digits of their column; measured ones (here) under the column's protocol."]
+        said = [
+            "Quoted rows as printed, to the digits of their column; measured ones (here) under the column's protocol."
+        ]
         if any(score.rank for line in self.lines for cell in line.cells for score in cell.scores.values()):
             said.append("Bold and underlined: best and second of a column, quoted and measured together.")
         if any(cell.unconfirmed for line in self.lines for cell in line.cells):

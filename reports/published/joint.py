@@ -1,4 +1,4 @@
-"""A table whose columns say under which protocol they are: quoted and measured rows below each other, where those agree.
+"""A table whose columns say under which protocol they are: quoted and measured rows together, where those agree.
 
 A row is one of the table's own where it was trained as the table says and each of its numbers is under its column's
 protocol. All others stand apart, with what differs, and are ranked with nothing.
@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from derainbench.metrics.kinds import METRICS
-from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import NO_TRAINING_SET, UNTRAINED
 from derainbench.results.results import MethodInRun
 from derainbench.stats.means import finite_mean
@@ -22,14 +21,16 @@ from ..comparison.cells import FAILED, Cell, Metric, pooled, ranked, rounded
 from ..comparison.labels import MISSING, method_labels
 from ..comparison.measured import Measured
 from ..comparison.seen import is_seen
-from .filled import Place, RunIndex, answers, in_bf16, printed_metrics, run_index, unknown
+from .filled import Place, RunIndex, in_bf16, printed_metrics, run_index, unknown
 from .paper_table import AVERAGE, PaperTable, Published, TableRow, named_with
 
 
 @dataclass(frozen=True)
 class JointCell:
-    """A row's scores in a column by metric, to the digits of the column. ``tag`` is their protocol where it is not the column's: ``?`` where it is
-    not known, with a question mark where nobody confirmed it or the numbers.
+    """A row's scores in a column by metric, to the digits of the column.
+
+    ``tag`` is their protocol where it is not the column's: ``?`` where it is not known, with a question mark where
+    nobody confirmed it or the numbers.
 
     ``source`` (a key of the table's) and ``note`` are empty where the scores were measured here.
     """
@@ -135,7 +136,7 @@ def _sources(run: Measured, table: PaperTable, method: MethodInRun) -> list[str 
 
 def _belongs(table: PaperTable, source: str | None) -> bool:
     """Whether a training set is the one that a table is of; what is not trained belongs everywhere."""
-    return source == table.trained_on or source == UNTRAINED
+    return source in (table.trained_on, UNTRAINED)
 
 
 def _quoted(table: PaperTable, row: TableRow) -> JointRow:
@@ -275,7 +276,9 @@ def _notes(table: PaperTable, run: Measured, index: RunIndex, here: Sequence[_Sc
     bf16 = [m for m, s, d in places if (m.name, s, d) in index.scored and in_bf16(index, (m.name, s, d))]
     if bf16:
         labels = method_labels(run.results.methods)
-        notes.append(f"In bf16, where publications are in fp32: {listed(list(dict.fromkeys(labels[m.name] for m in bf16)))}.")
+        notes.append(
+            f"In bf16, where publications are in fp32: {listed(list(dict.fromkeys(labels[m.name] for m in bf16)))}."
+        )
     trained = [each for each in here if each.method.weights is None and each.source not in NO_TRAINING_SET]
     if trained and not run.results.info.recipe.comparable:
         recipe = run.results.info.recipe.name

@@ -299,7 +299,9 @@ def joint_tables_data(tables: Sequence[JointTable]) -> list[dict[str, Any]]:
             "title": joint.table.title,
             "caption": joint.table.caption,
             "columns": [{"title": column.title, "protocol": column.protocol} for column in joint.columns],
-            "rows": [_joint_row(row, apart) for apart, rows in ((False, joint.rows), (True, joint.apart)) for row in rows],
+            "rows": [
+                _joint_row(row, apart) for apart, rows in ((False, joint.rows), (True, joint.apart)) for row in rows
+            ],
             "notes": joint.notes,
             "sources": {key: source.text for key, source in joint.table.sources.items()},
         }

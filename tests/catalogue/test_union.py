@@ -168,7 +168,7 @@ def test_verify_and_overlap_look_at_the_members(cards: list[Path], save_image: S
     assert [dataset.name for dataset in to_verify("both", known, None)] == ["one", "two"]
     (files,) = choose_sets("both", known, None)
     images = read_set(files)
-    assert files.count == len(images.images) == 15
+    assert files.images == len(images.images) == 15
     assert {name.partition("/")[0] for name in images.images} == {"one", "two"}
 
 

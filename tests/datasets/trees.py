@@ -117,7 +117,7 @@ Breakage = Literal["deleted", "truncated", "swapped", "mispaired", "mis-sized"]
 
 
 def break_tree(root: Path, tree: Tree, how: Breakage) -> list[str]:
-    """Break the last test pair of a planted tree, or training pair where it has no tests; returns the files that are wrong now.
+    """Break the last test pair of a planted tree, of one without tests the last pair; returns the files that are wrong.
 
     ``deleted`` removes the clean file, ``truncated`` halves the rainy one, ``swapped`` exchanges the two,
     ``mispaired`` gives the rainy file the picture of another scene, ``mis-sized`` makes it one pixel narrower.
