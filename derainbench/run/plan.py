@@ -237,6 +237,11 @@ def _stand_in(order: Order) -> str | None:
             f"--datasets {order.datasets} means {len(chosen)} datasets; with --suite give one, to stand in for all of "
             "the suite's, or none"
         )
+    if chosen[0].card.union is not None:
+        raise UserError(
+            f"--datasets {order.datasets} is a union, which has no tests to stand in for the suite's; give one of "
+            f"{', '.join(part.name for part in chosen[0].parts)}"
+        )
     return chosen[0].name
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from derainbench.catalogue.added_cards import add_card
 from derainbench.catalogue.cards import all_cards, read_card
 from derainbench.catalogue.locate import Dataset, select
 from derainbench.engine.patches import Patches, hold_out
@@ -186,6 +187,22 @@ def test_a_missing_member_is_one_line(
     cards[-1].write_text(UNION.replace(before, after))
     with refused(*words):
         select("both", all_cards(cards), None)
+
+
+def test_a_union_is_added_where_its_members_are_known(
+    cards: list[Path], refused: Refused, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "cache"))
+    with refused("both.toml", "union.members", "no card is called 'one'"):
+        add_card(cards[-1], None)
+    for card in cards[:2]:
+        add_card(card, None)
+    assert add_card(cards[-1], None).dataset is None
+    (dataset,) = select("both", all_cards(), None)
+    assert [part.name for part in dataset.parts] == ["one", "two"]
+    cards[-1].write_text(UNION.replace('"both"', '"more"').replace('"one"', '"both"'))
+    with refused("'both' is a union"):
+        add_card(cards[-1], None)
 
 
 @pytest.mark.parametrize(
