@@ -49,7 +49,7 @@ def run(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="Instead of methods: what tables need: rain13k, drsformer, nasnet-tables, ... or a TOML file."),
+        typer.Option(help="Instead of methods, what tables need: rain13k, drsformer, ..., or a TOML file."),
     ] = None,
     reduce: Annotated[
         str | None, typer.Option(help="With --suite: options for all of its networks, blocks=1,width=8.")

@@ -15,7 +15,7 @@ from ..tex.escape import breakable, escape, stacked
 HEADING = 24
 
 #: Where names wrap that stand before many columns.
-NARROW = 30
+NARROW = 34
 
 
 class Latex(str):
@@ -39,8 +39,10 @@ def latex_environment(references: Bibliography) -> jinja2.Environment:
     def label(text: str, bibtex: str = "", width: int = HEADING) -> Latex:
         return Latex(stacked(text, width, "t", "l", cite(bibtex)))
 
-    def narrow(text: str) -> Latex:
-        return Latex(stacked(text, NARROW, "t", "l"))
+    def narrow(text: str, marks: str = "", measured: bool = False) -> Latex:
+        tail = r"~$\bullet$" if measured else ""
+        tail += rf"\textsuperscript{{{marks}}}" if marks else ""
+        return Latex(stacked(text, NARROW, "t", "l", tail))
 
     def heading(text: str, bibtex: str = "") -> Latex:
         return Latex(stacked(text, HEADING, "b", "c", cite(bibtex)))
