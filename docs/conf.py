@@ -104,7 +104,9 @@ def table_of_cards() -> str:
         return "-" if pairs is None else f"{pairs:,}"
 
     shipped = [read_card(path) for path in sorted((REPOSITORY / "datasets").glob("*.toml"))]
-    cards = sorted((card for card in shipped if not card.embedded), key=lambda card: card.rain_model)
+    cards = sorted(
+        (card for card in shipped if not card.embedded and card.union is None), key=lambda card: card.rain_model
+    )
     rows = [
         f"| `{card.name}` | {card.rain_model} | {card.kind} "
         f"| {number(card.counts.train)} | {number(card.counts.test)} | {card.note} |"

@@ -27,8 +27,9 @@ from .comparison.statistics import DatasetStatistics, statistics
 from .comparison.table import comparison_tables
 from .figures import Figures, figures
 from .published.filled import FilledTable, fill_all
+from .published.joint import JointTable, joint_tables
 from .published.module_figures import CountedFigure, figures_of
-from .published.shipped import PaperTable, paper_tables
+from .published.shipped import PaperTable, paper_tables, shipped_tables
 
 #: Where nobody measured what networks cost.
 NOT_MEASURED = EfficiencyRecord()
@@ -40,7 +41,8 @@ class Content:
 
     ``run`` has the means and the rows; ``tables`` one comparison a protocol, ``grids`` the scores of every image by
     (dataset, protocol), ``statistics`` what may be concluded from them by (dataset, protocol, metric). ``paper`` are
-    published tables with what was scored beside them. ``efficiency`` is what the run's networks cost, empty
+    published tables with what was scored beside them, ``joint`` those whose quoted and measured rows stand below each
+    other. ``efficiency`` is what the run's networks cost, empty
     where nobody measured it.
     """
 
@@ -52,6 +54,7 @@ class Content:
     statistics: Mapping[tuple[str, str, Metric], DatasetStatistics] = field(default_factory=dict)
     paper: tuple[FilledTable, ...] = ()
     efficiency: EfficiencyRecord = NOT_MEASURED
+    joint: tuple[JointTable, ...] = ()
 
     @property
     def results(self) -> Results:
@@ -101,8 +104,9 @@ def content(
         grids=grids,
         reproductions=reproductions(run),
         statistics=statistics(grids),
-        paper=fill_all(published, run),
+        paper=fill_all((table for table in published if not table.joint), run),
         efficiency=efficiency,
+        joint=joint_tables(published, run),
     )
 
 
@@ -115,10 +119,16 @@ MERGED_FOLDER = Path("report")
 def report_of(runs: Sequence[Path], tables: Sequence[str] = DEFAULT_TABLES) -> Content:
     """The report of one or more runs (several are merged) beside the published ``tables``, by name or file.
 
+    Where no others than the :data:`DEFAULT_TABLES` are asked for, those that a run's suite measured are there too.
     UserError where a folder is no run, where runs do not belong together, or where a table does not exist.
     """
     published = paper_tables(tables) if tables else ()
     results = merged([load_run(run) for run in runs])
+    if tuple(tables) == DEFAULT_TABLES:
+        suite = () if results.info.suite is None else results.info.suite.rows
+        shipped = {name for names in shipped_tables().values() for name in names}
+        known = {table.name for table in published}
+        published += paper_tables([*dict.fromkeys(row.table for row in suite if row.table in shipped - known)])
     return content(results, published, _efficiency(runs))
 
 

@@ -10,7 +10,7 @@ from derainbench.catalogue.cards import SPLITS, Card, SplitName, SplitPatterns, 
 from derainbench.catalogue.locate import Dataset, locate, places
 from derainbench.catalogue.pairing import Matched, match_files
 from derainbench.catalogue.unpaired import unpaired_cards
-from derainbench.errors import UserError
+from derainbench.errors import UserError, did_you_mean
 from derainbench.support.atomic import write_atomic
 
 _SHOWN = 3  # problems of a split that an error names
@@ -35,6 +35,10 @@ def add_card(file: Path, data_root: Path | None) -> AddedCard:
     path = kept_cards_folder() / f"{card.name}.json"
     if not path.exists() and card.name in {*all_cards(), *unpaired_cards()}:
         raise UserError(f"card {file}: name: derainbench has a dataset called {card.name!r}; choose another name")
+    if card.union is not None:
+        _check_members(file, card)
+        write_atomic(path, _as_json(file, card))
+        return AddedCard(card, path, None, {})
     dataset = locate(card, data_root)
     if dataset is None and (card.root is not None or data_root is not None):
         raise UserError(f"card {file}: {_nothing_found(card, data_root)}")
@@ -43,6 +47,17 @@ def add_card(file: Path, data_root: Path | None) -> AddedCard:
         raise UserError(f"card {file}: {'; '.join(problems)}")
     write_atomic(path, _as_json(file, card))
     return AddedCard(card, path, dataset, pairs)
+
+
+def _check_members(file: Path, card: Card) -> None:
+    """:class:`UserError` where a member of a union has no card, or is a union itself."""
+    assert card.union is not None
+    known = all_cards()
+    for name in card.union.members:
+        if name not in known:
+            raise UserError(f"card {file}: union.members: no card is called {name!r}; {did_you_mean(name, [*known])}")
+        if known[name].union is not None:
+            raise UserError(f"card {file}: union.members: {name!r} is a union; name its members instead")
 
 
 def splits(dataset: Dataset) -> list[SplitName]:

@@ -12,16 +12,26 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from derainbench.catalogue.patterns import Pattern
 from derainbench.download.remote import RemoteFile
-from derainbench.errors import UserError, printable
+from derainbench.errors import UserError, did_you_mean, printable
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.rain.embedded import Generation
-from derainbench.rain.models import RAIN_MODELS, RainModelName
+from derainbench.rain.models import RAIN_MODELS
 from derainbench.support.cache import cache_folder
 from derainbench.support.toml import complaints, read_toml
+from derainbench.support.words import listed
 
 
 def _printable(text: str) -> str:
@@ -62,8 +72,22 @@ SplitName = Literal["train", "test"]
 #: Both, in the order in which they are shown.
 SPLITS: tuple[SplitName, ...] = ("train", "test")
 
+#: What is removed from images of sets that are none of the rain models': falling snow, and several weathers in one set.
+OTHER_WEATHER = ("snow", "mixed")
+
 #: Words that ``--datasets`` reads as something other than a card's name.
-RESERVED = ("all", "demo", *RAIN_MODELS)
+RESERVED = ("all", "demo", *RAIN_MODELS, *OTHER_WEATHER)
+
+
+def _known_weather(name: str) -> str:
+    known = [*RAIN_MODELS, *OTHER_WEATHER]
+    if name not in known:
+        raise ValueError(f"there is no such rain model; {did_you_mean(name, known)}")
+    return name
+
+
+#: A rain model's name, or one of :data:`OTHER_WEATHER`.
+Weather = Annotated[str, AfterValidator(_known_weather)]
 
 
 class _Data(BaseModel):
@@ -196,6 +220,44 @@ class InputScore(_Data):
         return protocol
 
 
+class Union(_Data):
+    """The cards that a set is made of, to be trained on as one; their tests stay with them.
+
+    ``shares`` are the parts of the training samples that each gives, in any unit; without them every pair is as
+    frequent as any other.
+    """
+
+    members: Annotated[tuple[str, ...], Field(min_length=2)]
+    shares: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    #: The members' cards, as far as they are known: :func:`all_cards` looks them up.
+    _cards: dict[str, Card] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _members_differ(self) -> Self:
+        repeated = [name for name, times in Counter(self.members).items() if times > 1]
+        if repeated:
+            raise ValueError(f"member {repeated[0]!r} is named twice; give it a larger share instead")
+        if self.shares and (unlike := set(self.shares) ^ set(self.members)):
+            raise ValueError(f"shares are of every member and of nothing else; mend {sorted(unlike)[0]!r}")
+        return self
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """The members' cards by name, those that exist."""
+        return self._cards
+
+    def fractions(self) -> tuple[float, ...]:
+        """The shares in the order of the members, 1 together; none where every pair is as frequent as any other."""
+        total = sum(self.shares.values())
+        return tuple(self.shares[name] / total for name in self.members) if self.shares else ()
+
+    def told(self) -> str:
+        """``a (50 %), b (25 %) and c (25 %)``, or without numbers where there are no shares."""
+        shares = self.fractions() or (None,) * len(self.members)
+        words = [n if s is None else f"{n} ({100 * s:.3g} %)" for n, s in zip(self.members, shares, strict=True)]
+        return listed(words)
+
+
 def without_zeros(name: str) -> str:
     """A name with its numbers by value: packagings of one dataset write 3, 03 and 003."""
     return re.sub(r"\d+", lambda digits: str(int(digits[0])), name)
@@ -209,23 +271,27 @@ class Card(_Data):
     ``note`` is the one thing to know before the set is used.
     ``revision`` goes up when the files behind the name change, so that old scores are not mistaken for new ones.
     ``test_sizes``: how many test images there are of each size, WIDTHxHEIGHT in pixels; none where that is not known.
+    ``mean_of``: a score is the mean over all test images, or the mean of the means over each scene's.
     ``additive``: rain only adds light, no pixel is darker than in the clean image by more than 2 levels.
     ``unconfirmed``: what the card says that nobody has checked against the files.
+    ``union`` makes it a set of other cards instead of one with ``layouts`` of its own.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     title: str
-    rain_model: RainModelName
+    rain_model: Weather
     kind: Literal["real", "synthetic"]
     note: str = ""
     revision: Annotated[int, Field(ge=1, le=10**9)] = 1
     additive: bool = False
+    mean_of: Literal["images", "scenes"] = "images"
     counts: Counts = Counts()
     other_counts: tuple[OtherCount, ...] = ()
     test_sizes: dict[
         Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}x[1-9][0-9]{0,5}$")], Annotated[Number, Field(ge=1)]
     ] = {}
-    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
+    layouts: tuple[Layout, ...] = ()
+    union: Union | None = None
     folders: tuple[Folder, ...] = ()
     root: Path | None = None
     source: str = ""
@@ -256,10 +322,30 @@ class Card(_Data):
             raise ValueError(f"test_sizes are of {images} images, counts.test says {self.counts.test}; mend one")
         return self
 
+    @model_validator(mode="after")
+    def _has_files_or_members(self) -> Self:
+        if self.union is None and not self.layouts:
+            raise ValueError("a card has one [[layouts]] or more, or a [union]; give where its files lie")
+        if self.union is not None and (self.layouts or self.generate is not None or self.root is not None):
+            raise ValueError("a union has the files of its members; leave out layouts, root and generate, or the union")
+        if self.union is not None and self.name in self.union.members:
+            raise ValueError(f"a union cannot be its own member; take {self.name!r} out")
+        return self
+
     @property
     def embedded(self) -> bool:
         """Whether derainbench makes the files itself."""
         return self.generate is not None
+
+    def pairs(self, split: SplitName) -> int | None:
+        """How many pairs a split should have: of a union as many as its members' together, where all are settled."""
+        if self.union is None or split == "test":
+            count: int | None = getattr(self.counts, split) if self.union is None else 0
+            return count
+        parts = [
+            self.union.cards[name].counts.train if name in self.union.cards else None for name in self.union.members
+        ]
+        return None if None in parts else sum(part or 0 for part in parts)
 
 
 def read_card(path: Path) -> Card:
@@ -298,6 +384,9 @@ def all_cards(extra: Iterable[Path] = ()) -> dict[str, Card]:
         if card.name in cards:
             raise UserError(f"two cards are called {card.name!r}: {origins[card.name]} and {path}; rename one")
         cards[card.name], origins[card.name] = card, path
+    for card in cards.values():
+        if card.union is not None:
+            card.union.cards.update({name: cards[name] for name in card.union.members if name in cards})
     return cards
 
 

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from derainbench.catalogue.cards import SPLITS, Card, Layout
-from derainbench.catalogue.locate import Dataset, has_files, locate, places
+from derainbench.catalogue.dataset import Dataset, has_files
+from derainbench.catalogue.locate import locate, places
 from derainbench.download.archive import unpack
 from derainbench.download.remote import RemoteFile
 from derainbench.download.transfer import PATIENCE

@@ -8,67 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from derainbench.catalogue.cards import RESERVED, SPLITS, Card, Layout, SplitName, SplitPatterns
-from derainbench.catalogue.manifest import Manifest, OnFile, open_manifest
-from derainbench.catalogue.pair_table import Pairs
-from derainbench.catalogue.patterns import Pattern
+from derainbench.catalogue.cards import RESERVED, SPLITS, Card, Layout
+from derainbench.catalogue.dataset import Dataset, has_files
+from derainbench.catalogue.union import UnionDataset
 from derainbench.catalogue.unpaired import unpaired_cards, without_ground_truth
 from derainbench.errors import UserError, did_you_mean
 from derainbench.images.find import image_files
 from derainbench.rain.embedded import generate
 from derainbench.support.cache import cache_folder
-from derainbench.support.words import split_list
+from derainbench.support.words import listed, split_list
+
+__all__ = ["Dataset", "card_named", "checked_root", "locate", "places", "same_files", "select"]
 
 #: Folders, or packagings, that a message names.
 _MOST_FOLDERS = 3
-
-
-class Dataset:
-    """A card whose files were found: in ``root``, packaged as ``layout`` says."""
-
-    def __init__(self, card: Card, root: Path, layout: Layout) -> None:
-        self.card, self.root, self.layout = card, root, layout
-        # Filled when first asked for: a training split may have 600,000 files.
-        self._manifests: dict[SplitName, Manifest] = {}
-
-    @property
-    def name(self) -> str:
-        """The card's name."""
-        return self.card.name
-
-    @property
-    def has_input(self) -> bool:
-        """Whether there are rainy images beside the clean ones."""
-        return True
-
-    def manifest(self, split: SplitName, on_file: OnFile = lambda done, total: None) -> Manifest:
-        """The files of a split, with hashes; ``on_file`` is told where they must be read for it, which may take long.
-
-        :class:`UserError` where the split has no files, or where they do not pair.
-        """
-        if split not in self._manifests:
-            patterns: SplitPatterns | None = getattr(self.layout, split)
-            found = open_manifest(self.card, self.root, patterns, split, on_file) if patterns is not None else None
-            if found is None or not len(found.pairs):
-                expected = f": no file {patterns.rainy}" if patterns is not None else ""
-                raise UserError(
-                    f"dataset {self.name!r} has no {split} images in {self.root} (layout {self.layout.name!r})"
-                    f"{expected}; add them or leave the dataset out"
-                )
-            self._manifests[split] = found
-        return self._manifests[split]
-
-    def pairs(self, split: SplitName) -> Pairs:
-        """The pairs of a split, never none; errors as in :meth:`manifest`."""
-        return self.manifest(split).pairs
-
-    def digest(self, split: SplitName) -> str:
-        """Hash of the split's names and contents; errors as in :meth:`manifest`."""
-        return self.manifest(split).digest
-
-    def has(self, split: SplitName) -> bool:
-        """Whether some file of the split is here."""
-        return has_files(self.root, self.layout, split)
 
 
 def checked_root(data_root: Path | None) -> Path | None:
@@ -81,10 +34,13 @@ def checked_root(data_root: Path | None) -> Path | None:
 def locate(card: Card, data_root: Path | None) -> Dataset | None:
     """The dataset if its files are here, otherwise None. An embedded one is made on first use.
 
-    Of its layouts, the one with the most splits here; of several such, the first.
+    Of its layouts, the one with the most splits here; of several such, the first. A union is here where the training
+    images of all its members are.
     """
     if card.generate is not None:
         return Dataset(card, _generated(card), card.layouts[0])
+    if card.union is not None:
+        return _union(card, data_root)
     # Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
     for whole in (True, False):
         found = [
@@ -96,6 +52,36 @@ def locate(card: Card, data_root: Path | None) -> Dataset | None:
         if splits and root is not None and layout is not None:
             return Dataset(card, root, layout)
     return None
+
+
+def _union(card: Card, data_root: Path | None) -> UnionDataset | None:
+    assert card.union is not None
+    known = [card.union.cards.get(name) for name in card.union.members]
+    found = [None if each is None or each.union is not None else locate(each, data_root) for each in known]
+    members = [each for each in found if each is not None and each.has("train")]
+    return UnionDataset(card, members) if len(members) == len(found) else None
+
+
+def _lacking(card: Card, data_root: Path | None) -> str:
+    """Why a union is not here, in one line with the remedy."""
+    assert card.union is not None
+    for name in card.union.members:
+        member = card.union.cards.get(name)
+        if member is None:
+            hint = "give its card with --card, or add it with 'derainbench datasets add'"
+            return f"dataset {card.name!r} is made of {card.union.told()}, and no card is called {name!r}; {hint}"
+        if member.union is not None:
+            return f"dataset {card.name!r} has the union {name!r} as a member; name that one's members instead"
+    away = []
+    for name in card.union.members:
+        here = locate(card.union.cards[name], data_root)
+        if here is None or not here.has("train"):
+            away.append(name)
+    source = card.union.cards[away[0]].source
+    remedy = f"fetch {away[0]} from {source}" if source else f"put the training images of {away[0]} there"
+    where = f"in {data_root}" if data_root else "here: give --data-root"
+    lacks = f"the training images of {listed(away)} are not {where}"
+    return f"dataset {card.name!r} is made of {card.union.told()}, and {lacks}; {remedy}"
 
 
 def select(words: str, cards: dict[str, Card], data_root: Path | None) -> list[Dataset]:
@@ -133,7 +119,9 @@ def card_named(word: str, cards: Mapping[str, Card], others: Sequence[str] = ())
 
 
 def _group(word: str, cards: dict[str, Card], data_root: Path | None) -> list[Dataset]:
-    wanted = [card for card in cards.values() if word in ("all", "demo", card.rain_model)]
+    # A union is meant by its name alone: its members stand for themselves.
+    plain = [card for card in cards.values() if card.union is None]
+    wanted = [card for card in plain if word in ("all", "demo", card.rain_model)]
     here = [] if word == "demo" else [locate(card, data_root) for card in wanted if not card.embedded]
     found = [dataset for dataset in here if dataset is not None]
     return found or [dataset for card in wanted if card.embedded and (dataset := locate(card, data_root)) is not None]
@@ -141,6 +129,8 @@ def _group(word: str, cards: dict[str, Card], data_root: Path | None) -> list[Da
 
 def _by_name(card: Card, data_root: Path | None) -> Dataset:
     dataset = locate(card, data_root)
+    if dataset is None and card.union is not None:
+        raise UserError(_lacking(card, data_root))
     if dataset is None:
         roots = [str(root) for layout in card.layouts for root in places(card, layout, data_root)]
         tried = ", ".join(dict.fromkeys(roots)) or "nowhere: give --data-root"
@@ -207,15 +197,6 @@ def places(card: Card, layout: Layout, data_root: Path | None) -> Sequence[Path]
         return [card.root]
     names = layout.folders or dict.fromkeys((*card.folders, card.name))
     return [data_root / name for name in names] if data_root else []
-
-
-def has_files(root: Path, layout: Layout, split: SplitName, whole: bool = False) -> bool:
-    """Whether some rainy file of the split is there, and, for the ``whole``, a clean one."""
-    patterns: SplitPatterns | None = getattr(layout, split)
-    if patterns is None:
-        return False
-    wanted = [patterns.rainy, patterns.clean] if whole and patterns.clean else [patterns.rainy]
-    return all(Pattern(text).matches_any(root) for text in wanted)
 
 
 def _generated(card: Card) -> Path:

@@ -23,11 +23,21 @@ class Pairs(Sequence[Pair]):
     side-by-side files ``rainy`` only, ``side_by_side`` saying which half is which. Beside each path column are its
     file's size in bytes and time of change in ns when it was hashed, ``rainy_bytes`` and ``rainy_modified``, and of a
     test split ``rainy_sha256``. ``digest`` is the whole split's, and ``rows`` are the numbers of these pairs in it.
+
+    Of a union (:mod:`.union`) the rows stand member by member, with columns ``member``, its number, and ``side``, its
+    ``side_by_side``; ``shares`` are the parts of the training samples that each member gives, 1 together.
     """
 
     def __init__(
-        self, table: pa.Table, root: Path, digest: str, side_by_side: str = "", rows: np.ndarray | None = None
+        self,
+        table: pa.Table,
+        root: Path,
+        digest: str,
+        side_by_side: str = "",
+        rows: np.ndarray | None = None,
+        shares: tuple[float, ...] = (),
     ) -> None:
+        self.shares = shares
         self.table, self.root, self.digest, self.side_by_side = table, root, digest, side_by_side
         self.rows = np.arange(table.num_rows) if rows is None else rows
         self._columns = {name: table.column(name).combine_chunks() for name in table.column_names}
@@ -60,7 +70,7 @@ class Pairs(Sequence[Pair]):
 
     def __reduce__(self) -> tuple[type[Pairs], tuple[object, ...]]:
         # Without this the columns would travel twice to other processes.
-        return Pairs, (self.table, self.root, self.digest, self.side_by_side, self.rows)
+        return Pairs, (self.table, self.root, self.digest, self.side_by_side, self.rows, self.shares)
 
     def column(self, name: str) -> pa.Array:
         """A column of the table for these pairs, in their order."""
@@ -74,7 +84,7 @@ class Pairs(Sequence[Pair]):
     def take(self, indices: Sequence[int] | np.ndarray) -> Pairs:
         """Some of the pairs, by their place among these."""
         chosen = self.rows[np.asarray(indices, dtype=np.int64)]
-        return Pairs(self.table, self.root, self.digest, self.side_by_side, chosen)
+        return Pairs(self.table, self.root, self.digest, self.side_by_side, chosen, self.shares)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -86,7 +96,9 @@ class Pairs(Sequence[Pair]):
     def __getitem__(self, index: int | slice) -> Pair | Pairs:
         """One pair in constant time, or those of a slice."""
         if isinstance(index, slice):
-            return Pairs(self.table, self.root, self.digest, self.side_by_side, self.rows[index])
-        row = int(self.rows[index])
-        image, scene, *files = (self._columns[name][row].as_py() for name in ("image", "scene", *self.roles))
-        return make_pair(self.root, self.side_by_side, image, scene, self.roles, files)
+            return Pairs(self.table, self.root, self.digest, self.side_by_side, self.rows[index], self.shares)
+        row, roles, side = int(self.rows[index]), self.roles, self.side_by_side
+        if "side" in self._columns and (side := self._columns["side"][row].as_py()):
+            roles = tuple(role for role in roles if role != "clean")
+        image, scene, *files = (self._columns[name][row].as_py() for name in ("image", "scene", *roles))
+        return make_pair(self.root, side, image, scene, roles, files)

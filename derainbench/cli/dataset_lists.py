@@ -14,6 +14,7 @@ from derainbench.catalogue.cards import SPLITS, Card, Layout, SplitPatterns
 from derainbench.catalogue.locate import locate
 from derainbench.catalogue.unpaired import UnpairedCard, folder_of
 from derainbench.download.remote import bytes_text
+from derainbench.support.words import listed
 
 _WIDTH = 64  # of a column of text
 _ALIGN = ("left", "left", "left", "right", "right", "left")
@@ -39,10 +40,11 @@ def list_datasets(
             "title": card.title,
             "rain_model": card.rain_model,
             "kind": card.kind,
-            "train": card.counts.train,
-            "test": card.counts.test,
+            "train": card.pairs("train"),
+            "test": card.pairs("test"),
             "here": _here(card, data_root),
             "source": card.source,
+            **({} if card.union is None else {"union": list(card.union.members)}),
         }
         for card in cards.values()
     ]
@@ -78,7 +80,10 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
     lines += _entry("rain", f"{card.rain_model}, {card.kind}" + (", only adds light" if card.additive else ""))
     lines += _entry("note", card.note) if card.note else []
     for split in SPLITS:
-        count = getattr(card.counts, split)
+        count = card.pairs(split)
+        if card.union is not None and split == "test":
+            lines += _entry(split, "those of its members: a union has none of its own")
+            continue
         lines += _entry(split, "number not settled" if count is None else f"{count:,} pairs")
         others = [other for other in card.other_counts if other.split == split]
         lines += [line for o in others for line in _entry("", f"or {o.pairs:,}: {o.means}")]
@@ -95,6 +100,10 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
         lines += _entry(name, text) if text else []
     lines += [line for defect in card.defects for line in _entry("beware", defect)]
     lines += [line for text in card.unconfirmed for line in _entry("unconfirmed", text)]
+    if card.union is not None:
+        even = "" if card.union.shares else ", every pair as often as any other"
+        lines += _entry("union", f"of {card.union.told()}{even}")
+        return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
     lines += ["", f"layouts, of which the first with most splits here is used; {_folders(card)}:"]
     lines += [line for layout in card.layouts for line in _layout(card, layout)]
     return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
@@ -123,8 +132,22 @@ def show_unpaired(card: UnpairedCard, data_root: Path | None, as_json: bool) -> 
 def _here(card: Card, data_root: Path | None) -> str:
     if card.embedded:
         return "embedded"
+    if card.union is not None:
+        return f"all of {listed(card.union.members)}" if all(_trains(card, data_root)) else ""
     dataset = locate(card, data_root)
     return str(dataset.root) if dataset is not None else ""
+
+
+def _trains(card: Card, data_root: Path | None) -> Iterator[bool]:
+    """Of each member of a union, whether its training images are here; the embedded ones are made on first use."""
+    assert card.union is not None
+    for name in card.union.members:
+        member = card.union.cards.get(name)
+        if member is None or member.union is not None:
+            yield False
+        else:
+            found = None if member.embedded else locate(member, data_root)
+            yield member.embedded or (found is not None and found.has("train"))
 
 
 def _count(count: Any) -> str:
@@ -135,6 +158,8 @@ def _where(entry: Mapping[str, Any]) -> str:
     if entry["here"]:
         return str(entry["here"])
     text = f"no: fetch from {entry['source']}" if entry["source"] else "no"
+    if "union" in entry:
+        text = f"no: made of {listed(entry['union'])}"
     return textwrap.fill(text, _WIDTH, break_long_words=False)
 
 

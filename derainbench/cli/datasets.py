@@ -107,7 +107,9 @@ def add(
     from derainbench.catalogue.locate import checked_root
 
     card, path, dataset, found = add_card(file, checked_root(data_root))
-    if dataset is None:
+    if card.union is not None:
+        typer.echo(f"made of {card.union.told()}")
+    elif dataset is None:
         typer.echo("no --data-root is given: the patterns were not tried on files")
     else:
         for split, matched in found.items():

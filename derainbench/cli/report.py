@@ -35,7 +35,7 @@ def report(
     ] = PageImages.EMBED,
     table: Annotated[
         list[str],
-        typer.Option(help="Published tables: nasnet, nasnet/3, a TOML file of your own, or none; repeatable."),
+        typer.Option(help="Published tables: nasnet, nasnet/3, rain13k, a TOML file of your own, or none; repeatable."),
     ] = ["nasnet"],  # noqa: B006 - typer copies it
     siunitx: Annotated[bool, typer.Option("--siunitx", help="Set LaTeX's numbers in siunitx columns.")] = False,
 ) -> None:

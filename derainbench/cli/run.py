@@ -60,7 +60,7 @@ def run(
     ] = None,
     suite: Annotated[
         str | None,
-        typer.Option(help="Instead of methods: what tables need; nasnet-tables, nasnet-ablations, or a TOML file."),
+        typer.Option(help="Instead of methods, what tables need: rain13k, drsformer, ..., or a TOML file."),
     ] = None,
     reduce: Annotated[
         str | None, typer.Option(help="With --suite: options for all of its networks, blocks=1,width=8.")

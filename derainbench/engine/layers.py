@@ -133,7 +133,19 @@ def find_layers(needs: Mapping[str, Rule | Thirds | None], dataset: Dataset) -> 
 
     :class:`UserError` where the dataset lacks one that no rule makes.
     """
-    return {name: _found(name, need, dataset) for name, need in needs.items()}
+    return {name: _shared(name, need, dataset) for name, need in needs.items()}
+
+
+def _shared(name: str, need: Rule | Thirds | None, dataset: Dataset) -> Found:
+    """What all parts of a dataset have alike: a union's members must give a layer, or have it made, in one way."""
+    found = [_found(name, need, part) for part in dataset.parts]
+    if any((each.origin, vars(each.source)) != (found[0].origin, vars(found[0].source)) for each in found):
+        ways = "; ".join(f"{part.name}: {each.origin}" for part, each in zip(dataset.parts, found, strict=True))
+        raise UserError(
+            f"the members of {dataset.name} have layer {name!r} in different ways ({ways}); train on each of them, or "
+            "choose a method that needs no layers"
+        )
+    return found[0]
 
 
 def _found(name: str, need: Rule | Thirds | None, dataset: Dataset) -> Found:

@@ -17,6 +17,7 @@ from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.image_cache import Decoded, DecodedImages
 from derainbench.engine.layers import Source
+from derainbench.engine.order import order_of
 from derainbench.errors import UserError
 from derainbench.images.decode import Array
 from derainbench.plugins.method import Batch
@@ -43,9 +44,10 @@ class Levels(NamedTuple):
 class Patches(Dataset[Batch]):
     """One item a training step: a whole batch of patches.
 
-    What is in it depends on the seed and the step only, not on how many workers load it nor on where a training
-    started, so that a resumed run sees exactly what an uninterrupted one would have. ``rows`` are the samples of each
-    batch that are wanted here; None: all. ``layers`` are what a batch has beside the images, by name.
+    Of a union each member gives its share of the samples. What is in it depends on the seed and the step only, not on
+    how many workers load it nor on where a training started, so that a resumed run sees exactly what an
+    uninterrupted one would have. ``rows`` are the samples of each batch that are wanted here; None: all. ``layers``
+    are what a batch has beside the images, by name.
     """
 
     def __init__(
@@ -59,7 +61,8 @@ class Patches(Dataset[Batch]):
         self._rows = range(recipe.batch) if rows is None else rows
         self._images, self._recipe, self._seed = DecodedImages(pairs), recipe, seed
         self._grid = _Grid(self._images.sizes(), recipe.patch, recipe.stride) if recipe.stride is not None else None
-        self._places = len(pairs) if self._grid is None else len(self._grid)
+        before = np.arange(len(pairs) + 1) if self._grid is None else self._grid.before
+        self._places, self._orders = int(before[-1]), order_of(pairs, seed, before)
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
         self._layers = layers
         for source in layers.values():
@@ -93,7 +96,7 @@ class Patches(Dataset[Batch]):
         """The pair that the sample of that number is from, its images, and how they are cut."""
         epoch, position = divmod(number, self._places)
         if epoch != self._epoch:  # the order of one epoch is remembered: shuffling again for every patch is slow
-            self._epoch, self._order = epoch, self._shuffled(epoch)
+            self._epoch, self._order = epoch, self._orders.epoch(epoch)
         place = int(self._order[position])
         random = np.random.default_rng([self._seed, number])
         patch, augment = self._recipe.patch, self._recipe.augment
@@ -117,9 +120,6 @@ class Patches(Dataset[Batch]):
 
         return index, images, cut
 
-    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
-        return np.random.default_rng([self._seed, epoch, 1]).permutation(self._places)
-
 
 class _Grid:
     """All positions ``stride`` pixels apart, image by image, row by row: by number, without a list of them."""
@@ -130,6 +130,11 @@ class _Grid:
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
+
+    @property
+    def before(self) -> NDArray[np.int64]:
+        """(N + 1,): how many positions the images before each have, and last how many there are."""
+        return np.concatenate([[0], self._ends]).astype(np.int64)
 
     def __getitem__(self, place: int) -> tuple[int, int, int]:
         """Which image, and the patch's top row and left column in it."""

@@ -48,11 +48,20 @@ class ImageSet:
 
 
 class Files(NamedTuple):
-    """The images of a set before they are read, by name; ``key`` changes with their names or contents."""
+    """The images of a set before they are read, by name; ``key`` changes with their names or contents.
+
+    ``parts`` are the members' where it is a union's: they are read and kept, and ``sources`` is empty.
+    """
 
     name: str
     sources: dict[str, Source]
     key: str
+    parts: tuple[Files, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return sum(part.images for part in self.parts) if self.parts else len(self.sources)
 
 
 def choose_sets(word: str, cards: Mapping[str, Card], data_root: Path | None) -> list[Files]:
@@ -84,6 +93,9 @@ def choose_sets(word: str, cards: Mapping[str, Card], data_root: Path | None) ->
 
 def split_files(dataset: Dataset, split: SplitName) -> Files:
     """The clean images of a split, each once however many rainy ones share it; errors as in ``Dataset.pairs``."""
+    if dataset.parts != (dataset,):
+        parts = tuple(split_files(part, split) for part in dataset.parts)
+        return Files(f"{dataset.name} {split}", {}, dataset.digest(split), parts)
     pairs = dataset.pairs(split)
     if pairs.side_by_side:
         side: Literal["left", "right"] = "right" if pairs.side_by_side == "rainy|clean" else "left"
@@ -120,6 +132,8 @@ def read_set(files: Files, progress: Progress = lambda what, more, total: None) 
     Images are read in parallel. What is wrong with broken ones is kept too, since the key changes when they are mended;
     not so where one may not be read: its permissions are not in the key.
     """
+    if files.parts:
+        return _joined(files.name, [read_set(part, progress) for part in files.parts])
     path = cache_path(files)
     kept = _load(path, files)
     if kept is not None:
@@ -138,6 +152,19 @@ def read_set(files: Files, progress: Progress = lambda what, more, total: None) 
         with suppress(UserError):  # a cache that cannot be written costs time, nothing else
             write_atomic(path, _packed(made, list(bad)))
     return made
+
+
+def _joined(name: str, parts: Sequence[ImageSet]) -> ImageSet:
+    """Sets below each other, the images of each under its name."""
+    images = tuple(f"{part.name.partition(' ')[0]}/{image}" for part in parts for image in part.images)
+    columns = zip(*(vars(part.prints).values() for part in parts), strict=True)
+    prints = Fingerprints(*(np.concatenate(column) for column in columns))
+    return ImageSet(name, images, prints, tuple(each for part in parts for each in part.broken))
+
+
+def is_kept(files: Files) -> bool:
+    """Whether the set's fingerprints are kept, so that nothing need be read."""
+    return all(map(is_kept, files.parts)) if files.parts else cache_path(files).exists()
 
 
 def cache_path(files: Files) -> Path:

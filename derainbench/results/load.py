@@ -292,4 +292,4 @@ def _dataset(info: DatasetInfo) -> DatasetInRun:
         pair = make_pair(root, info.side_by_side, row.image, row.scene, roles, files)
         test.append(TestPair(pair.image, pair.scene, pair.rainy, pair.clean))
     facts = (info.name, info.title, info.rain_model, info.kind)
-    return DatasetInRun(*facts, tuple(test), info.whole, info.bibtex, info.other_sizes)
+    return DatasetInRun(*facts, tuple(test), info.whole, info.bibtex, info.other_sizes, info.mean_of)

@@ -62,7 +62,8 @@ def merged_info(
     )
     own = _unique((each for info in infos for each in info.own_protocols), lambda protocol: protocol.name)
     metrics = _unique((each for info in infos for each in info.metrics), lambda metric: metric.name)
-    more = {"suite": suite, "own_protocols": own, "metrics": metrics}
+    unions = _unique((each for info in infos for each in info.unions), lambda union: union.name)
+    more = {"suite": suite, "own_protocols": own, "metrics": metrics, "unions": unions}
     return info.model_copy(update={name: value for name, value in more.items() if value})
 
 

@@ -33,7 +33,7 @@ class DatasetInRun:
 
     ``whole`` is False where fewer or more test images are here than the card counts; ``bibtex`` is the entry of its
     paper, and ``other_sizes`` says how the sizes of the test images are not the card's, such as a cropped copy's: both
-    empty in older runs.
+    empty in older runs. ``mean_of``: a score is the mean over ``images``, or over ``scenes`` of the means over each's.
     """
 
     name: str
@@ -44,6 +44,11 @@ class DatasetInRun:
     whole: bool = True
     bibtex: str = ""
     other_sizes: str = ""
+    mean_of: str = "images"
+
+    def scene_of(self) -> dict[str, str]:
+        """The scene of each test image."""
+        return {pair.image: pair.scene for pair in self.test}
 
 
 @dataclass(frozen=True)

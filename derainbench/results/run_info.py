@@ -164,12 +164,23 @@ class DatasetInfo(Info):
     whole: bool = True
     other_sizes: str = ""
     side_by_side: str = ""
+    mean_of: str = "images"
 
     @model_validator(mode="after")
     def _has_both_images(self) -> DatasetInfo:
         if any(pair.clean is None and not (self.side_by_side and pair.rainy) for pair in self.test):
             raise ValueError("test has a pair without a clean image")
         return self
+
+
+class UnionInfo(Info):
+    """A set that was trained on as one and is made of others; ``shares`` are theirs, 1 together, or empty where every
+    pair was as frequent as any other."""
+
+    name: str
+    title: str
+    members: tuple[str, ...]
+    shares: tuple[float, ...] = ()
 
 
 class ImagesInfo(Info):
@@ -329,7 +340,7 @@ class RunInfo(Circumstances):
     """``run.json``: how a run was made, on what, and which cells belong to it; ``runs`` where it is several.
 
     ``own_protocols`` are the definitions of those ``protocols`` that are a user's own, ``metrics`` what was measured
-    beside them.
+    beside them, ``unions`` what training sets are made of that are made of others.
     """
 
     schema_: int = Field(default=SCHEMA, alias="schema")
@@ -343,6 +354,7 @@ class RunInfo(Circumstances):
     suite: SuiteInfo | None = None
     own_protocols: tuple[Protocol, ...] = ()
     metrics: tuple[MetricInfo, ...] = ()
+    unions: tuple[UnionInfo, ...] = ()
     runs: tuple[MergedRun, ...] = ()
 
 

@@ -64,7 +64,7 @@ def choose_recipe(word: str, device: str, datasets: Sequence[Dataset]) -> tuple[
     """The recipe's name or file, and in brackets why ``auto`` means it: the paper's on a GPU and real datasets."""
     if word != "auto":
         return word, ""
-    if device != "cpu" and not any(dataset.card.embedded for dataset in datasets):
+    if device != "cpu" and not any(part.card.embedded for each in datasets for part in each.parts):
         return "paper", " (default for a GPU and real datasets)"
     return "quick", " (default for no GPU, or embedded datasets)"
 

@@ -89,7 +89,7 @@ def carry_out(planned: Planned, debug: bool) -> Done:
         with driving(store.folder, where.kind, where.devices, costs), ConsoleWatcher(debug=debug) as watcher:
             outcome = execute(_in_order(planned, costs), planned.statuses, store, executor, watcher)
         results = load_run(store.folder)
-        merged = with_input_checks(merged, results, [dataset.card for dataset in grid.datasets], UNPROCESSED)
+        merged = with_input_checks(merged, results, [dataset.card for dataset in grid.tested_on], UNPROCESSED)
         store.write_info(merged)
     # what was seen in training is said under the table; what nobody looked at is not
     unread = [entry.notice for entry in seen if entry.shared is None]

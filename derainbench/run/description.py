@@ -43,6 +43,7 @@ from derainbench.results.run_info import (
     Scalar,
     SeenInfo,
     SuiteInfo,
+    UnionInfo,
     WeightsInfo,
 )
 from derainbench.run.cells import Cell, EvalCell, ImagesCell, TrainCell, in_result
@@ -84,12 +85,12 @@ def describe_run(
         seen_in_training=tuple(seen),
         input_checks=(),
         methods=(*map(_method, grid.variants), *map(_row, grid.image_rows)),
-        datasets=tuple(_dataset(dataset) for dataset in grid.datasets if dataset.has("test")),
+        datasets=tuple(_dataset(dataset) for dataset in grid.tested_on if dataset.has("test")),
         manifests={f"{dataset.name} {split}": _manifest(dataset, split) for dataset, split in splits_of(cells)},
         cells=tuple(_cell(cell, grid) for cell in cells),
     )
     measured = tuple(map(_metric, grid.metrics))
-    more = {"suite": suite, "own_protocols": own_of(grid.protocols), "metrics": measured}
+    more = {"suite": suite, "own_protocols": own_of(grid.protocols), "metrics": measured, "unions": _unions(cells)}
     return info.model_copy(update={name: value for name, value in more.items() if value})
 
 
@@ -139,6 +140,8 @@ def merge(previous: RunInfo | None, now: RunInfo) -> RunInfo:
     more |= {"own_protocols": own} if own else {}
     measured = _last((each.name, each) for each in (*previous.metrics, *now.metrics))
     more |= {"metrics": measured} if measured else {}
+    unions = _last((each.name, each) for each in (*previous.unions, *now.unions))
+    more |= {"unions": unions} if unions else {}
     return now.model_copy(
         update={
             "created": previous.created,
@@ -283,6 +286,7 @@ def _dataset(dataset: Dataset) -> DatasetInfo:
     shown = ("rainy", "clean") if dataset.has_input else ("clean",)
     columns = ["image", "scene", *(role for role in shown if role in pairs.roles)]
     rows = zip(*(pairs.column(name).to_pylist() for name in columns), strict=True)
+    more = {} if card.mean_of == "images" else {"mean_of": card.mean_of}
     return DatasetInfo(
         name=card.name,
         title=card.title,
@@ -297,6 +301,7 @@ def _dataset(dataset: Dataset) -> DatasetInfo:
         other_sizes=other_sizes(card, pairs.sizes()),
         side_by_side=pairs.side_by_side,
         test=tuple(PairInfo(**dict(zip(columns, row, strict=True))) for row in rows),
+        **more,
     )
 
 
@@ -306,6 +311,21 @@ def splits_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
     for cell in cells:
         used[cell.dataset.name, "train" if isinstance(cell, TrainCell) else "test"] = cell.dataset
     return [(dataset, split) for (_, split), dataset in sorted(used.items(), key=lambda item: item[0])]
+
+
+def _unions(cells: Sequence[Cell]) -> tuple[UnionInfo, ...]:
+    used = {cell.dataset.name: cell.dataset.card for cell in cells if isinstance(cell, TrainCell)}
+    return tuple(
+        UnionInfo(name=card.name, title=card.title, members=card.union.members, shares=card.union.fractions())
+        for card in used.values()
+        if card.union is not None
+    )
+
+
+def _parts_of(cells: Sequence[Cell]) -> list[tuple[Dataset, SplitName]]:
+    """The same with the members of unions in their places, each once."""
+    parts = {(part.name, split): part for dataset, split in splits_of(cells) for part in dataset.parts}
+    return [(dataset, split) for (_, split), dataset in parts.items()]
 
 
 def _manifest(dataset: Dataset, split: SplitName) -> ManifestInfo:
@@ -367,7 +387,7 @@ def _metric(metric: ImageMetric) -> MetricInfo:
 
 def _notices(cells: Sequence[Cell]) -> list[str]:
     notices = []
-    for dataset, split in splits_of(cells):
+    for dataset, split in _parts_of(cells):
         card, found = dataset.card, len(dataset.pairs(split))
         expected = getattr(card.counts, split)
         known = [other.means for other in card.other_counts if (other.split, other.pairs) == (split, found)]
@@ -375,5 +395,8 @@ def _notices(cells: Sequence[Cell]) -> list[str]:
             notices.append(f"{card.name} has {found} {split} pairs here: {known[0]}.")
         elif expected is not None and expected != found:
             notices.append(f"{card.name} has {found} {split} pairs here; its card says {expected}.")
-    defects = {cell.dataset.name: cell.dataset.card.defects for cell in cells}
+    used = [
+        part for cell in cells for part in {each.name: each for each in (cell.dataset, *cell.dataset.parts)}.values()
+    ]
+    defects = {dataset.name: dataset.card.defects for dataset in used}
     return notices + [f"{name}: {defect}" for name, known in sorted(defects.items()) for defect in known]

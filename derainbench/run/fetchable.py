@@ -31,7 +31,8 @@ def lacking(order: Order, registry: Registry) -> Fetchable:
     """
     variants, names = _asked(order, registry)
     cards = all_cards(order.card)
-    asked = [card_named(name, cards, RESERVED) for name in dict.fromkeys(names)]
+    named = [card_named(name, cards, RESERVED) for name in dict.fromkeys(names)]
+    asked = [part for card in named for part in _parts(card)]
     return Fetchable(
         weights=[each for each in variants if _is_known(each) and place(each).state != "here"],
         cards=[
@@ -42,6 +43,13 @@ def lacking(order: Order, registry: Registry) -> Fetchable:
             and locate(card, order.data_root) is None
         ],
     )
+
+
+def _parts(card: Card) -> list[Card]:
+    """A union's members, as far as they are known; of any other card itself."""
+    if card.union is None:
+        return [card]
+    return [card.union.cards[name] for name in card.union.members if name in card.union.cards]
 
 
 def _is_known(variant: Variant) -> bool:

@@ -25,6 +25,8 @@ class Plan(Protocol):
     @property
     def datasets(self) -> Sequence[Dataset]: ...
     @property
+    def tested_on(self) -> Sequence[Dataset]: ...
+    @property
     def book(self) -> RecipeBook: ...
     @property
     def seeds(self) -> Sequence[int]: ...
@@ -70,15 +72,15 @@ class Grid:
     def cells(self) -> list[Cell]:
         """Every cell, each training before the evaluations that need it. :class:`UserError` where a recipe is wrong.
 
-        A variant that does not train is evaluated once, whatever the seeds. A dataset without training images is only
-        tested on, one without test images only trained on; :class:`UserError` where that leaves a variant untrained or
-        untested.
+        A variant that does not train is evaluated once, whatever the seeds. What is trained on a union is tested on its
+        members. A dataset without training images is only tested on, one without test images only trained on;
+        :class:`UserError` where that leaves a variant untrained or untested.
         """
         cells: list[Cell] = []
         trained_on = [dataset for dataset in self.datasets if dataset.has("train")]
-        tested_on = [dataset for dataset in self.datasets if dataset.has("test")]
+        tested_on = self.tested_on
         for dataset in self.datasets:
-            if dataset not in tested_on and not (self.cross and tested_on):
+            if not _tests(dataset) and not (self.cross and tested_on):
                 raise UserError(
                     f"dataset {dataset.name!r} has no test images in {dataset.root} (layout {dataset.layout.name!r}); "
                     "add them, or a dataset to test on and --cross, or leave the dataset out"
@@ -97,7 +99,7 @@ class Grid:
                 recipe = self.book.recipe(variant.method, variant.method.published_recipe(dataset.name))
                 for seed in self.seeds:
                     training = TrainCell(variant, recipe, dataset, seed, self.precision, self.compiled)
-                    tests = tested_on if self.cross else [dataset]
+                    tests = tested_on if self.cross else _tests(dataset)
                     cells += [training, *(self._evaluation(variant, training, test, seed) for test in tests)]
         cells += [
             ImagesCell(row, test, tuple(self.protocols), tuple(self.metrics))
@@ -105,6 +107,11 @@ class Grid:
             for test in tested_on
         ]
         return cells
+
+    @property
+    def tested_on(self) -> list[Dataset]:
+        """Each dataset that is tested on, once: those with test images, of unions the members with some."""
+        return list({test.name: test for dataset in self.datasets for test in _tests(dataset)}.values())
 
     def changes(self) -> list[dict[str, Any]]:
         """What differs from the published recipes of the methods that train."""
@@ -126,3 +133,8 @@ class Grid:
         return EvalCell(
             variant, training, test, seed, self.precision, tuple(self.protocols), self.tile, tuple(self.metrics)
         )
+
+
+def _tests(dataset: Dataset) -> list[Dataset]:
+    """The datasets whose tests are a dataset's: itself, or the members of a union."""
+    return [part for part in dataset.parts if part.has("test")]

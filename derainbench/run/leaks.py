@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from derainbench.catalogue.locate import Dataset
 from derainbench.errors import UserError
 from derainbench.overlap.compare import SharedScenes, shared_scenes
-from derainbench.overlap.image_sets import Progress, cache_path, kept_before, split_files
+from derainbench.overlap.image_sets import Progress, is_kept, kept_before, split_files
 from derainbench.results.run_info import SeenInfo
 from derainbench.run.cells import Cell, EvalCell, TrainCell
 
@@ -107,9 +107,10 @@ def _notice(looked: _Looked, found: SharedScenes) -> str:
 def _unread(looked: _Looked) -> str:
     """How many images a training set has, if they are too many to be read now, and who says so; otherwise empty."""
     train = looked.train
-    expected = train.card.counts.train or 0
+    expected = train.card.pairs("train") or 0
     # A run that trains on it has counted its files; otherwise even that would read every one of them.
-    if not looked.trained_here and expected > MOST and not kept_before(train.name, "train"):
+    known = all(kept_before(part.name, "train") for part in train.parts)
+    if not looked.trained_here and expected > MOST and not known:
         return f"its card says it has {expected:,}"
     files = split_files(train, "train")
-    return f"it has {len(files.sources):,}" if len(files.sources) > MOST and not cache_path(files).exists() else ""
+    return f"it has {files.images:,}" if files.images > MOST and not is_kept(files) else ""

@@ -237,6 +237,11 @@ def _stand_in(order: Order) -> str | None:
             f"--datasets {order.datasets} means {len(chosen)} datasets; with --suite give one, to stand in for all of "
             "the suite's, or none"
         )
+    if chosen[0].card.union is not None:
+        raise UserError(
+            f"--datasets {order.datasets} is a union, which has no tests to stand in for the suite's; give one of "
+            f"{', '.join(part.name for part in chosen[0].parts)}"
+        )
     return chosen[0].name
 
 
@@ -277,7 +282,7 @@ def _settings(
     before = store.read_info()
     if order.precision == "auto" and before:  # a run that began on a GPU goes on in its precision
         engine = _engine(where, before.precision)
-    asked = choose_protocols(order.protocols)
+    asked = choose_protocols(order.protocols or ",".join(() if order.suite is None else order.suite.protocols))
     already = [] if before is None else protocols_before(before.protocols, before.own_protocols, store.folder)
     protocols = list(dict.fromkeys([*already, *asked]))
     if order.protocols and len(protocols) > len(asked):

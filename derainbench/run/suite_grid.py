@@ -10,6 +10,7 @@ from typing import Any
 
 from derainbench.catalogue.cards import Card, SplitName
 from derainbench.catalogue.locate import Dataset
+from derainbench.catalogue.union import NO_LAYOUT
 from derainbench.errors import UserError
 from derainbench.metrics.image_metric import ImageMetric
 from derainbench.plugins.recipe import Recipe
@@ -25,7 +26,7 @@ class NotHere(Dataset):
     """A card whose files are not on this machine: a plan may name it, and no more."""
 
     def __init__(self, card: Card) -> None:
-        super().__init__(card, Path(), card.layouts[0])
+        super().__init__(card, Path(), card.layouts[0] if card.layouts else NO_LAYOUT)
 
     def has(self, split: SplitName) -> bool:
         """Never."""
@@ -64,6 +65,11 @@ class SuiteGrid:
     def datasets(self) -> list[Dataset]:
         """Each dataset that is tested on, once, in the suite's order."""
         return [self.found[name] for name in dict.fromkeys(m.tested_on for m in self.measurements)]
+
+    @property
+    def tested_on(self) -> list[Dataset]:
+        """The same."""
+        return self.datasets
 
     def cells(self) -> list[Cell]:
         """Every cell once, each training before the evaluations that need it.

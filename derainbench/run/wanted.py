@@ -32,7 +32,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Suite:
-    """What a run should measure: named, as data."""
+    """What a run should measure: named, as data. ``protocols`` are those of its tables' columns, none where they are
+    silent."""
 
     name: str
     wanted: tuple[Wanted, ...]
+    protocols: tuple[str, ...] = ()

@@ -45,21 +45,26 @@ def to_verify(words: str, cards: dict[str, Card], data_root: Path | None) -> lis
     """The datasets that the words mean, as for ``--datasets``; but ``all`` are just those whose files are here.
 
     The embedded ones are among these where no data root is given. A dataset with a folder that cannot be read is here:
-    that is for the verdict to say. :class:`UserError` where there is none.
+    that is for the verdict to say. Of a union they are its members. :class:`UserError` where there is none.
     """
     if words != "all":
         try:
-            return select(words, cards, data_root)
+            return _parts(select(words, cards, data_root))
         except UserError:
             unreadable = _unreadable(cards[words], data_root) if words in cards else None
             if unreadable is None:
                 raise
             return [unreadable]
-    wanted = [card for card in cards.values() if data_root is None or not card.embedded]
+    wanted = [card for card in cards.values() if card.union is None and (data_root is None or not card.embedded)]
     found = [dataset for card in wanted if (dataset := _located(card, data_root)) is not None]
     if not found:
         raise UserError(f"the files of no dataset are in {data_root}; derainbench datasets says where to fetch them")
     return found
+
+
+def _parts(datasets: list[Dataset]) -> list[Dataset]:
+    """The datasets with the members of unions in their places, each once."""
+    return list({part.name: part for dataset in datasets for part in dataset.parts}.values())
 
 
 def verify(dataset: Dataset, workers: int = 1, progress: Progress = lambda what, more, total: None) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.results.results import DatasetInRun
+from derainbench.stats.scenes import scene_means
 
 from .cells import Metric
 from .entries import Entry
@@ -56,6 +57,17 @@ class ScoreGrid:
     def values(self, metric: Metric = LEADING) -> Floats:
         """The scores of one metric, (images, lines); all NaN where it was not measured."""
         return self.scores[metric] if metric in self.scores else np.full((len(self.images), len(self.lines)), np.nan)
+
+    def by_scene(self) -> ScoreGrid:
+        """The same with the means over each scene's images in the place of images."""
+        names, scenes = np.unique(np.asarray(self.scenes, str), return_inverse=True)
+        told = tuple(map(str, names))
+        seeds = (
+            replace(each, scores={metric: scene_means(of[:, None], scenes)[:, 0] for metric, of in each.scores.items()})
+            for each in self.seed_values
+        )
+        scores = {metric: scene_means(values, scenes) for metric, values in self.scores.items()}
+        return replace(self, images=told, scenes=told, scores=scores, seed_values=tuple(seeds))
 
     def goodness(self, metric: Metric = LEADING) -> Floats:
         """The same turned so that larger is better."""

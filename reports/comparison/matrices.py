@@ -11,12 +11,14 @@ import numpy as np
 from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.plugins.names import NO_TRAINING_SET
 from derainbench.results.results import DatasetInRun
+from derainbench.results.run_info import UnionInfo
 from derainbench.stats import ALPHA, Refusal, p_words
 from derainbench.stats.means import finite_mean
+from derainbench.support.words import counted
 
 from .cells import Metric, printed
 from .grids import ScoreGrid
-from .labels import short_names
+from .labels import MISSING, short_names
 from .measured import Measured
 from .statistics import DatasetStatistics
 
@@ -136,14 +138,32 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A training over all tests: ``mean_rank`` among the trainings (1 is best, equal ones share it), NaN where it was
+    not tested on all; ``worst`` is the test on which it is farthest below the best training, with the difference."""
+
+    mean_rank: float
+    worst: str
+
+    @property
+    def text(self) -> str:
+        """``1.67``; a dash where there is none."""
+        return MISSING if math.isnan(self.mean_rank) else f"{self.mean_rank:.2f}"
+
+
+@dataclass(frozen=True)
 class Generalisation:
-    """A method: rows are what it was trained on, columns what it was tested on. ``sentence`` sums it up."""
+    """A method: rows are what it was trained on, columns what it was tested on. ``sentence`` sums it up.
+
+    ``standings`` has one a row where one of the trainings is on a union, otherwise none.
+    """
 
     label: str
     trained_on: tuple[str, ...]
     tested_on: tuple[str, ...]
     rows: tuple[tuple[Transfer, ...], ...]
     sentence: str
+    standings: tuple[Standing, ...] = ()
 
 
 def generalisation(run: Measured, protocol: str) -> tuple[Generalisation, ...]:
@@ -159,22 +179,70 @@ def generalisation(run: Measured, protocol: str) -> tuple[Generalisation, ...]:
         means.setdefault(str(name), {})[str(source), str(dataset)] = finite_mean(group["mean"])[0]
     labels = {line.method.name: line.label for line in reversed(run.lines)}
     away = [name for name in labels if any(source != test for source, test in means.get(name, ()))]
-    return tuple(_matrix(labels[name], means[name], run.results.datasets) for name in reversed(away))
+    unions = {each.name: each for each in run.results.info.unions}
+    return tuple(_matrix(labels[name], means[name], run.results.datasets, unions) for name in reversed(away))
 
 
-def _matrix(label: str, means: Mapping[tuple[str, str], float], datasets: tuple[DatasetInRun, ...]) -> Generalisation:
+def _matrix(
+    label: str,
+    means: Mapping[tuple[str, str], float],
+    datasets: tuple[DatasetInRun, ...],
+    unions: Mapping[str, UnionInfo],
+) -> Generalisation:
     titles = {dataset.name: dataset.title for dataset in datasets}
-    sources = [*(name for name in titles if any(source == name for source, _ in means))]
-    sources += sorted({source for source, _ in means} - {*titles})  # of published weights, perhaps
+    trained = {source for source, _ in means}
+    joined = [name for name in unions if name in trained]
+    sources = [*joined, *(name for name in titles if name in trained)]
+    sources += sorted(trained - {*titles, *joined})  # of published weights, perhaps
     tested = [name for name in titles if any(test == name for _, test in means)]
+    titles |= {name: unions[name].title for name in joined}
     rows = tuple(tuple(_transfer(label, source, test, means, titles) for test in tested) for source in sources)
     drops = [cell.drop for row in rows for cell in row if math.isfinite(cell.drop)]
+    tests = tuple(titles[name] for name in tested)
+    said = [_of_union(label, titles[name], rows[number], tests) for number, name in enumerate(joined)]
     return Generalisation(
         label,
         tuple(titles.get(name, name) for name in sources),
-        tuple(titles[name] for name in tested),
+        tests,
         rows,
-        _sentence(label, drops),
+        " ".join(said) or _sentence(label, drops),
+        _standings(rows, tests) if joined else (),
+    )
+
+
+def _standings(rows: Sequence[Sequence[Transfer]], tests: Sequence[str]) -> tuple[Standing, ...]:
+    """Each training's mean rank over the tests, and the one where it is farthest below the best training."""
+    kind = METRICS[LEADING]
+    good = np.array([[kind.goodness(cell.mean) for cell in row] for row in rows])
+    known = np.isfinite(good).all(axis=1)
+    ranks = np.array([[1 + sum(other > value for other in column[known]) for value in column] for column in good.T])
+    ties = np.array(
+        [[(sum(other == value for other in column[known]) - 1) / 2 for value in column] for column in good.T]
+    )
+    found = []
+    for number, row in enumerate(good):
+        if not known[number]:
+            found.append(Standing(math.nan, MISSING))
+            continue
+        behind = [value - max(column[known]) for value, column in zip(row, good.T, strict=True)]
+        at = int(np.argmin(behind))
+        worst = f"{tests[at]} {signed(kind.goodness(behind[at]))}" if behind[at] < 0 else "none"
+        found.append(Standing(float((ranks + ties)[:, number].mean()), worst))
+    return tuple(found)
+
+
+def _of_union(label: str, title: str, row: Sequence[Transfer], tests: Sequence[str]) -> str:
+    """One network on a union against the specialists of the tests."""
+    kind = METRICS[LEADING]
+    drops = {test: cell.drop for test, cell in zip(tests, row, strict=True) if math.isfinite(cell.drop)}
+    if not drops:
+        return f"{label} trained on {title}: there is no specialist to compare it with."
+    worst, mean = min(drops, key=lambda test: drops[test]), float(np.mean([*drops.values()]))
+    verb = "loses" if mean < 0 else "gains"
+    return (
+        f"One {label} trained on {title} {verb} {printed(abs(mean), LEADING)} {kind.unit} on average against a "
+        f"specialist for each of {counted(len(drops), 'test')}; its worst is {worst}, "
+        f"{signed(kind.goodness(drops[worst]))} {kind.unit}."
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from derainbench.results.results import DatasetInRun
 from derainbench.stats.means import finite_mean
 
 from .cells import Metric
@@ -50,12 +51,20 @@ class Means:
         return found
 
 
-def score_means(scores: pd.DataFrame) -> Means:
-    """The means of ``scores``, which has the columns of :data:`derainbench.results.score_table.SCORE_COLUMNS`."""
+def score_means(scores: pd.DataFrame, datasets: Sequence[DatasetInRun] = ()) -> Means:
+    """The means of ``scores``, which has the columns of :data:`derainbench.results.score_table.SCORE_COLUMNS`.
+
+    Of those of ``datasets`` that say so, the means of their scenes' means.
+    """
+    by_scene = {each.name: each.scene_of() for each in datasets if each.mean_of == "scenes"}
     values = scores["value"].to_numpy(dtype=float, na_value=math.nan)
     rows: list[tuple[Any, ...]] = []
     groups: Mapping[Any, Any] = scores.groupby(_EVALUATION).indices
     for (*place, seed), group in sorted(groups.items()):
-        mean, left_out = finite_mean(values[group].tolist())
+        of_images = values[group]
+        mean, left_out = finite_mean(of_images.tolist())
+        if place[2] in by_scene:
+            scenes = scores["image"].iloc[group].map(by_scene[place[2]])
+            mean, _ = finite_mean(finite_mean(each)[0] for _, each in pd.Series(of_images).groupby(scenes.to_numpy()))
         rows.append((*place, int(seed), mean, left_out))
     return Means(pd.DataFrame(rows, columns=list(COLUMNS)))

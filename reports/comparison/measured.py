@@ -26,5 +26,9 @@ class Measured:
 def measured(results: Results) -> Measured:
     """All of it, of a run."""
     return Measured(
-        results, entries(results), protocols(results), score_means(results.scores), copies_in_training(results)
+        results,
+        entries(results),
+        protocols(results),
+        score_means(results.scores, results.datasets),
+        copies_in_training(results),
     )

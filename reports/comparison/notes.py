@@ -44,6 +44,11 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
     notes += _beside(results)
     notes += _from_files(results, rows)
     notes += same_images(results, rows)
+    notes += [
+        f"{each.title}: the mean over scenes of each scene's mean, as its authors average."
+        for each in results.datasets
+        if each.mean_of == "scenes"
+    ]
     notes += [f"{each.title}: {each.other_sizes}." for each in results.datasets if each.other_sizes]
     notes += _tiled(results, rows)
     notes += seen_notes(results)

@@ -43,10 +43,10 @@ Pairs = Mapping[tuple[int, int], Paired | Refusal]
 class DatasetStatistics:
     """One metric on one dataset under one protocol; lines are those of the grid, in its order, named by ``labels``.
 
-    ``scores`` are (images, lines) and ``scenes`` (images,); ``seeds`` has one a line, as :attr:`intervals` does;
-    ``pairs`` one a pair of lines i < j, i against j, its p adjusted for all pairs that were tested here; a pair of
-    which nothing could be found is refused (:func:`derainbench.stats.adjusted_family`). ``ranks`` are over the scenes
-    in which every line has all its scores.
+    ``scores`` are (images, lines) and ``scenes`` (images,), of a set whose score is a mean over scenes one a scene;
+    ``seeds`` has one a line, as :attr:`intervals` does; ``pairs`` one a pair of lines i < j, i against j, its p
+    adjusted for all pairs that were tested here; a pair of which nothing could be found is refused
+    (:func:`derainbench.stats.adjusted_family`). ``ranks`` are over the scenes in which every line has all its scores.
     ``not_worse`` holds the ``best`` line (the first of :func:`by_mean` that is not ``seen``, None without any), those
     that a test does not tell from it or finds better, and those of the very same scores: not those that no test could
     compare with it, and none that is ``seen``: its training had test images. ``names`` are short labels, and
@@ -85,6 +85,8 @@ def statistics(grids: Mapping[tuple[str, str], ScoreGrid]) -> dict[tuple[str, st
 
 def dataset_statistics(grid: ScoreGrid, metric: Metric) -> DatasetStatistics:
     """What may be concluded from one metric of a grid."""
+    if grid.dataset.mean_of == "scenes":
+        grid = grid.by_scene()
     scores, good = grid.values(metric), grid.goodness(metric)
     scenes = np.unique(np.asarray(grid.scenes, str), return_inverse=True)[1]
     labels = tuple(line.full_label for line in grid.lines)

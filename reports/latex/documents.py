@@ -16,6 +16,7 @@ from ..comparison.provenance import warning_words
 from ..comparison.reproduction import metrics_of, sources
 from ..content import Content
 from ..figures import figure_charts
+from ..layout.joint import set_joint
 from ..layout.panels import Frame, label_width, panels
 from ..layout.published import set_tables
 from ..layout.statistics import WHERE_OTHERS, set_statistics
@@ -52,7 +53,7 @@ def weights_tex(content: Content) -> str:
 
 def published_tex(content: Content) -> str:
     """A ``table`` float for each published table of ``content.paper``."""
-    return _rendered("published.tex.j2", content, paper=set_tables(content.paper))
+    return _rendered("published.tex.j2", content, paper=set_tables(content.paper), joint=set_joint(content.joint))
 
 
 def report_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:

@@ -14,6 +14,9 @@ from ..tex.escape import breakable, escape, stacked
 #: Where the titles of datasets and the names of methods wrap, in characters.
 HEADING = 24
 
+#: Where names wrap that stand before many columns.
+NARROW = 34
+
 
 class Latex(str):
     """Text that is LaTeX already."""
@@ -36,6 +39,11 @@ def latex_environment(references: Bibliography) -> jinja2.Environment:
     def label(text: str, bibtex: str = "", width: int = HEADING) -> Latex:
         return Latex(stacked(text, width, "t", "l", cite(bibtex)))
 
+    def narrow(text: str, marks: str = "", measured: bool = False) -> Latex:
+        tail = r"~$\bullet$" if measured else ""
+        tail += rf"\textsuperscript{{{marks}}}" if marks else ""
+        return Latex(stacked(text, NARROW, "t", "l", tail))
+
     def heading(text: str, bibtex: str = "") -> Latex:
         return Latex(stacked(text, HEADING, "b", "c", cite(bibtex)))
 
@@ -54,7 +62,14 @@ def latex_environment(references: Bibliography) -> jinja2.Environment:
         finalize=lambda value: value if isinstance(value, Latex) else Latex(escape(str(value))),
     )
     environment.filters.update(
-        tex=_plain, breakable=_breakable, label=label, heading=heading, number=number, cite=cite, tikz=_tikz
+        tex=_plain,
+        breakable=_breakable,
+        label=label,
+        heading=heading,
+        narrow=narrow,
+        number=number,
+        cite=cite,
+        tikz=_tikz,
     )
     environment.globals.update(metric_names())
     return environment

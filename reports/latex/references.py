@@ -83,6 +83,7 @@ def cited(content: Content) -> Bibliography:
     given += [OWN["ssim"]] if content.tables else []
     given += [OWN[name] for name in _OF_STATISTICS] if content.statistics else []
     given += [source.bibtex for filled in content.paper for source in filled.table.sources.values()]
+    given += [source.bibtex for each in content.joint for source in each.table.sources.values()]
     return bibliography(given)
 
 

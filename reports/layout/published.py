@@ -108,10 +108,10 @@ def _set(filled: FilledTable, number: int) -> SetTable:
         for cell in row.published:
             key = (cell.tag, cell.source, cell.note)
             if cell.source and key not in marks:
-                marks[key] = _letters(len(marks))
+                marks[key] = letters(len(marks))
                 source = filled.table.sources[cell.source]
                 text = source.text.rstrip(" .")
-                rest = _rest(cell.note)
+                rest = rest_of(cell.note)
                 footnotes.append(Footnote(marks[key], cell.tag, _words(cell), text, source.bibtex, rest))
     panels = tuple(_panel(filled, across, marks) for across in range(len(filled.table.columns)))
     return SetTable(number, filled, panels, tuple(footnotes), _blocks(filled))
@@ -135,7 +135,7 @@ def _digits(cell: Cell) -> int:
     return len(cell.text.partition(".")[2]) if cell.state == "finished" else 0
 
 
-def _rest(note: str) -> str:
+def rest_of(note: str) -> str:
     """What follows a source: a sentence, or the end of the source's where it begins with a small letter."""
     if not note:
         return "."
@@ -143,10 +143,10 @@ def _rest(note: str) -> str:
     return f"{';' if note[0].islower() else '.'} {note}{end}"
 
 
-def _letters(number: int) -> str:
+def letters(number: int) -> str:
     """a, b, ... z, aa, ab, ..."""
     before, last = divmod(number, 26)
-    return (_letters(before - 1) if before else "") + string.ascii_lowercase[last]
+    return (letters(before - 1) if before else "") + string.ascii_lowercase[last]
 
 
 def _words(cell: PublishedCell) -> str:

@@ -22,6 +22,7 @@ from ..comparison.significance import MARK
 from ..comparison.spread import letters_words, set_spread
 from ..content import Content
 from ..figures import figure_charts
+from ..layout.joint import set_joint
 from ..layout.metrics import metric_names
 from ..layout.published import set_tables
 from .gallery import galleries
@@ -90,6 +91,7 @@ def _context(content: Content, pictures: Pictures) -> dict[str, Any]:
         "brightest": BRIGHTEST,
         "error_stops": ERROR_COLOURS,
         "paper": set_tables(content.paper),
+        "joint": set_joint(content.joint),
         "costs": cost_tables(content.efficiency),
         "cost_headers": HEADERS,
         "paper_figures": figure_charts(content.counted_figures),

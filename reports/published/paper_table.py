@@ -26,10 +26,20 @@ class Source(_Data):
 
 
 class TableColumn(_Data):
-    """A dataset of the table: the name of its card, and what the paper calls it."""
+    """A dataset of the table: the name of its card, and what the paper calls it.
+
+    ``protocol`` is the one under which the column is meant to be read: a table whose columns all have one sets quoted
+    and measured rows below each other (:mod:`.joint`).
+    """
 
     dataset: str
     title: str
+    protocol: str | None = None
+
+    @field_validator("protocol")
+    @classmethod
+    def _known(cls, protocol: str | None) -> str | None:
+        return _known_protocol(protocol)
 
 
 class Measure(_Data):
@@ -68,6 +78,15 @@ class Measure(_Data):
         return recipe
 
 
+def _known_protocol(protocol: str | None) -> str | None:
+    if protocol is not None:
+        try:
+            get_protocol(protocol)
+        except UserError as error:
+            raise ValueError(f"{error}; leave it out where it is not known") from error
+    return protocol
+
+
 #: A number exactly as printed: its digits say how precise it is.
 Printed = Annotated[str, Field(pattern=r"^[0-9]{0,4}\.?[0-9]{1,8}$")]
 
@@ -80,7 +99,8 @@ class Published(_Data):
     """The scores of one row on one dataset, as printed.
 
     ``protocol`` is a name of :data:`.protocols.PROTOCOLS`, None where nobody knows how they were measured;
-    ``guess`` says that nobody confirmed the protocol. ``source`` is a key of the table's sources; ``note`` says what
+    ``guess`` says that nobody confirmed the protocol, ``unconfirmed`` that nobody has read the numbers themselves:
+    they are general knowledge. ``source`` is a key of the table's sources; ``note`` says what
     else has to be known about the numbers.
     """
 
@@ -88,6 +108,7 @@ class Published(_Data):
     ssim: Printed | None = None
     protocol: str | None = None
     guess: bool = False
+    unconfirmed: bool = False
     source: str
     note: str = ""
 
@@ -105,12 +126,7 @@ class Published(_Data):
     @field_validator("protocol")
     @classmethod
     def _known(cls, protocol: str | None) -> str | None:
-        if protocol is not None:
-            try:
-                get_protocol(protocol)
-            except UserError as error:
-                raise ValueError(f"{error}; leave it out where it is not known") from error
-        return protocol
+        return _known_protocol(protocol)
 
 
 class Count(_Data):
@@ -124,19 +140,32 @@ class Count(_Data):
 class TableRow(_Data):
     """A line of the table. ``published`` is by the dataset of the column; a dataset that is not in it was not printed.
 
-    A row that publishes nothing is one to be measured everywhere: a method of one's own.
+    A row that publishes nothing is one to be measured everywhere: a method of one's own. ``trained_on`` is what its
+    numbers were trained on, where that is not the table's training set.
     """
 
     title: str
+    trained_on: str | None = None
     measure: Measure | None = None
     published: dict[str, Published] = {}
     parameters: Count | None = None
+
+
+def named_with(title: str, trained_on: str | None) -> str:
+    """A row's title and what it was trained on; None: a network for each column, trained on its own set."""
+    return f"{title} (trained on {trained_on or 'each set'})"
+
+
+#: The name under which ``published`` has a row's averages.
+AVERAGE = "average"
 
 
 class PaperTable(_Data):
     """A table of a paper. ``name`` is how it is asked for, such as ``nasnet/1``; ``suite`` whose run measures it.
 
     ``paper`` is the key of the source that prints it; ``kind`` says whether its rows have scores or parameters.
+    ``trained_on`` is the training set of all rows that have none of their own; without it, each column's own.
+    ``average`` is what a column of averages over all others is called, whose printed numbers are ``published.average``.
     """
 
     name: str
@@ -145,6 +174,8 @@ class PaperTable(_Data):
     caption: str
     kind: Literal["scores", "parameters"] = "scores"
     suite: str = ""
+    trained_on: str | None = None
+    average: str = ""
     columns: tuple[TableColumn, ...] = ()
     rows: Annotated[tuple[TableRow, ...], Field(min_length=1)]
     notes: tuple[str, ...] = ()
@@ -162,6 +193,20 @@ class PaperTable(_Data):
         """``NASNet, Table 1``."""
         short = self.sources[self.paper].short
         return f"{short}, Table {self.number}" if self.number else short
+
+    @property
+    def joint(self) -> bool:
+        """Whether quoted and measured rows stand below each other: where every column says under which protocol."""
+        return bool(self.columns) and all(column.protocol is not None for column in self.columns)
+
+    def training_set(self, row: TableRow) -> str | None:
+        """What a row was trained on: a card; None for the dataset of each column itself."""
+        asked = None if row.measure is None else row.measure.trained_on
+        return asked or row.trained_on or self.trained_on
+
+    def row_name(self, row: TableRow) -> str:
+        """A row's title; with its training set in tables that say under which protocol their columns are."""
+        return named_with(row.title, self.training_set(row)) if self.joint else row.title
 
     def measured(self) -> Iterator[tuple[TableRow, TableColumn, Measure]]:
         """Each row and column that a method could measure: where a score is published, or nothing is in the row."""

@@ -14,7 +14,7 @@ from derainbench.errors import UserError, did_you_mean
 from derainbench.support.toml import complaints, read_toml
 
 from ..tex.bibtex import unreadable
-from .paper_table import Measure, PaperTable, Published, Source, TableColumn, TableRow
+from .paper_table import AVERAGE, Measure, PaperTable, Published, Source, TableColumn, TableRow
 
 __all__ = ["Measure", "PaperTable", "Published", "Source", "TableColumn", "TableRow", "paper_tables", "shipped_tables"]
 
@@ -107,6 +107,8 @@ def _references(table: PaperTable, datasets: Sequence[str]) -> Iterator[tuple[st
     """Every word of a table that refers to something: where it stands, the word, and what it may be."""
     columns = [column.dataset for column in table.columns]
     yield "paper", table.paper, table.sources
+    for trained_on in filter(None, [table.trained_on, *(row.trained_on for row in table.rows)]):
+        yield "trained_on", trained_on, datasets
     yield from (("columns", dataset, datasets) for dataset in columns)
     for row in table.rows:
         where = f"row {row.title!r}"
@@ -115,5 +117,5 @@ def _references(table: PaperTable, datasets: Sequence[str]) -> Iterator[tuple[st
         if row.parameters is not None:
             yield f"{where}, parameters.source", row.parameters.source, table.sources
         for dataset, published in row.published.items():
-            yield f"{where}, published", dataset, columns
+            yield f"{where}, published", dataset, [*columns, *([AVERAGE] if table.average else [])]
             yield f"{where}, published.{dataset}.source", published.source, table.sources

@@ -55,11 +55,11 @@ def _suite(name: str, tables: tuple[PaperTable, ...]) -> Suite:
     wanted = tuple(
         Wanted(
             method=measure.method,
-            trained_on=measure.trained_on or column.dataset,
+            trained_on=table.training_set(row) or column.dataset,
             tested_on=column.dataset,
             recipe=measure.recipe,
             table=table.name,
-            row=row.title,
+            row=table.row_name(row),
             column=column.dataset,
         )
         for table in tables
@@ -67,4 +67,5 @@ def _suite(name: str, tables: tuple[PaperTable, ...]) -> Suite:
     )
     if not wanted:
         raise UserError(f"suite {name!r}: nothing in {', '.join(t.name for t in tables)} can be measured; add a row")
-    return Suite(name, wanted)
+    protocols = [column.protocol for table in tables for column in table.columns if column.protocol is not None]
+    return Suite(name, wanted, tuple(dict.fromkeys(protocols)))

@@ -20,6 +20,7 @@ from ..comparison.reproduction import Reproduction
 from ..comparison.statistics import DatasetStatistics
 from ..content import Content
 from ..published.filled import FilledRow, FilledTable, PublishedCell
+from ..published.joint import JointRow, JointTable
 from ..published.shipped import TableColumn
 
 
@@ -97,6 +98,7 @@ def results_json(content: Content) -> str:
             "statistics": statistics_data(content.grids, content.statistics),
             "reproductions": [_reproduction(row) for row in content.reproductions],
             "paper_tables": published_tables(content.paper),
+            **({"joint_tables": joint_tables_data(content.joint)} if content.joint else {}),
             "efficiency": content.efficiency.data() if content.efficiency.sessions else None,
             "failures": [{"cell": failure.cell, "error": failure.error} for failure in results.failures],
         }
@@ -287,6 +289,47 @@ def _ranks(ranks: Ranks | Refusal) -> dict[str, Any]:
 def published_tables(tables: Sequence[FilledTable]) -> list[dict[str, Any]]:
     """An entry a table; published numbers are texts, with the digits that are printed, null where nothing is."""
     return [_published_table(table) for table in tables]
+
+
+def joint_tables_data(tables: Sequence[JointTable]) -> list[dict[str, Any]]:
+    """An entry a table of quoted and measured rows; quoted numbers are texts, to the digits of their column."""
+    return [
+        {
+            "name": joint.table.name,
+            "title": joint.table.title,
+            "caption": joint.table.caption,
+            "columns": [{"title": column.title, "protocol": column.protocol} for column in joint.columns],
+            "rows": [
+                _joint_row(row, apart) for apart, rows in ((False, joint.rows), (True, joint.apart)) for row in rows
+            ],
+            "notes": joint.notes,
+            "sources": {key: source.text for key, source in joint.table.sources.items()},
+        }
+        for joint in tables
+    ]
+
+
+def _joint_row(row: JointRow, apart: bool) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "measured": row.measured,
+        "apart": apart,
+        "cells": [
+            {
+                **{metric: _joint_score(score, row.measured) for metric, score in cell.scores.items()},
+                "protocol": cell.tag or None,
+                "source": cell.source or None,
+                "note": cell.note,
+            }
+            for cell in row.cells
+        ],
+    }
+
+
+def _joint_score(score: Cell, measured: bool) -> Any:
+    if measured:
+        return cell_data(score)
+    return score.text if score.state == "finished" else None
 
 
 def _published_table(filled: FilledTable) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from ..comparison.reproduction import Reproduction, alignment, headers, sources
 from ..comparison.seen import SEEN_MARK
 from ..comparison.significance import MARK
 from ..content import Content
+from ..layout.joint import JointLine, SetJoint, set_joint
 from ..layout.panels import cell_text
 from ..layout.published import Footnote, Line, SetTable, set_tables
 from ..layout.statistics import WHERE_OTHERS, SetDataset, SetStatistics, set_statistics
 from ..published.filled import NOT_RUN, printed_metrics
+from ..published.joint import JointCell
 from ..published.module_figures import CountedFigure
 
 #: What Markdown reads wherever it stands. An underscore between two letters or digits is none, nor is a bracket without
@@ -72,8 +74,9 @@ def markdown(content: Content) -> str:
             _reproductions(rows),
             escape(sources(rows)),
         ]
-    if content.paper:
-        parts += ["## Published tables", *published_markdown(set_tables(content.paper))]
+    if content.paper or content.joint:
+        set_ones = joint_markdown(set_joint(content.joint))
+        parts += ["## Published tables", *set_ones, *published_markdown(set_tables(content.paper))]
     if costs := costs_markdown(cost_tables(content.efficiency), content.counted_figures):
         parts.append(costs)
     if failures := content.results.failures:
@@ -189,6 +192,35 @@ def _footnote(footnote: Footnote) -> str:
     tag = "" if footnote.tag == "?" else f"`{code(footnote.tag)}`, "
     said = escape(f"{footnote.title}. {footnote.source}{footnote.rest}")
     return f"- <sup>{footnote.mark}</sup> {tag}{said}"
+
+
+def joint_markdown(tables: Iterable[SetJoint]) -> list[str]:
+    """The parts of a document: for each table of quoted and measured rows a heading, the table and its notes."""
+    parts = []
+    for table in tables:
+        heads = ["Method and training set"]
+        for column in table.joint.columns:
+            under = f" `{code(column.protocol)}`" if column.protocol else ""
+            heads += [f"{escape(column.title)} {METRICS[metric].title}{under}" for metric in printed_metrics()]
+        body = [_joint_line(line) for line in (*table.lines, *table.apart)]
+        align = ("left", *("right" for _ in heads[1:]))
+        shown = tabulate(body, heads, tablefmt="pipe", disable_numparse=True, colalign=align)
+        lines = [f"- {escape(said)}" for said in (*table.legend, *table.joint.notes)]
+        lines += [f"- <sup>{each.mark}</sup> {escape(each.text + each.rest)}" for each in table.sources]
+        parts += [f"### {escape(table.title)}", escape(table.caption), shown, "\n".join(lines)]
+    return parts
+
+
+def _joint_line(line: JointLine) -> list[str]:
+    marks = f" <sup>{line.marks}</sup>" if line.marks else ""
+    why = f", apart: {escape(line.why)}" if line.why else ""
+    name = f"{escape(line.name)}{', measured here' if line.measured else ''}{why}{marks}"
+    return [name, *(_doubted(cell, score) for cell in line.cells for score in cell.scores.values())]
+
+
+def _doubted(cell: JointCell, score: Cell) -> str:
+    seen = SEEN_MARK if score.seen else ""
+    return _published_mark(score) + seen + ("?" if cell.unconfirmed and score.state == "finished" else "")
 
 
 def costs_markdown(tables: tuple[CostTable, ...], figures: tuple[CountedFigure, ...] = ()) -> str:

@@ -10,6 +10,7 @@ from derainbench.stats import Paired
 
 from ..comparison.cells import Cell, ComparisonTable, direction_words
 from ..comparison.leader import leader_words
+from ..comparison.matrices import generalisation
 from ..comparison.provenance import warning_words
 from ..comparison.reproduction import alignment, headers, sources
 from ..comparison.seen import SEEN_MARK
@@ -45,6 +46,7 @@ def terminal(content: Content, protocol: str | None = None, width: int = 100) ->
     lines.append(f"* best, + second of a column; mean over test images; {direction_words()}")
     lines += [plain_text(note) for note in table.notes]
     lines += _statistics(content, table)
+    lines += _specialists(content, table.protocol)
     lines += _reproductions(content)
     lines += [plain_text(f"failed: {failure.cell}: {failure.error}") for failure in content.results.failures]
     return "\n".join(lines) + "\n"
@@ -77,6 +79,26 @@ def _statistics(content: Content, table: ComparisonTable) -> list[str]:
     best = f"Best {METRICS[LEADING].title} against the next, paired Wilcoxon tests by scene, Holm-adjusted:"
     lead = [best] if tested and said else []
     return lead + said[:SENTENCES] + ([f"(statistics of {more} more datasets: in the report)"] if more > 0 else [])
+
+
+def _specialists(content: Content, protocol: str) -> list[str]:
+    """One network on several kinds of rain against a specialist for each, where the run has one."""
+    lines = []
+    for matrix in (each for each in generalisation(content.run, protocol) if each.standings):
+        heads = ["Trained on", *map(plain_text, matrix.tested_on), "Mean rank", "Worst task"]
+        body = [
+            [
+                plain_text(title),
+                *(f"{cell.text} {cell.drop_text}".rstrip() for cell in row),
+                standing.text,
+                standing.worst,
+            ]
+            for title, row, standing in zip(matrix.trained_on, matrix.rows, matrix.standings, strict=True)
+        ]
+        align = ("left", *("right" for _ in matrix.tested_on), "right", "left")
+        shown = tabulate(body, heads, tablefmt="simple", disable_numparse=True, colalign=align)
+        lines += ["", plain_text(matrix.sentence), "", shown]
+    return lines
 
 
 def _reproductions(content: Content) -> list[str]:

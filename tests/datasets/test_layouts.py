@@ -103,6 +103,8 @@ def test_many_rainy_images_share_a_clean_one(tmp_path: Path) -> None:
         ("rain1400", "test"): {"901": 2, "1000": 1},
         ("outdoor-rain", "train"): {"0001": 2, "0600": 1},
         ("did-data", "train"): {"1": 2, "4000": 1},
+        ("gt-rain", "test"): {"Paris_0-0": 2, "Table_1-1": 1},
+        ("test2800", "test"): {"926": 2, "927": 1},
     }
     for (card, split), scenes in shared.items():
         assert Counter(pair.scene for pair in found(card, tmp_path).pairs(split)) == scenes

@@ -22,7 +22,7 @@ def test_a_card_says_where_from_by_whom_and_under_which_terms(card: Card) -> Non
     assert "http" in card.source
     assert card.licence
     assert card.defects, "no set is without"
-    for key in ("title", "author", "booktitle|eprint", "year"):
+    for key in ("title", "author", "booktitle|journal|eprint", "year"):
         assert re.search(rf"^  (?:{key}) += {{.+}},?$", card.bibtex, flags=re.MULTILINE), key
     assert card.bibtex.count("{") == card.bibtex.count("}")
     assert card.additive == (card.name in ADDITIVE)

@@ -97,8 +97,8 @@ def save(path: Path, image: Array) -> None:
 
 @cache
 def shipped() -> dict[str, Card]:
-    """The cards of files that a user fetches."""
-    return {name: card for name, card in all_cards().items() if not card.embedded}
+    """The cards of files that a user fetches: unions have the files of others."""
+    return {name: card for name, card in all_cards().items() if not card.embedded and card.union is None}
 
 
 def write_fixture_card(tree: Tree, path: Path) -> str:
@@ -117,12 +117,12 @@ Breakage = Literal["deleted", "truncated", "swapped", "mispaired", "mis-sized"]
 
 
 def break_tree(root: Path, tree: Tree, how: Breakage) -> list[str]:
-    """Break the last test pair of a planted tree; returns the files that are wrong now.
+    """Break the last test pair of a planted tree, of one without tests the last pair; returns the files that are wrong.
 
     ``deleted`` removes the clean file, ``truncated`` halves the rainy one, ``swapped`` exchanges the two,
     ``mispaired`` gives the rainy file the picture of another scene, ``mis-sized`` makes it one pixel narrower.
     """
-    pair = tree.split("test")[-1]
+    pair = (tree.split("test") or tree.pairs)[-1]
     rainy = root / pair.rainy
     if how == "deleted":
         gone = pair.rainy if pair.side_by_side else pair.clean
@@ -170,6 +170,9 @@ TREES = read_trees()
 #: Each card's first packaging.
 FIRST = {tree.card: tree for tree in reversed(TREES)}
 
+#: Those of cards that have tests: a mixture may be for training only.
+TESTED = {name: tree for name, tree in FIRST.items() if tree.split("test")}
+
 
 def _streaks(clean: Array, random: np.random.Generator) -> Array:
     light = np.zeros((*SIZE, 1))
@@ -189,7 +192,13 @@ def _mist(clean: Array, random: np.random.Generator) -> Array:
     return (transmission * clean + (1 - transmission) * 220).astype(np.uint8)
 
 
-_RAIN: dict[str, Callable[[Array, np.random.Generator], Array]] = {"streak": _streaks, "drop": _drops, "mist": _mist}
+_RAIN: dict[str, Callable[[Array, np.random.Generator], Array]] = {
+    "streak": _streaks,
+    "drop": _drops,
+    "mist": _mist,
+    "snow": _streaks,
+    "mixed": _streaks,
+}
 
 
 def _random(key: str) -> np.random.Generator:

@@ -19,11 +19,11 @@ Rows = list[list[str]]
 
 def latex(paper: Sequence[FilledTable]) -> str:
     template = latex_environment(bibliography([])).get_template("published.tex.j2")
-    return template.render(paper=set_tables(paper))
+    return template.render(paper=set_tables(paper), joint=())
 
 
 def page(paper: Sequence[FilledTable]) -> str:
-    return page_environment().get_template("published.html.j2").render(paper=set_tables(paper))
+    return page_environment().get_template("published.html.j2").render(paper=set_tables(paper), joint=())
 
 
 def rows_of_paper(text: Path) -> dict[str, Rows]:

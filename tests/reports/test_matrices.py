@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -16,6 +17,10 @@ from derainbench.reports.comparison.matrices import duels, generalisation, signe
 from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.statistics import dataset_statistics
 from derainbench.reports.content import content
+from derainbench.reports.latex.documents import report_tex
+from derainbench.reports.page.html import html
+from derainbench.reports.page.pictures import Pictures
+from derainbench.reports.text.terminal import terminal
 from derainbench.results.results import Results
 
 from .conftest import Score, dataset, method, rescored, results
@@ -173,3 +178,59 @@ def test_gaps_are_dashes_and_a_run_that_crossed_nothing_has_no_matrix() -> None:
 @pytest.mark.parametrize(("value", "text"), [(-3.125, "−3.12"), (0.4, "+0.40"), (-0.001, "+0.00"), (0.0, "+0.00")])
 def test_differences_have_a_sign(value: float, text: str) -> None:
     assert signed(value) == text
+
+
+def one_for_all() -> Results:
+    """PReNet on a union of a and b, on a and on b, tested on both."""
+    values = {
+        ("both", "a"): 29.0,
+        ("both", "b"): 24.0,
+        ("a", "a"): 30.0,
+        ("a", "b"): 20.0,
+        ("b", "a"): 29.0,
+        ("b", "b"): 25.0,
+    }
+    scores: list[Score] = [
+        ("prenet", source, 0, tested, image, "y", value, 0.9)
+        for (source, tested), value in values.items()
+        for image in ("one", "two")
+    ]
+    sets = [dataset("a", "one", "two", title="Set A"), dataset("b", "one", "two", title="Set B")]
+    unions = [{"name": "both", "title": "Both sets", "members": ["a", "b"], "shares": [0.5, 0.5]}]
+    return results(scores, [method("prenet", "PReNet")], sets, unions=unions)
+
+
+def test_one_network_on_a_union_against_specialists_has_mean_ranks_and_a_worst_task() -> None:
+    (found,) = generalisation(measured(one_for_all()), "y")
+    assert found.trained_on == ("Both sets", "Set A", "Set B")
+    assert [[cell.drop_text for cell in row] for row in found.rows] == [
+        ["−1.00", "−1.00"],
+        ["", "−5.00"],
+        ["−1.00", ""],
+    ]
+    # on a: 30, then 29 and 29, which share ranks 2 and 3; on b: 25, 24, 20
+    assert [standing.text for standing in found.standings] == ["2.25", "2.00", "1.75"]
+    assert [standing.worst for standing in found.standings] == ["Set A −1.00", "Set B −5.00", "Set A −1.00"]
+    assert found.sentence == (
+        "One PReNet trained on Both sets loses 1.00 dB on average against a specialist for each of 2 tests; its worst "
+        "is Set A, −1.00 dB."
+    )
+    shown = content(one_for_all())
+    for text in (report_tex(shown), terminal(shown), html(shown, Pictures())):
+        assert "Mean rank" in text
+        assert "Worst task" in text
+        assert "2.25" in text
+
+
+def test_without_a_union_there_are_no_standings() -> None:
+    (found,) = generalisation(measured(crossed()), "y")
+    assert found.standings == ()
+    shown = content(crossed())
+    assert not any("Worst task" in text for text in (report_tex(shown), terminal(shown), html(shown, Pictures())))
+
+
+def test_a_training_that_was_not_tested_everywhere_has_no_rank() -> None:
+    run = one_for_all()
+    gone = (run.scores["trained_on"] == "a") & (run.scores["dataset"] == "b")
+    (found,) = generalisation(measured(dataclasses.replace(run, scores=run.scores[~gone])), "y")
+    assert [standing.text for standing in found.standings] == ["1.75", "–", "1.25"]

@@ -153,7 +153,9 @@ def test_ablations_are_trained_as_the_paper_says(paper: tuple[PaperTable, ...]) 
 
 
 def test_tables_are_found_by_paper_and_by_number() -> None:
-    assert shipped_tables() == {"nasnet": tuple(f"nasnet/{number}" for number in range(1, 10))}
+    shipped = shipped_tables()
+    assert shipped["nasnet"] == tuple(f"nasnet/{number}" for number in range(1, 10))
+    assert set(shipped) == {"nasnet", "rain13k", "drsformer", "allweather", "generalisation"}
     assert [table.name for table in paper_tables(["nasnet/3", "nasnet/1", "nasnet/3"])] == ["nasnet/3", "nasnet/1"]
     with pytest.raises(UserError, match=r"no table is called 'nasnett'; did you mean 'nasnet'\?"):
         paper_tables(["nasnett"])

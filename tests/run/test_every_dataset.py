@@ -7,22 +7,22 @@ import json
 import pandas as pd
 
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS
-from tests.datasets.trees import FIRST, shipped
+from tests.datasets.trees import TESTED, shipped
 
 from .conftest import Workshop
 
 
 def test_run_evaluates_every_dataset_there_is_a_card_for(workshop: Workshop) -> None:
-    for tree in FIRST.values():
+    for tree in TESTED.values():
         tree.plant(workshop.folder / "all")
-    names = ",".join(shipped())
+    names = ",".join(TESTED)
     result = workshop(["run", "--methods", "identity", "--datasets", names, "--data-root", "all", "--out", "run"])
     assert result.returncode == 0, result.stderr
     plan = json.loads((workshop.folder / "run/run.json").read_text())
     assert {each["name"]: each["layout"] for each in plan["datasets"]} == {
-        name: tree.layout for name, tree in FIRST.items()
+        name: tree.layout for name, tree in TESTED.items()
     }
-    for name, tree in FIRST.items():
+    for name, tree in TESTED.items():
         scores = pd.read_parquet(workshop.folder / f"run/eval/identity/untrained/seed0/{name}/scores.parquet")
         assert dict(scores["protocol"].value_counts()) == dict.fromkeys(DEFAULT_PROTOCOLS, len(tree.split("test")))
         assert scores["psnr"].between(10, 45).all(), f"{name}: the input is neither another picture nor the clean one"
