@@ -18,7 +18,7 @@ from derainbench.engine.compiled import compile_training
 from derainbench.engine.curves import SHOWN, Curves, Logger, Restored, curves_in
 from derainbench.engine.layers import Source
 from derainbench.engine.learning_rate import learning_rate
-from derainbench.engine.patches import Patches, hold_out, rainy_statistics, rows_of
+from derainbench.engine.patches import Patches, hold_out, rainy_statistics
 from derainbench.engine.restore import restore
 from derainbench.engine.trainer import Trainer
 from derainbench.engine.training_batches import deaths_of_workers_told, training_batches
@@ -77,7 +77,7 @@ def train(
     pairs, held_out = hold_out(pairs, recipe.validation)
     if compiled:
         compile_training(network)
-    patches = Patches(pairs, recipe, seed, rows_of(fabric.global_rank, fabric.world_size, recipe.batch), layers)
+    patches = Patches(pairs, recipe, seed, fabric.global_rank, fabric.world_size, layers)
     network.on_training_data(*rainy_statistics(pairs))
     trainer = (variant.method.trainer or Trainer)(fabric, network, recipe, patches.steps)
     checkpoint = Checkpoint(folder / "checkpoint.pt", key)

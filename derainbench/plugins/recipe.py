@@ -168,6 +168,8 @@ class Recipe(BaseModel):
     def _stages_fit_together(self) -> Self:
         if self.progressive and self.steps is None:
             raise ValueError("progressive stages need a length in steps")
+        if self.progressive and self.stride is not None:
+            raise ValueError("progressive stages have patches at random places, not on a grid; leave stride out")
         if self.progressive and (self.patch, self.batch) != self.progressive[0][1:]:
             raise ValueError(
                 f"patch {self.patch} and batch {self.batch} must be those of the first progressive stage, "
