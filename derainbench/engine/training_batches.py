@@ -137,7 +137,7 @@ class _Delivered(Dataset[_Item]):
             return _copied(batch)
         try:
             for tensor in (batch.rainy, batch.clean, *batch.layers.values(), *(batch.mixing or ())):
-                tensor.share_memory_()  # type: ignore[no-untyped-call]
+                tensor.share_memory_()
         except RuntimeError:
             self._full = True
             return _copied(batch)

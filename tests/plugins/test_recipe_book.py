@@ -269,6 +269,28 @@ def test_the_quick_recipe_says_what_it_changes() -> None:
     assert named == {"length", "stride", "batch", "patch"}
 
 
+def test_stages_replace_what_a_more_general_rule_says_of_patches_and_the_other_way_round() -> None:
+    stages = ((1, 16, 4), (1, 32, 2))
+    published = Recipe(lr=1, steps=9, loss="l1", progressive=((1, 8, 2), (2, 16, 1)), ema=0.999)  # type: ignore[call-arg]
+    net = Method(name="net", title="Net", network=Derainer, recipe=published)
+    quick = QUICK_RECIPE.recipe(net)
+    assert (quick.progressive, quick.patch, quick.batch, quick.ema) == ((), QUICK["patch"], QUICK["batch"], None)
+    staged = RecipeBook("mine", quick=True, common={"progressive": stages, "ema": 0.9}).recipe(net)
+    assert (staged.progressive, staged.patch, staged.batch, staged.ema) == (stages, 16, 4, 0.9)
+    one = RecipeBook("mine", quick=False, common={"progressive": stages}, by_method={"net": {"batch": 6}}).recipe(net)
+    assert (one.progressive, one.patch, one.batch) == ((), 8, 6)
+
+
+def test_a_loss_that_is_not_there_is_told_when_the_method_is_made(refused: Refused) -> None:
+    for fields in (
+        {"recipe": recipe(loss="l1 + 0.1*egde")},
+        {"recipe": recipe(), "recipe_on": {"tiny": {"loss": "egde"}}},
+        {"recipe": recipe(), "quick": {"loss": "egde"}},
+    ):
+        with refused("unknown loss 'egde'", "did you mean 'edge'?"):
+            Method(name="net", title="Net", network=Derainer, **fields)
+
+
 def test_a_method_without_a_recipe(refused: Refused) -> None:
     assert QUICK_RECIPE.changes(FIXED) == []
     with refused("'fixed' has no recipe", "nothing to train"):
