@@ -137,6 +137,12 @@ class Recipe(BaseModel):
     validate_every: _Times = 1000
     checkpoint_every: _Times = 1000
 
+    @field_validator("stride", "clip", "ema", "mixup", "initial", mode="before")
+    @classmethod
+    def _none_in_words(cls, value: Any) -> Any:
+        """TOML has no other way to take away what a published recipe has."""
+        return None if value == "none" else value
+
     @model_validator(mode="before")
     @classmethod
     def _first_stage_is_the_beginning(cls, fields: Any) -> Any:

@@ -25,10 +25,13 @@ from derainbench.engine.trainer import Trainer
 from derainbench.engine.training import train
 from derainbench.errors import UserError
 from derainbench.metrics.losses import Loss
+from derainbench.plugins.initial_weights import initial_weights
 from derainbench.plugins.method import Batch, Derainer, Method
+from derainbench.plugins.names import parse_name
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.plugins.weights import read_weights
+from derainbench.plugins.weights_store import add_weights
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -128,8 +131,7 @@ TODAY = RECIPE.changed(
 )
 
 
-@pytest.mark.parametrize("stop_at", [3, 5, 9, 11])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("stop_at", "workers"), [(3, 0), (5, 0), (9, 2), (11, 0)])
 def test_resuming_changes_nothing_of_what_papers_of_today_do(
     pairs: list[Pair], tmp_path: Path, stop_at: int, workers: int
 ) -> None:
@@ -150,6 +152,7 @@ def test_an_average_is_what_is_kept_and_the_checkpoint_has_both(pairs: list[Pair
 
     class Watched(Dropped):
         def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
+            assert self.last.bias is not None
             steps.append(self.last.bias.detach().clone())
             return super().training_loss(batch, loss)
 
@@ -175,6 +178,40 @@ def test_an_average_is_what_is_kept_and_the_checkpoint_has_both(pairs: list[Pair
 def test_an_epoch_without_a_grid_has_a_patch_of_each_image(pairs: list[Pair], tmp_path: Path) -> None:
     by_images = RECIPE.changed({"epochs": 3, "batch": 3})
     assert len(run(Method("m", "M", Dropped, by_images), pairs, tmp_path)) == 3 * 4 // 3
+
+
+def test_a_training_starts_from_given_weights(
+    pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "cache"))
+    run(DROPPED, pairs, tmp_path / "first")
+    file = tmp_path / "first/weights.safetensors"
+    added = add_weights(DROPPED, parse_name("dropped@mine"), file, trust_unknown=True)
+    starts: list[Tensor] = []
+
+    class Starting(Dropped):
+        def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
+            starts.append(self.last.weight.detach().clone())
+            return super().training_loss(batch, loss)
+
+    method = Method("dropped", "D", Starting, RECIPE.changed({"initial": "dropped@mine"}))
+    run(method, pairs, tmp_path / "second")
+    assert torch.equal(starts[0], read_weights(file)["last.weight"])
+
+    def initial(text: str, **options: int) -> Variant | None:
+        return initial_weights(Variant(method, options), RECIPE.changed({"initial": text}))
+
+    found = initial("dropped@mine")
+    assert found is not None
+    assert found.weights == added.variant.weights
+    with refused("cannot start from dropped@mine, another network; train dropped"):
+        initial("dropped[width=4]@mine", width=8)
+    with refused("names no weights; write dropped@TAG"):
+        initial("dropped")
+    with refused("the weights of another method", "[methods.prenet]"):
+        initial("prenet@rain100l")
+    with refused("no weights dropped@yours are known; known: dropped@mine"):
+        initial("dropped@yours")
 
 
 def test_mixing_needs_a_method_of_images_alone(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
@@ -233,7 +270,7 @@ def test_validation_is_on_held_out_training_scenes(pairs: list[Pair], tmp_path: 
             seen.append(torch.unique(batch.layers["depth"]))
             return super().training_loss(batch, loss)
 
-    run(Method("watching", "W", Watching, recipe), pairs, tmp_path / "cell")
+    run(Method("watching", "W", Watching, recipe), pairs, tmp_path / "cell", layers={"depth": FileLayer("depth")})
     lines = [json.loads(line) for line in (tmp_path / "cell/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "validation_psnr_y" in line] == [6, 12]
     depths = {round(float(value) * 5) for value in torch.cat(seen)}

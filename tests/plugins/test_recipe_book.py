@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -156,19 +157,39 @@ def by_epoch(chosen: Recipe, each: int = 7) -> list[float]:
     return [first for first, _ in rates]
 
 
+DOCS = Path(__file__).parents[2] / "docs/recipes.md"
+
+#: The recipes of papers that the documentation shows, by the names of their files.
+PAPERS = dict(re.findall(r"```toml\n# (\w+)\.toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL))
+PAPERS.pop("my")
+
+
+def of_paper(name: str, folder: Path) -> Recipe:
+    """What such a file makes of a method's recipe."""
+    (folder / f"{name}.toml").write_text(PAPERS[name])
+    plain = Method(name="plain", title="Plain", network=Derainer, recipe=recipe())
+    return recipe_book(str(folder / f"{name}.toml")).recipe(plain)
+
+
+def test_papers_whose_recipes_the_documentation_shows() -> None:
+    assert PAPERS.keys() == {"mprnet", "hinet", "restormer", "nafnet", "nerdrain", "sfnet"}
+
+
 @pytest.mark.parametrize(
-    ("name", "fields"),
+    ("name", "golden", "summary"),
     [
-        ("mprnet_250", {"lr": 2e-4, "warmup": 0.012}),
-        ("sfnet_300", {"lr": 1e-4, "warmup": 0.01}),
-        ("nerdrain_3000", {"lr": 1e-4, "warmup": 0.001, "rate_lag": 1}),
+        ("mprnet", "mprnet_250", (250, 16, 256, None, "charbonnier + 0.05*edge")),
+        ("sfnet", "sfnet_300", (300, 4, 256, 0.01, "l1 + 0.1*fft-l1")),
+        ("nerdrain", "nerdrain_3000", (3000, 1, 256, None, "charbonnier + 0.01*fft + 0.05*edge")),
     ],
 )
-def test_golden_rates_by_epoch(shared: Path, name: str, fields: dict[str, Any]) -> None:
+def test_golden_rates_by_epoch(
+    shared: Path, tmp_path: Path, name: str, golden: str, summary: tuple[int | str | None, ...]
+) -> None:
     """Warm-up in equal parts, then a cosine over the rest, as GradualWarmupScheduler in torch 1 gave them."""
-    golden = np.load(shared / "golden/schedules.npz")[name]
-    common = {"schedule": "cosine", "lr_min": 1e-6, "rate_by": "epoch", "epochs": len(golden), "steps": None}
-    np.testing.assert_allclose(by_epoch(recipe(**common, **fields)), golden, rtol=1e-12, atol=0)
+    chosen = of_paper(name, tmp_path)
+    assert (chosen.epochs, chosen.batch, chosen.patch, chosen.clip, chosen.loss) == summary
+    np.testing.assert_allclose(by_epoch(chosen), np.load(shared / "golden/schedules.npz")[golden], rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize(("name", "gamma"), [("brn_100", 0.2), ("drn_100", 0.5)])
@@ -179,19 +200,39 @@ def test_golden_rates_in_steps_down(shared: Path, name: str, gamma: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "fields"),
+    ("name", "summary"),
     [
-        ("restormer", {"lr": 3e-4, "steps": 300_000, "periods": (92_000, 208_000), "period_minima": (3e-4, 1e-6)}),
-        ("hinet", {"lr": 2e-4, "steps": 400_000, "lr_min": 1e-7, "warmup": 0.025, "warmup_within": True}),
-        ("nafnet", {"lr": 1e-3, "steps": 200_000, "lr_min": 1e-7}),
+        ("restormer", (300_000, 64, 128, 0.01, "l1")),
+        ("hinet", (400_000, 64, 256, 0.01, "0.5*psnr")),
+        ("nafnet", (200_000, 32, 256, 0.01, "psnr")),
     ],
 )
-def test_golden_rates_by_step(shared: Path, name: str, fields: dict[str, Any]) -> None:
+def test_golden_rates_by_step(shared: Path, tmp_path: Path, name: str, summary: tuple[int | str | None, ...]) -> None:
     """As BasicSR's loop gave them, which counts from 1. HINet's cosine is torch's recursion from its warm-up on."""
-    golden = np.load(shared / "golden/schedules.npz")
-    chosen = recipe(schedule="cosine", **fields)
-    rates = [learning_rate(chosen, int(step) - 1, fields["steps"]) for step in golden[f"{name}/iter"]]
+    golden, chosen = np.load(shared / "golden/schedules.npz"), of_paper(name, tmp_path)
+    assert (chosen.steps, chosen.batch, chosen.patch, chosen.clip, chosen.loss) == summary
+    assert chosen.steps is not None
+    rates = [learning_rate(chosen, int(step) - 1, chosen.steps) for step in golden[f"{name}/iter"]]
     np.testing.assert_allclose(rates, golden[f"{name}/lr"], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_recipes_of_papers_are_shortened_by_quick(name: str, tmp_path: Path) -> None:
+    """And stay what they are otherwise: the same shares of the length."""
+    published = of_paper(name, tmp_path)
+    quick = QUICK_RECIPE.recipe(Method(name="plain", title="Plain", network=Derainer, recipe=published))
+    assert (quick.steps, quick.epochs, quick.progressive) == (QUICK["steps"], None, ())
+    assert (quick.warmup, quick.periods, quick.loss) == (published.warmup, published.periods, published.loss)
+    assert all(0 <= learning_rate(quick, step, 200) <= quick.lr for step in range(200))
+
+
+def test_a_file_may_take_away_what_a_published_recipe_has(tmp_path: Path) -> None:
+    published = PUBLISHED.changed({"clip": 1.0, "ema": 0.9, "mixup": 1.2, "initial": "net@tag"})
+    fields = ("stride", "clip", "ema", "mixup", "initial")
+    path = write(tmp_path, "".join(f'{name} = "none"\n' for name in fields))
+    chosen = recipe_book(path).recipe(NET, published)
+    assert all(getattr(chosen, name) is None for name in fields)
+    assert chosen.epochs == 100, "over images, now"
 
 
 def test_a_warm_up_within_stands_in_the_place_of_the_beginning() -> None:
