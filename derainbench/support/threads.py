@@ -47,7 +47,7 @@ def threads_note(threads: int) -> str:
     cores = available_cores()
     if threads > cores:
         return (
-            f"note: {threads} threads on {cores} cores wait for each other: give --threads {cores} (or OMP_NUM_THREADS)"
+            f"note: {threads} threads on {cores} cores wait for each other: give --threads {cores}"
         )
     busy = busy_note()
     if busy and threads > 1:
