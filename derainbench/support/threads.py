@@ -46,9 +46,7 @@ def threads_note(threads: int) -> str:
     """
     cores = available_cores()
     if threads > cores:
-        return (
-            f"note: {threads} threads on {cores} cores wait for each other: give --threads {cores}"
-        )
+        return f"note: {threads} threads on {cores} cores wait for each other: give --threads {cores}"
     busy = busy_note()
     if busy and threads > 1:
         return f"{busy}; {threads} threads wait for each other then: --threads 1 may be many times faster"
