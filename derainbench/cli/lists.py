@@ -131,7 +131,8 @@ def checks_as_json(results: Mapping[str, Mapping[str, CheckOutcome]]) -> str:
 
 def check_line(check: str, outcome: CheckOutcome, width: int) -> str:
     """One check of the conformance kit as a line; ``width`` is that of the longest check's name."""
-    found = f"FAILS: {outcome.problem}" if outcome.problem else f"ok  {outcome.remark}"
+    remedy = f"; {outcome.remedy}" if outcome.remedy else ""
+    found = f"FAILS: {outcome.problem}{remedy}" if outcome.problem else f"ok  {outcome.remark}"
     return f"  {check:{width}}  {found}".rstrip()
 
 

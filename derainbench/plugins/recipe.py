@@ -50,6 +50,16 @@ LATER = (
 )
 
 
+#: Which fields one takes the place of, where it is given and they are not.
+INSTEAD = {
+    "steps": ("epochs",),
+    "epochs": ("steps", "progressive"),
+    "patch": ("progressive",),
+    "batch": ("progressive",),
+    "progressive": ("patch", "batch"),
+}
+
+
 class Recipe(BaseModel):
     """A training recipe. Its length is given in ``steps``, or in ``epochs``: over a grid of patches (``stride``), or,
     without one, over images, of each of which an epoch has one patch.
@@ -127,6 +137,12 @@ class Recipe(BaseModel):
     validate_every: _Times = 1000
     checkpoint_every: _Times = 1000
 
+    @field_validator("stride", "clip", "ema", "mixup", "initial", mode="before")
+    @classmethod
+    def _none_in_words(cls, value: Any) -> Any:
+        """TOML has no other way to take away what a published recipe has."""
+        return None if value == "none" else value
+
     @model_validator(mode="before")
     @classmethod
     def _first_stage_is_the_beginning(cls, fields: Any) -> Any:
@@ -168,11 +184,15 @@ class Recipe(BaseModel):
     def _stages_fit_together(self) -> Self:
         if self.progressive and self.steps is None:
             raise ValueError("progressive stages need a length in steps")
+        if self.progressive and self.stride is not None:
+            raise ValueError("progressive stages have patches at random places, not on a grid; leave stride out")
         if self.progressive and (self.patch, self.batch) != self.progressive[0][1:]:
             raise ValueError(
                 f"patch {self.patch} and batch {self.batch} must be those of the first progressive stage, "
                 f"{self.progressive[0].patch} and {self.progressive[0].batch}"
             )
+        if self.initial is not None and self.pretrained != "none":
+            raise ValueError(f"the network begins with initial {self.initial!r} or with {self.pretrained}: give one")
         if self.mixup_identity and self.mixup is None:
             raise ValueError("mixup_identity leaves batches out of the mixing, and there is none: give mixup")
         if "mprnet" in self.augment and len(self.augment) > 1:
@@ -212,15 +232,7 @@ class Recipe(BaseModel):
         return sum(s.length * s.batch * s.patch**2 for s in stages) / sum(s.length for s in stages)
 
     def changed(self, overrides: dict[str, Any]) -> Recipe:
-        """This recipe with some fields replaced. Asking for ``steps`` drops ``epochs``, and the other way round; asking
-        for a ``patch``, a ``batch`` or ``epochs`` drops ``progressive`` stages, and they bring those of the first."""
-        fields = self.model_dump()
-        if "steps" in overrides:
-            fields["epochs"] = None
-        elif "epochs" in overrides:
-            fields["steps"] = None
-        if overrides.get("progressive"):
-            del fields["patch"], fields["batch"]
-        elif overrides.keys() & {"patch", "batch", "epochs"}:
-            fields["progressive"] = ()
+        """This recipe with some fields replaced, and without those that one of them takes the place of."""
+        replaced = {other for name, others in INSTEAD.items() if overrides.get(name) for other in others}
+        fields = {name: value for name, value in self.model_dump().items() if name not in replaced}
         return Recipe.model_validate({**fields, **overrides})

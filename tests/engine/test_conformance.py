@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from derainbench.engine.conformance import CHECKS, CheckOutcome, check_variant, run_check
+from derainbench.engine.conformance import CHECKS, REMEDIES, CheckOutcome, check_variant, run_check
 from derainbench.metrics.losses import Loss
 from derainbench.plugins.method import Batch, Derainer, Method
 from derainbench.plugins.names import parse_name
@@ -133,6 +133,7 @@ class _Broken(Derainer):
             "keeps statistics to itself": lambda: scaled + self.statistic,
             "asks for a value": lambda: scaled if rainy.mean() > 0.5 else 2 * scaled,
             "loops over rows": lambda: torch.stack(list(scaled.unbind(dim=2)), dim=2),
+            "takes few sizes": lambda: scaled if rainy.shape[3] < 8 else 2 * scaled,
             "looks its size up": lambda: scaled * {1: 1.0}.get(rainy.shape[2], 1.0),
         }
         result: Tensor = faulty.get(self.fault, lambda: scaled)()
@@ -181,10 +182,18 @@ def _check(check: str, fault: str = "none", **fields: Any) -> CheckOutcome:
         ("looks at a pixel beside", "stays within reach", "1 pixels away"),
         ("asks for a value", "exports", "GuardOnDataDependent"),
         ("remembers", "exports", "exported program at another size differ by"),
+        ("takes few sizes", "exports", "Guard failed"),
     ],
 )
 def test_the_kit_finds_faults(fault: str, check: str, seen: str) -> None:
-    assert seen in _check(check, fault).problem
+    found = _check(check, fault)
+    assert seen in found.problem
+    assert found.remedy == REMEDIES[check]
+
+
+def test_every_check_has_a_remedy() -> None:
+    assert REMEDIES.keys() == CHECKS.keys()
+    assert "not_exportable" in REMEDIES["exports"]
 
 
 def test_the_kit_finds_wrong_official_names() -> None:
