@@ -19,7 +19,9 @@ from derainbench.plugins.variant import Variant, resolve
 
 #: Options that make a large network small enough to be tested often.
 SMALL: dict[str, dict[str, object]] = {
+    "brn": {"stages": 2, "width": 8},
     "dafnet": {"narrower": 16},
+    "drn": {"stages": 2, "recursions": 2},
     "jorder": {"width": 8},
     "jordere": {"blocks": 1, "width": 8},
     "nasnet": {"blocks": 1, "width": 8},
@@ -31,6 +33,8 @@ SMALL: dict[str, dict[str, object]] = {
 
 #: What is tested besides the defaults and the variants that the papers name.
 FURTHER = (
+    "brn[supervised=both]",
+    "brn[stages=1]",
     "jordere[mask=rain]",
     "nasnet[normalise=dataset]",
     "prenet[recurrence_at=end,residual=false]",

@@ -73,6 +73,9 @@ NAMES = (
     "didmdn[classifier_side=56]",
     "deraindrop[width=8]",
     "dafnet[narrower=16]",
+    "drn",
+    "brn[width=8]",
+    "brn[supervised=both,width=8]",
 )
 
 there = pytest.mark.skipif(
