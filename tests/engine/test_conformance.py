@@ -22,9 +22,11 @@ SMALL: dict[str, dict[str, object]] = {
     "brn": {"stages": 2, "width": 8},
     "dafnet": {"narrower": 16},
     "drn": {"stages": 2, "recursions": 2},
+    "drsformer": {"width": 8, "blocks": "1-1-1-1"},
     "jorder": {"width": 8},
     "jordere": {"blocks": 1, "width": 8},
     "nasnet": {"blocks": 1, "width": 8},
+    "nerdrain": {"width": 8, "blocks": "1-1-1", "hidden": 8},
     "prenet": {"stages": 2},
     "rescan": {"stages": 2, "depth": 5},
     "didmdn": {"classifier_side": 56},
@@ -54,8 +56,8 @@ EXPORTED = (
 )
 
 #: Methods whose programs are for one size: SPANet's recurrences are loops over rows and columns, DAF-Net's sizes are
-#: rounded up.
-ONE_SIZE = {"spanet", "dafnet"}
+#: rounded up, NeRD-Rain's images cut into windows.
+ONE_SIZE = {"spanet", "dafnet", "nerdrain"}
 
 RECIPE = Recipe(lr=1e-3, steps=1, batch=1, patch=8, loss="l1")
 

@@ -74,6 +74,8 @@ NAMES = (
     "deraindrop[width=8]",
     "dafnet[narrower=16]",
     "drn",
+    "drsformer[width=8,blocks=1-1-1-1]",
+    "nerdrain[width=8,blocks=1-1-1,hidden=8]",
     "brn[width=8]",
     "brn[supervised=both,width=8]",
 )
