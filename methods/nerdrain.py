@@ -188,7 +188,8 @@ class NeRDRain(Derainer):
 
     def forward(self, rainy: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1], any size, to the restored image, same shape."""
-        rows, columns = (_windows(length, self.window) for length in rainy.shape[-2:])
+        # As numbers: an exported program is for one size.
+        rows, columns = (_windows(int(length), self.window) for length in rainy.shape[-2:])
         lines = []
         for top, first_row, bottom in rows:
             line = []
