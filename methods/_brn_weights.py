@@ -29,16 +29,16 @@ _FOUR_STAGES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
     ("real", "unstated", "real", {},
      "a5784b6a4a19704d22648072987c9e2b87b2bdf9ab51d91c1490bea7af40d016"),
 )
-#: Eight stages (TIP): tag, training set, folder below logs/, sha256. ``generalization`` is another training on Rain200L,
-#: for photographs.
-_EIGHT_STAGES = (
-    ("rain200h", "rain200h", "RainHeavy",
+#: Eight stages (TIP): tag, training set, folder below logs/, options, sha256. ``generalization`` is another training on
+#: Rain200L, for photographs.
+_EIGHT_STAGES: tuple[tuple[str, str, str, dict[str, Any], str], ...] = (
+    ("rain200h", "rain200h", "RainHeavy/BRN", {"stages": 8},
      "8663ddfb16af5065016f707863af12f45a006ff0f2c88639e85ebc05ff7c75fd"),
-    ("rain200l", "rain200l", "RainLight",
+    ("rain200l", "rain200l", "RainLight/BRN", {"stages": 8},
      "7683c2227b4b8c12cb039d2643b329a7ec4b2e6bb03ff4ef9d16a308a2527dc5"),
-    ("generalization", "rain200l", "generalization_model",
+    ("generalization", "rain200l", "generalization_model/BRN", {"stages": 8},
      "7f9040c72c9ea128eae0cd8e862d40e576b5f5ed8e294a814b7d76b5b3fa8cba"),
-    ("rain1400", "rain1400", "Rain1400",
+    ("rain1400", "rain1400", "Rain1400/BRN", {"stages": 8},
      "11b4d2d77a75f081196f2ed77447b1b1b401bedd92543272217391f7ec56c3a2"),
 )
 # fmt: on
@@ -53,10 +53,10 @@ _SCORES: dict[str, dict[str, tuple[float, float]]] = {
     "BRN-RX/R100L": {"rain100l": (37.40, 0.979), "rain12": (36.54, 0.959)},
     "BRN-XR/R100L": {"rain100l": (37.65, 0.980), "rain12": (36.63, 0.959)},
     "CRN/R100L": {"rain100l": (37.52, 0.980), "rain12": (36.58, 0.959)},
-    "RainHeavy": {"rain200h": (30.27, 0.917)},
-    "RainLight": {"rain200l": (38.86, 0.985)},
-    "generalization_model": {"spa-real": (35.34, 0.945)},
-    "Rain1400": {"rain1400": (32.75, 0.948)},
+    "RainHeavy/BRN": {"rain200h": (30.27, 0.917)},
+    "RainLight/BRN": {"rain200l": (38.86, 0.985)},
+    "generalization_model/BRN": {"spa-real": (35.34, 0.945)},
+    "Rain1400/BRN": {"rain1400": (32.75, 0.948)},
 }
 
 
@@ -69,18 +69,16 @@ WEIGHTS = tuple(
     Weights(
         tag=tag,
         trained_on=trained_on,
-        source=f"https://github.com/{repository} (logs/{folder}{file})",
+        source=f"{repository} (logs/{folder}/net_latest.pth)",
         sha256=sha256,
         licence="none stated",
         options=options,
         quantisation="truncate",  # np.uint8(255 * out)
         published=_published(folder),
     )
-    for repository, file, tag, trained_on, folder, options, sha256 in (
-        *(("shangwei5/BRN", "/net_latest.pth", *four) for four in _FOUR_STAGES),
-        *(
-            ("csdwren/RecDerain", "/BRN/net_latest.pth", *words, {"stages": 8}, sha256)
-            for *words, sha256 in _EIGHT_STAGES
-        ),
+    for repository, files in (
+        ("https://github.com/shangwei5/BRN", _FOUR_STAGES),
+        ("https://github.com/csdwren/RecDerain", _EIGHT_STAGES),
     )
+    for tag, trained_on, folder, options, sha256 in files
 )

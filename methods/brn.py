@@ -1,4 +1,4 @@
-"""BRN, CRN, BRN-RX, BRN-XR: Bilateral Recurrent Network (Shang, Zhu, Ren and Zuo, ICASSP 2020; Ren et al., TIP 2020)."""
+"""BRN and its family: Bilateral Recurrent Network for Single Image Deraining (Shang, Zhu, Ren and Zuo, ICASSP 2020)."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class Branch(nn.Module):
 
     def _recurrence(self, x: Tensor, state: State | None, heard: Tensor | None) -> State:
         """c = f c + i g, h = o tanh(c)."""
-        weight, bias = self.gates.parameters()
         width, features = self.width, [x]
+        weight: Tensor = self.gates.weight
         columns = [weight[:, :width]]
         for place, more in enumerate((None if state is None else state.hidden, heard), 1):
             if more is not None:
@@ -95,7 +95,9 @@ class Branch(nn.Module):
                 columns.append(weight[:, place * width : (place + 1) * width])
         if len(features) * width < weight.shape[1]:
             weight = torch.cat(columns, dim=1)
-        i, f, o, g = gates_and_candidate(F.conv2d(torch.cat(features, dim=1), weight, bias, padding=1), width)
+        i, f, o, g = gates_and_candidate(
+            F.conv2d(torch.cat(features, dim=1), weight, self.gates.bias, padding=1), width
+        )
         cell = i * g if state is None else torch.addcmul(f * state.cell, i, g)
         return State(o * tanh(cell), cell)
 
@@ -188,8 +190,8 @@ BRN = Method(
     name="brn",
     title="BRN",
     network=BilateralRecurrent,
-    # 100 epochs over 100x100 patches on a grid 100 pixels apart. The authors tripled RainTrainL, and only that, by flips
-    # and by enlarging.
+    # 100 epochs over 100x100 patches on a grid 100 pixels apart. The authors tripled RainTrainL, and only that, by
+    # flips and by enlarging.
     recipe=Recipe(
         optimiser="adam",
         lr=1e-3,

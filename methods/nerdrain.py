@@ -28,6 +28,9 @@ PLACES, CELL = 18, 2
 #: What a coarse image counts for in the loss: the L1 error of those that the implicit representations make.
 OF_COARSE = 0.1
 
+#: What goes straight from a pass's way down to its way up: features at the whole and at half the sides.
+Skips = tuple[Tensor, Tensor]
+
 
 class GatedFeedForward(nn.Module):
     """A depthwise convolution of twice the channels, one half of which gates the other: Restormer's."""
@@ -67,7 +70,7 @@ class ImplicitRepresentation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         first, *later = self.layers
         weight, bias = first.parameters()
-        kernel = weight[:, : self.seen].unflatten(1, (x.shape[1], 3, 3))
+        kernel = weight[:, : self.seen].reshape(-1, x.shape[1], 3, 3)
         x = F.conv2d(x, kernel, bias + 2 * weight[:, -CELL:].sum(dim=1), padding=1)  # cells of 2 by 2
         x = x.permute(0, 2, 3, 1)
         for layer in later:
@@ -114,14 +117,15 @@ class UNet(nn.Module):
         self.up3_2, self.reduce_chan_level2, self.decoder_level2 = up(4 * width), conv(4 * width, 2 * width), level(1)
         self.up2_1, self.reduce_chan_level1, self.decoder_level1 = up(2 * width), conv(2 * width, width), level(0)
 
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, C, H, W) to features of C, 2C and 4C channels, the last at a quarter of the sides."""
+    def encode(self, x: Tensor) -> tuple[Skips, Tensor]:
+        """(B, C, H, W) to features of C and 2C channels, and of 4C at a quarter of the sides."""
         first = self.encoder_level1(x)
         second = self.encoder_level2(self.down1_2(first))
-        return first, second, self.latent(self.down2_3(second))
+        return (first, second), self.latent(self.down2_3(second))
 
-    def decode(self, first: Tensor, second: Tensor, latent: Tensor, reduce: nn.Module | None = None) -> Tensor:
+    def decode(self, skips: Skips, latent: Tensor, reduce: nn.Module | None = None) -> Tensor:
         """Back to (B, C, H, W); ``reduce`` is another pass's reduction of the first level, None its own."""
+        first, second = skips
         x = self.decoder_level2(self.reduce_chan_level2(torch.cat([self.up3_2(latent), second], dim=1)))
         joined = torch.cat([self.up2_1(x), first], dim=1)
         decoded: Tensor = self.decoder_level1((reduce or self.reduce_chan_level1)(joined))
@@ -202,7 +206,9 @@ class NeRDRain(Derainer):
     def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
         """The recipe's loss at three scales, and the L1 error of the two coarse images that were made on the way."""
         if any(side % MULTIPLE for side in batch.rainy.shape[-2:]):
-            raise UserError(f"NeRD-Rain trains on patches whose side is a multiple of {MULTIPLE}: change the recipe's patch")
+            raise UserError(
+                f"NeRD-Rain trains on patches whose side is a multiple of {MULTIPLE}: change the recipe's patch"
+            )
         *restored, coarse_mid, coarse_small = self.estimates(batch.rainy)
         clean = pyramid(batch.clean)
         total = loss(restored[0], clean[0])
@@ -217,19 +223,19 @@ class NeRDRain(Derainer):
         implicit representations made of it at half and a quarter of them."""
         rainy_mid = halved(rainy)
         rainy_small = halved(rainy_mid)
-        *small_skips, small = self.small.encode(self.patch_embed_small(rainy_small))
+        small_skips, small = self.small.encode(self.patch_embed_small(rainy_small))
         coarse_small = rainy_small + self.inr(_sampled_up(self.small_to_mid, small))
         seen_mid = rainy_mid + doubled(coarse_small)  # sums, not means: of about twice the range, and thrice below
-        *mid_skips, mid1 = self.mid1.encode(self.patch_embed_mid(seen_mid))
+        mid_skips, mid1 = self.mid1.encode(self.patch_embed_mid(seen_mid))
         coarse_mid = seen_mid + self.inr2(_sampled_up(self.mid_to_max, mid1))
-        *skips, max1 = self.max1.encode(self.patch_embed_max(rainy + doubled(coarse_mid)))
-        *skips2, max2 = self.max2.encode(self.output_max_context1(self.max1.decode(*skips, max1)))
-        *skips3, max3 = self.max3.encode(self.output_max_context2(self.max2.decode(*skips2, max2)))
-        x = self.mid1.decode(*mid_skips, mid1 + halved(self.fusion1(max1, max2)))
-        *mid_skips2, mid2 = self.mid2.encode(self.output_mid_context(x))
-        small_x = self.small.decode(*small_skips, small + halved(self.fusion3(mid1, mid2)))
-        mid_x = self.mid2.decode(*mid_skips2, mid2 + halved(self.fusion2(max2, max3))) + doubled(small_x)
-        max_x = self.max3.decode(*skips3, max3, reduce=self.max2.reduce_chan_level1) + doubled(mid_x)
+        skips, max1 = self.max1.encode(self.patch_embed_max(rainy + doubled(coarse_mid)))
+        skips2, max2 = self.max2.encode(self.output_max_context1(self.max1.decode(skips, max1)))
+        skips3, max3 = self.max3.encode(self.output_max_context2(self.max2.decode(skips2, max2)))
+        x = self.mid1.decode(mid_skips, mid1 + halved(self.fusion1(max1, max2)))
+        mid_skips2, mid2 = self.mid2.encode(self.output_mid_context(x))
+        small_x = self.small.decode(small_skips, small + halved(self.fusion3(mid1, mid2)))
+        mid_x = self.mid2.decode(mid_skips2, mid2 + halved(self.fusion2(max2, max3))) + doubled(small_x)
+        max_x = self.max3.decode(skips3, max3, reduce=self.max2.reduce_chan_level1) + doubled(mid_x)
         restored_small = self.output_small(small_x) + rainy_small
         restored_mid = self.output_mid(mid_x) + rainy_mid
         return self.output_max(max_x) + rainy, restored_mid, restored_small, coarse_mid, coarse_small
@@ -273,7 +279,7 @@ _OFFICIAL = {
 
 
 def official_names(name: str) -> tuple[str, ...]:
-    """What the authors' code calls one of our parameters: a pass is a suffix there, which samplings of first ones lack."""
+    """What the authors' code calls one of our parameters: a pass is a suffix there, not of first ones' samplings."""
     for ours, theirs in _OFFICIAL.items():
         if name.startswith(ours):
             name = theirs + name.removeprefix(ours)

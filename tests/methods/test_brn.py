@@ -99,7 +99,8 @@ def test_every_stage_is_the_authors(golden: Golden, hears: str) -> None:
 @pytest.mark.parametrize("hears", CLASSES)
 def test_losses_and_gradients_are_the_authors(golden: Golden, hears: str, supervised: str, recipe: str) -> None:
     network = network_of(golden, hears, supervised=supervised)
-    batch = Batch(*(torch.tensor(golden[name]) for name in ("rainy", "clean")), {"streak": torch.tensor(golden["rain"])})
+    rainy, clean, rain = (torch.tensor(golden[name]) for name in ("rainy", "clean", "rain"))
+    batch = Batch(rainy, clean, {"streak": rain})
     loss = network.training_loss(batch, get_loss("-ssim"))
     close(loss, golden[f"{CLASSES[hears]}/loss_{recipe}"], "loss", of_largest=True)
     torch.autograd.backward(loss)

@@ -99,10 +99,11 @@ def test_output_and_features_are_the_authors(golden: Golden, network: DRSformer)
 
 
 def test_loss_and_gradients_are_the_authors(golden: Golden, network: DRSformer) -> None:
-    """In float64: in float32 a rounding turns a ReLU on that is off in theirs, at one pixel, and all that lies before it
-    gets 3e-4 of another gradient."""
+    """In float64: in float32 a rounding turns a ReLU on that is off in theirs, at one pixel, and all that lies before
+    it gets 3e-4 of another gradient."""
     network.double()
-    loss = network.training_loss(Batch(*(torch.tensor(golden[n]).double() for n in ("rainy", "clean"))), get_loss("l1"))
+    rainy, clean = (torch.tensor(golden[name]).double() for name in ("rainy", "clean"))
+    loss = network.training_loss(Batch(rainy, clean), get_loss("l1"))
     close(loss, golden["loss_l1"], "loss")
     torch.autograd.backward(loss)
     found = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}

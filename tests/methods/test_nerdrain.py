@@ -148,7 +148,7 @@ def test_the_last_pass_is_reduced_by_the_layer_before() -> None:
     rainy = torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
         restored = network(rainy)
-        torch.nn.init.zeros_(network.max3.get_submodule("reduce_chan_level1").weight)
+        torch.nn.init.zeros_(network.max3.reduce_chan_level1.weight)
         assert torch.equal(network(rainy), restored)
-        torch.nn.init.zeros_(network.max2.get_submodule("reduce_chan_level1").weight)
+        torch.nn.init.zeros_(network.max2.reduce_chan_level1.weight)
         assert not torch.equal(network(rainy), restored)

@@ -40,7 +40,7 @@ OWN = [weights for weights in PRENET.weights if weights.source.startswith("https
 
 @pytest.mark.parametrize("weights", OWN, ids=lambda w: Variant(PRENET, w.options, w).name)
 def test_published_weights_give_the_published_networks_output(shared: Path, weights: object) -> None:
-    """All 20 files of its own repository: recognised by hash, converted, and equal to what the authors' code computes from them."""
+    """All 20 files of its own repository: recognised by hash, converted, and equal to what the authors' code makes."""
     (weights,) = [w for w in PRENET.weights if w is weights]
     files = [path for path in (shared / "weights" / "prenet").iterdir() if file_hash(path) == weights.sha256]
     assert len(files) == 1, "the hash in the Method is that of the file"
