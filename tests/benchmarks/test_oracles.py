@@ -269,6 +269,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("didmdn", {"classifier_side": 21, "statistics": "running"}),
     ("deraindrop", {"width": 4}),
     ("dafnet", {"narrower": 16}),
+    ("drn", {}),
+    ("drn", {"stages": 3, "recursions": 2}),
+    *(("brn", {"hears": hears, "width": 8}) for hears in ("both", "none", "image", "rain")),
+    ("brn", {"stages": 1, "width": 8}),
 ]
 
 

@@ -57,7 +57,7 @@ def test_what_a_method_says_of_itself(listed: dict[str, dict[str, Any]]) -> None
     assert nasnet["paper"]["year"] == 2019
     tags = [weights["name"] for weights in prenet["weights"]]
     assert "prenet@rain100l" in tags
-    assert len(set(tags)) == len(tags) == 20
+    assert len(set(tags)) == len(tags) == 22
     assert [discover().variant(tag).name for tag in tags] == tags
 
 

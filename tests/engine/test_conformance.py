@@ -19,10 +19,14 @@ from derainbench.plugins.variant import Variant, resolve
 
 #: Options that make a large network small enough to be tested often.
 SMALL: dict[str, dict[str, object]] = {
+    "brn": {"stages": 2, "width": 8},
     "dafnet": {"narrower": 16},
+    "drn": {"stages": 2, "recursions": 2},
+    "drsformer": {"width": 8, "blocks": "1-1-1-1"},
     "jorder": {"width": 8},
     "jordere": {"blocks": 1, "width": 8},
     "nasnet": {"blocks": 1, "width": 8},
+    "nerdrain": {"width": 8, "blocks": "1-1-1", "hidden": 8},
     "prenet": {"stages": 2},
     "rescan": {"stages": 2, "depth": 5},
     "didmdn": {"classifier_side": 56},
@@ -31,6 +35,8 @@ SMALL: dict[str, dict[str, object]] = {
 
 #: What is tested besides the defaults and the variants that the papers name.
 FURTHER = (
+    "brn[supervised=both]",
+    "brn[stages=1]",
     "jordere[mask=rain]",
     "nasnet[normalise=dataset]",
     "prenet[recurrence_at=end,residual=false]",
@@ -50,8 +56,8 @@ EXPORTED = (
 )
 
 #: Methods whose programs are for one size: SPANet's recurrences are loops over rows and columns, DAF-Net's sizes are
-#: rounded up.
-ONE_SIZE = {"spanet", "dafnet"}
+#: rounded up, NeRD-Rain's images cut into windows.
+ONE_SIZE = {"spanet", "dafnet", "nerdrain"}
 
 RECIPE = Recipe(lr=1e-3, steps=1, batch=1, patch=8, loss="l1")
 
