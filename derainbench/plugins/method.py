@@ -111,7 +111,8 @@ class PublishedScore(NamedTuple):
 class Weights:
     """Trained weights in a file: published by somebody and fetched by the user, or the user's own; never shipped.
 
-    ``options`` are the network's options they were trained with. ``trained_on`` names the dataset's card.
+    ``tag`` is empty where an option names the file and the network itself reads it (:attr:`Method.opens`); ``network``
+    is then what the network in it is called. ``options`` are the network's options they were trained with. ``trained_on`` names the dataset's card.
     ``verified`` is False for a file that the user added with --trust-unknown: nobody vouches for it.
     ``quantisation`` is how the authors' code made the 8-bit files on which their published scores were measured.
     ``published`` are those scores; reports show them beside what was measured.
@@ -128,6 +129,7 @@ class Weights:
     quantisation: Quantisation = "round"
     published: tuple[PublishedScore, ...] = ()
     files: tuple[RemoteFile, ...] = ()
+    network: str = ""
 
 
 def same_name(name: str) -> tuple[str, ...]:
@@ -173,6 +175,8 @@ class Method:
     ``other_names`` say it of other people's code whose weights are known.
     ``official_transposed`` says of which of ours, kernels, rows and columns are exchanged in the authors' files: MATLAB
     hands Caffe images column by column, and what was trained like that sees them turned over.
+    ``opens`` is of a method whose networks come out of files that an option names: it gives the weights that the
+    options stand for. Such a method is no network by its name alone, and trains none.
     """
 
     name: str
@@ -188,6 +192,7 @@ class Method:
     official_names: Callable[[str], tuple[str, ...]] = same_name
     other_names: tuple[Callable[[str], tuple[str, ...]], ...] = ()
     official_transposed: Callable[[str], bool] = never_transposed
+    opens: Callable[[Mapping[str, Any]], Weights] | None = None
 
     def __post_init__(self) -> None:
         """:class:`UserError` where a recipe names a loss that there is not: when the plugin is loaded."""
