@@ -1,4 +1,4 @@
-"""spandrel and its extra architectures as they can be imported here: without torchvision, too, which two of theirs need.
+"""spandrel and its extra architectures, imported without torchvision where that cannot be: two of them need it.
 
 torchvision from PyPI does not import beside a CPU build of torch. Where it does not, the modules of those two
 architectures are replaced, while spandrel is imported, by ones whose architecture recognises no file and says why. No
@@ -101,7 +101,9 @@ def library() -> Library:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's older decorators in other people's networks
             spandrel: Any = importlib.import_module("spandrel")
-            extra: Any = None if find_spec("spandrel_extra_arches") is None else _imported("spandrel_extra_arches")
+            extra: Any = None
+            if find_spec("spandrel_extra_arches") is not None:
+                extra = importlib.import_module("spandrel_extra_arches")
     except FOREIGN as error:
         raise UserError(
             f"spandrel does not import ({type(error).__name__}: {one_line(error)[:200]}); {_INSTALL}"
@@ -110,10 +112,6 @@ def library() -> Library:
         if reason:
             sys.meta_path.remove(finder)
     return _complete(spandrel, extra, reason)
-
-
-def _imported(name: str) -> Any:
-    return importlib.import_module(name)
 
 
 def _complete(spandrel: Any, extra: Any, reason: str) -> Library:

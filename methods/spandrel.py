@@ -27,7 +27,7 @@ from derainbench.support.atomic import file_hash
 from derainbench.support.cache import cache_folder
 
 #: What the code of the extra architectures is under. Those of spandrel itself are under licences that allow everything.
-#: Read in their repositories: Restormer's, MPRNet's and MIRNet-v2's; the others as users of the library list them.
+#: Restormer's, MPRNet's and MIRNet-v2's were read; the others are as others list them, unconfirmed.
 LICENCES = {
     "AdaCode": "CC BY-NC-SA 4.0",
     "CodeFormer": "S-Lab License 1.0, non-commercial",
@@ -110,17 +110,20 @@ def _opened(path: Path) -> Any:
             f"{path} is of no network that spandrel {version} knows; of those that it knows, "
             f"{len(found.registry)} are here{missing}"
         ) from error
-    name, image = descriptor.architecture.name, found.spandrel.ImageModelDescriptor
-    if not isinstance(descriptor, image) or descriptor.scale != 1:
-        purpose = "a mask" if not isinstance(descriptor, image) else f"images {descriptor.scale} times as large"
-        wants = "wants" if not isinstance(descriptor, image) else "makes"
-        raise UserError(f"{path} is of {name}, which {wants} {purpose}; give a network that restores images as they are")
-    if (descriptor.input_channels, descriptor.output_channels) != (3, 3):
-        raise UserError(
-            f"{path} is of {name}, from {descriptor.input_channels} to {descriptor.output_channels} channels; give a "
-            "network from RGB to RGB"
-        )
+    _check_purpose(descriptor, path)
     return descriptor
+
+
+def _check_purpose(descriptor: Any, path: Path) -> None:
+    """:class:`UserError` for a network that does not make one RGB image of another of its size."""
+    name, remedy = descriptor.architecture.name, "give a network that restores images as they are"
+    if not isinstance(descriptor, library().spandrel.ImageModelDescriptor):
+        raise UserError(f"{path} is of {name}, which wants a mask beside the image; {remedy}")
+    if descriptor.scale != 1:
+        raise UserError(f"{path} is of {name}, which makes images {descriptor.scale} times as large; {remedy}")
+    channels = (descriptor.input_channels, descriptor.output_channels)
+    if channels != (3, 3):
+        raise UserError(f"{path} is of {name}, from {channels[0]} to {channels[1]} channels; give one from RGB to RGB")
 
 
 @lru_cache(maxsize=64)
@@ -160,7 +163,7 @@ def opened(options: Mapping[str, Any]) -> Weights:
         trained_on=trained_on,
         source=f"the user's file {path.name}",
         sha256=found.sha256,
-        licence=f"the file's unknown; {found.network}'s code: {found.licence}",
+        licence=f"unknown, of {found.network}'s code: {found.licence}",
         options=options,
         verified=False,
         network=found.network,

@@ -111,12 +111,13 @@ class PublishedScore(NamedTuple):
 class Weights:
     """Trained weights in a file: published by somebody and fetched by the user, or the user's own; never shipped.
 
-    ``tag`` is empty where an option names the file and the network itself reads it (:attr:`Method.opens`); ``network``
-    is then what the network in it is called. ``options`` are the network's options they were trained with. ``trained_on`` names the dataset's card.
+    ``options`` are the network's options they were trained with. ``trained_on`` names the dataset's card.
     ``verified`` is False for a file that the user added with --trust-unknown: nobody vouches for it.
     ``quantisation`` is how the authors' code made the 8-bit files on which their published scores were measured.
     ``published`` are those scores; reports show them beside what was measured.
     ``files`` are where it can be fetched: the file itself, whose hash is ``sha256``, then those that lie beside it.
+    ``tag`` is empty where an option names the file and the network itself reads it (:attr:`Method.opens`); ``network``
+    is then what the network in the file is called.
     """
 
     tag: str

@@ -94,7 +94,12 @@ class Variant:
         title, covered = max(named, key=lambda item: len(item[1]), default=(self.method.title, {}))
         if self.weights is not None and self.weights.network:
             title = self.weights.network
-        details = [f"{name}={spell(value)}" for name, value in self.options.items() if name not in covered]
+        details = [
+            f"{name}={spell(value)}"
+            for name, value in self.options.items()
+            # What weights were trained on is told of every row.
+            if name not in covered and not (name == "trained_on" and self.weights is not None)
+        ]
         if self.weights is not None and self.tag:
             details.append(f"{'published' if self.weights.verified else 'unverified'} weights {self.weights.tag}")
         return title + (f" ({', '.join(details)})" if details else "")
