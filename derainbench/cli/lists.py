@@ -40,7 +40,8 @@ def list_methods(registry: Registry, as_json: bool) -> str:
     rows = []
     for entry in entries:
         options = " ".join(f"{option['name']}={option['default']}" for option in entry["options"])
-        rows.append([entry["name"], f"{entry['parameters']:,}", textwrap.fill(options, 60), entry["from"]])
+        parameters = "by file" if entry["parameters"] is None else f"{entry['parameters']:,}"
+        rows.append([entry["name"], parameters, textwrap.fill(options, 60), entry["from"]])
         rows += [[f"  {v['name']}", f"{v['parameters']:,}", v["title"], ""] for v in entry["variants"]]
         tags = " ".join(dict.fromkeys(f"@{weights['tag']}" for weights in entry["weights"]))
         rows += [["  weights", "", textwrap.fill(tags, 60), ""]] if tags else []
@@ -56,7 +57,7 @@ def _method(method: Method, origin: str) -> dict[str, Any]:
     return {
         "name": method.name,
         "title": method.title,
-        "parameters": Variant(method).parameters(),
+        "parameters": Variant(method).parameters() if method.opens is None else None,
         "options": options,
         "trains": method.recipe is not None,
         "variants": [_variant(choose(method, options)) for options in method.variants.values()],

@@ -39,15 +39,14 @@ class Registry(Entries[Method]):
         return sorted(super().names())
 
     def working(self) -> list[str]:
-        """The names whose plugin imports."""
-        return [name for name in self.names() if self._imports(name)]
+        """The names whose plugin imports, and that are networks as they stand: without the option of a file."""
+        return [name for name in self.names() if self._is_network(name)]
 
-    def _imports(self, name: str) -> bool:
+    def _is_network(self, name: str) -> bool:
         try:
-            self.get(name)
+            return self.get(name).opens is None
         except UserError:
             return False
-        return True
 
     def variant(self, text: str) -> Variant:
         """What a name such as ``nasnet[attention=se]`` stands for; :class:`UserError` where it stands for nothing."""

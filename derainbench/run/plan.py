@@ -325,7 +325,7 @@ def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
     """What is wrong with weights that are asked for, by variant: told now, not after hours of training."""
     problems = {}
     variants = {cell.variant.name: cell.variant for cell in cells if not isinstance(cell, ImagesCell)}
-    for variant in (each for each in variants.values() if each.weights is not None):
+    for variant in (each for each in variants.values() if each.tag):
         try:
             weights_file(variant)
         except UserError as error:
