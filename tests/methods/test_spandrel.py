@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from derainbench.engine.conformance import check_variant
-from derainbench.engine.restore import restore
+from derainbench.engine.restore import restore, restore_tiled
 from derainbench.errors import UserError
 from derainbench.methods import _spandrel_library
 from derainbench.methods._spandrel_library import library
@@ -59,6 +59,17 @@ def test_the_answers_are_spandrels_own(name: str, here: Path) -> None:
     assert (found.weights.sha256, found.weights.trained_on, found.trainable) == (file_hash(file), "rain13k", False)
     restricted = "Academic Public License" in found.weights.licence
     assert restricted == NETWORKS[name][0].startswith("spandrel_extra_arches")
+
+
+def test_a_tile_is_answered_as_an_image_of_its_own(here: Path) -> None:
+    """Uformer's tiles are no squares, nor of a multiple of 128: spandrel pads each."""
+    saved(here, "uformer")
+    network = load_method("spandrel[file=uformer.pth]")
+    rainy = torch.rand(1, 3, 200, 260)
+    tiled = restore_tiled(network, rainy, 64, network.reach, network.size_multiple)
+    seen = 164, 172  # with a margin of 64: two rows of tiles, three columns
+    first = restore(network, rainy[..., : seen[0], : seen[1]])
+    assert torch.equal(tiled[..., :100, :108], first[..., :100, :108])
 
 
 def test_the_conformance_kit_passes(here: Path) -> None:
