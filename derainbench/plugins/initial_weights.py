@@ -18,17 +18,24 @@ def initial_weights(variant: Variant, recipe: Recipe) -> Variant | None:
     """
     if recipe.initial is None:
         return None
-    asked, method = parse_name(recipe.initial), variant.method
+    try:
+        return _named(variant, recipe.initial)
+    except UserError as error:
+        raise UserError(f"recipe: initial: {error}") from error
+
+
+def _named(variant: Variant, text: str) -> Variant:
+    asked, method = parse_name(text), variant.method
     if asked.tag is None:
-        raise UserError(f"recipe: initial {recipe.initial!r} names no weights; write {method.name}@TAG")
+        raise UserError(f"{text!r} names no weights; write {method.name}@TAG")
     if asked.base != method.name:
         raise UserError(
-            f"recipe: {variant.name} cannot start from {recipe.initial!r}, the weights of another method; give initial "
-            f"in the table [methods.{asked.base}]"
+            f"{variant.name} cannot start from {text!r}, the weights of another method; give it in the table"
+            f" [methods.{asked.base}]"
         )
     options = asked.options or {name: spell(value) for name, value in variant.options.items()}
     found = resolve(method, ParsedName(asked.base, options, asked.tag), own_weights(method.name))
     if found.options != variant.options:
         same = found.name.partition("@")[0]
-        raise UserError(f"recipe: {variant.name} cannot start from {found.name}, another network; train {same}")
+        raise UserError(f"{variant.name} cannot start from {found.name}, another network; train {same}")
     return found

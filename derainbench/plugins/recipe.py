@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from derainbench.metrics.loss_sum import read_sum, spell_sum
 
@@ -28,6 +28,8 @@ class Stage(NamedTuple):
     patch: _Side
     batch: _Batch
 
+
+_STAGES = TypeAdapter(tuple[Stage, ...])
 
 #: Fields that only some methods have a use for, and what they are for all others.
 OF_SOME_METHODS = {"perceptual": "none", "pretrained": "none", "adversarial": False}
@@ -147,10 +149,14 @@ class Recipe(BaseModel):
     @classmethod
     def _first_stage_is_the_beginning(cls, fields: Any) -> Any:
         """``patch`` and ``batch`` need not be said beside ``progressive`` stages."""
-        stages = fields.get("progressive") if isinstance(fields, dict) else None
-        if isinstance(stages, list | tuple) and stages and isinstance(stages[0], list | tuple) and len(stages[0]) == 3:
-            return {"patch": stages[0][1], "batch": stages[0][2], **fields}
-        return fields
+        if not isinstance(fields, dict) or not fields.get("progressive"):
+            return fields
+        try:
+            stages = _STAGES.validate_python(fields["progressive"])
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise ValueError(f"progressive: {reason}; give stages of [length, patch, batch]") from error
+        return {"patch": stages[0].patch, "batch": stages[0].batch, **fields}
 
     @field_validator("loss")
     @classmethod
@@ -201,11 +207,12 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _batch_fits_in_memory(self) -> Self:
-        for batch, patch in ((self.batch, self.patch), *((stage.batch, stage.patch) for stage in self.progressive)):
-            pixels = batch * patch**2
+        for stage in self.progressive or (Stage(1, self.patch, self.batch),):
+            pixels, where = stage.batch * stage.patch**2, "progressive: " if self.progressive else ""
             if pixels > MOST_PIXELS:
                 raise ValueError(
-                    f"batch {batch} of patch {patch} is {pixels:,} pixels a step, over {MOST_PIXELS:,}; lower one"
+                    f"{where}batch {stage.batch} of patch {stage.patch} is {pixels:,} pixels a step, over "
+                    f"{MOST_PIXELS:,}; lower one"
                 )
         return self
 
