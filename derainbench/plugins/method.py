@@ -116,8 +116,8 @@ class Weights:
     ``quantisation`` is how the authors' code made the 8-bit files on which their published scores were measured.
     ``published`` are those scores; reports show them beside what was measured.
     ``files`` are where it can be fetched: the file itself, whose hash is ``sha256``, then those that lie beside it.
-    ``tag`` is empty where an option names the file and the network itself reads it (``opens`` of :class:`Method`); ``network``
-    is then what the network in the file is called.
+    ``tag`` is empty where an option names the file and the network itself reads it (``opens`` of :class:`Method`);
+    ``network`` is then what the network in the file is called.
     """
 
     tag: str
