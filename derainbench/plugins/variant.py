@@ -115,7 +115,13 @@ class Variant:
         return self.weights.quantisation if self.weights is not None else "round"
 
     def build(self) -> Derainer:
-        """The network, freshly initialised from the current random state. Errors as in :meth:`skeleton`."""
+        """The network, freshly initialised from the current random state, or as its file has it.
+
+        Errors as in :meth:`skeleton`, and where that file is another one by now.
+        """
+        opens = self.method.opens
+        if opens is not None and self.weights is not None and opens(self.options).sha256 != self.weights.sha256:
+            raise UserError(f"the file of {self.name} changed since it was looked at; give the command again")
         if self.options:  # a number in them may ask for more memory than there is
             with torch.random.fork_rng(devices=()):
                 self.skeleton()

@@ -61,6 +61,14 @@ def test_the_answers_are_spandrels_own(name: str, here: Path) -> None:
     assert restricted == NETWORKS[name][0].startswith("spandrel_extra_arches")
 
 
+def test_a_file_that_changed_since_is_not_run(here: Path) -> None:
+    saved(here, "nafnet")
+    planned = variant("spandrel[file=nafnet.pth]")
+    saved(here, "nafnet", seed=1)
+    with pytest.raises(UserError, match="changed since it was looked at"):
+        planned.build()
+
+
 def test_a_tile_is_answered_as_an_image_of_its_own(here: Path) -> None:
     """Uformer's tiles are no squares, nor of a multiple of 128: spandrel pads each."""
     saved(here, "uformer")
