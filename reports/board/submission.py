@@ -38,6 +38,8 @@ SCHEMA = "derainbench-submission/1"
 
 #: The most bytes of a submission's file: scores of a million images have a tenth of it.
 LARGEST = 2**30
+#: The most characters of the name of who sends it in.
+LONGEST_NAME = 200
 
 
 class Mean(BaseModel):
@@ -67,10 +69,16 @@ class Submission(BaseModel):
 
     schema_: Literal["derainbench-submission/1"] = Field(alias="schema")
     derainbench: str
-    by: Annotated[str, Field(max_length=200)] = ""
-    name: Annotated[str, Field(max_length=200)]
+    by: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
+    name: Annotated[str, Field(max_length=LONGEST_NAME)]
     files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     means: tuple[Mean, ...]
+
+
+def check_name(by: str) -> None:
+    """:class:`UserError` for what cannot stand beside a row."""
+    if len(by) > LONGEST_NAME or not by.isprintable():
+        raise UserError(f"--by has a name of at most {LONGEST_NAME} characters, on one line")
 
 
 def pack(run: Path, out: Path, by: str = "") -> Submission:
