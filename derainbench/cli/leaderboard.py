@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,8 +13,6 @@ from derainbench.cli.options import OUT, CardOption, PluginOption
 from derainbench.errors import UserError
 
 if TYPE_CHECKING:
-    import click
-
     from derainbench.reports.board.checking import Known
     from derainbench.reports.published.paper_table import PaperTable
 
@@ -22,10 +20,11 @@ if TYPE_CHECKING:
 class _BuildsByDefault(TyperGroup):
     """``derainbench leaderboard RUN`` is ``derainbench leaderboard build RUN``."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         asks = [word for word in args if word in ("-h", "--help")]
         named = bool(args) and args[0] in self.commands
-        return super().parse_args(ctx, args if named or asks or not args else ["build", *args])
+        found: list[str] = super().parse_args(ctx, args if named or asks or not args else ["build", *args])
+        return found
 
 
 leaderboard_app = typer.Typer(
@@ -45,10 +44,13 @@ def build(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Run folders, submissions, or folders that hold them.")
     ],
-    out: Annotated[Path, typer.Option(**OUT, help="The folder of the site, a new one or an earlier site.")] = Path("site"),
+    out: Annotated[Path, typer.Option(**OUT, help="The folder of the site, a new one or an earlier site.")] = Path(
+        "site"
+    ),
     title: Annotated[str, typer.Option(help="What the site is called.")] = "Leaderboard",
     table: Annotated[
-        list[str], typer.Option(help="Published tables whose rows are quoted; all, none, or names as in report; repeatable.")
+        list[str],
+        typer.Option(help="Published tables whose rows are quoted; all, none, or names as in report; repeatable."),
     ] = ["all"],  # noqa: B006 - typer copies it
     export: Annotated[Export, typer.Option(help="Records for others, beside the pages.")] = Export.NONE,
     plugin: PluginOption = [],  # noqa: B006
@@ -104,7 +106,7 @@ def submit(
     plugin: PluginOption = [],  # noqa: B006 - typer copies it
     card: CardOption = [],  # noqa: B006
 ) -> None:
-    """Pack a run for a leaderboard: scores, keys, hashes and recipes; no images, no weights, no places of this machine."""
+    """Pack a run for a leaderboard: scores, keys, hashes and recipes; no images, no weights, no local paths."""
     from derainbench.reports.board.checking import check_file
     from derainbench.reports.board.submission import check_name, pack
 
@@ -113,7 +115,9 @@ def submit(
         raise UserError(f"--out {out}: a submission is a zip file; give a name that ends in .zip")
     wrong = check_file(run, _known(plugin, card)).wrong
     if wrong:
-        raise UserError(f"{run} does not add up, and would be refused: {wrong[0]}; derainbench leaderboard check says all")
+        raise UserError(
+            f"{run} does not add up, and would be refused: {wrong[0]}; derainbench leaderboard check says all"
+        )
     said = pack(run, out, by)
     typer.echo(f"{len(said.files)} files, {len(said.means)} means, {out.stat().st_size:,} bytes")
     typer.echo(str(out))
@@ -142,6 +146,8 @@ def _known(plugin: list[Path], card: list[Path]) -> Known:
         for variant in known_weights(registry.get(name))
         if variant.weights is not None and variant.weights.verified
     }
-    weights = {name: weights_info(variant.weights) for name, variant in published.items() if variant.weights is not None}
+    weights = {
+        name: weights_info(variant.weights) for name, variant in published.items() if variant.weights is not None
+    }
     # asked for only where a run has it, for a network is built to count; never by options that somebody else chose
     return Known(all_cards(card), weights, lambda name: published[name].parameters() if name in published else None)

@@ -36,7 +36,7 @@ class Board:
 
 
 def boards_of(measured: Iterable[tuple[Images, Row]], quoted: Mapping[str, Sequence[Row]]) -> list[Board]:
-    """All boards of these rows, by dataset, test images, protocol and training set; what is printed joins whole sets."""
+    """All boards of these rows, by dataset, images, protocol and training set; what is printed joins whole sets."""
     groups: dict[tuple[str, str, str, str], tuple[Images, list[Row]]] = {}
     for images, row in measured:
         place = (images.dataset.name, images.digest, row.protocol, row.trained_on)
@@ -102,7 +102,9 @@ def _tested(images: Images, rows: list[Row], metric: Metric, notes: dict[str, No
         if test is None or isinstance(test, Refusal):
             continue
         if pairs * least_p(test.differing) >= ALPHA:
-            notes[f"{METRICS[metric].title} is not tested: {test.differing} scenes differ, too few for {pairs:,} pairs."] = None
+            notes[
+                f"{METRICS[metric].title} is not tested: {test.differing} scenes differ, too few for {pairs:,} pairs."
+            ] = None
         elif min(1.0, test.p * pairs) >= ALPHA or test.effect <= 0:
             cell = rows[number].cells[metric]
             cells = {**rows[number].cells, metric: replace(cell, tied=cell.rank != "best")}

@@ -34,7 +34,7 @@ _INPUT = {"psnr": 0.005, "ssim": 0.0002}
 
 @dataclass(frozen=True)
 class Known:
-    """What is known here: the cards, the published weights by the methods' names, and how many parameters those have."""
+    """What is known here: the cards, the published weights by the methods' names, and the parameters of those."""
 
     cards: Mapping[str, Card] = field(default_factory=dict)
     weights: Mapping[str, WeightsInfo] = field(default_factory=dict)
@@ -75,7 +75,9 @@ def _checked(folder: Path, known: Known, submitted: bool) -> Checked:
 def check_results(results: Results, known: Known, record: Submission | None = None) -> Checked:
     """A run that was read, checked; beside the ``record`` of a submission, all that this states of it too."""
     open_points: list[str] = []
-    wrong = [f"{each.cell}: {each.error}" for each in results.failures if record is not None or "out of date" in each.error]
+    wrong = [
+        f"{each.cell}: {each.error}" for each in results.failures if record is not None or "out of date" in each.error
+    ]
     wrong += _wrong_keys(results)
     wrong += _wrong_images(results, known, open_points)
     wrong += _wrong_values(results)
@@ -136,8 +138,9 @@ def _wrong_images(results: Results, known: Known, open_points: list[str]) -> Ite
     for info in results.info.datasets:
         listed_images = {pair.image: pair.scene for pair in info.test}
         card = known.cards.get(info.name)
-        if card is not None and (expected := card.pairs("test")) is not None and info.revision == card.revision:
-            if info.whole and len(listed_images) != expected:
+        if card is not None and info.whole and info.revision == card.revision:
+            expected = card.pairs("test")
+            if expected not in (None, len(listed_images)):
                 yield f"{info.name}: says to be whole with {len(listed_images)} of {expected} test images"
         if card is not None and card.mean_of != info.mean_of:
             yield f"{info.name}: its score is a mean over {card.mean_of}, not over {info.mean_of}"
@@ -148,7 +151,9 @@ def _wrong_images(results: Results, known: Known, open_points: list[str]) -> Ite
         yield from _wrong_rows(results, info.name, listed_images)
 
 
-def _wrong_manifest(folder: Path, info: DatasetInfo, manifest: ManifestInfo, images: Mapping[str, str]) -> Iterator[str]:
+def _wrong_manifest(
+    folder: Path, info: DatasetInfo, manifest: ManifestInfo, images: Mapping[str, str]
+) -> Iterator[str]:
     path = folder / manifest.file
     try:
         rows: Any = read_json(path) if path.suffix == ".json" else manifest_rows(path)
@@ -192,7 +197,7 @@ def _wrong_values(results: Results) -> Iterator[str]:
         bad = rows[(rows["value"] < low) | (rows["value"] > high)]
         if len(bad):
             first = bad.iloc[0]
-            yield f"{first['method']} on {first['dataset']}: no image has the {metric} {first['value']:g} ({first['image']})"
+            yield f"{first['method']} on {first['dataset']}: no image has {metric} {first['value']:g}, as {first['image']}"
 
 
 def _wrong_methods(results: Results, known: Known, open_points: list[str]) -> Iterator[str]:

@@ -37,13 +37,13 @@ def records(boards: Sequence[Board], sources: Sequence[Source]) -> dict[str, byt
             if row.status != "quoted":
                 key = (board.images.dataset.name, board.images.digest, f"{row.method} {row.trained_on}", row.who)
                 groups.setdefault(key, []).append((board, row, place))
-    found = {}
+    found: dict[str, bytes] = {}
     for key, rows in groups.items():
         dataset, _, _, who = key
         row = rows[0][1]
         name = uuid.uuid5(_NAMESPACE, "\n".join([*key, *sorted(row.identity for _, row, _ in rows)]))
-        place = f"every-eval-ever/data/derainbench-{slug(dataset)}/{slug(row.page)}/{slug(row.method)}/{name}.json"
-        found[place] = (json.dumps(_record(rows, created.get(who, "")), indent=1, ensure_ascii=False) + "\n").encode()
+        file = f"every-eval-ever/data/derainbench-{slug(dataset)}/{slug(row.page)}/{slug(row.method)}/{name}.json"
+        found[file] = (json.dumps(_record(rows, created.get(who, "")), indent=1, ensure_ascii=False) + "\n").encode()
     return found
 
 

@@ -91,7 +91,12 @@ def index_page(site: Site, earlier: Sequence[tuple[str, str]]) -> str:
         site,
         title=site.title,
         lede=f"{counted(rows, 'row')} on {counted(len(site.boards), 'board')}, of {counted(len(datasets), 'dataset')}.",
-        links=[("boards", "Boards"), ("methods", "Methods"), ("runs", "Runs"), *([("earlier", "Earlier")] if earlier else [])],
+        links=[
+            ("boards", "Boards"),
+            ("methods", "Methods"),
+            ("runs", "Runs"),
+            *([("earlier", "Earlier")] if earlier else []),
+        ],
         up="",
         datasets=datasets,
         methods=methods,
@@ -111,7 +116,9 @@ def _entry(board: Board) -> dict[str, Any]:
         "protocol": board.protocol,
         "trained_on": board.trained_on,
         "rows": f"{len(board.rows):,}",
-        "best": "" if best is None else f"{best.title}, {best.cells[LEADING].text} {METRICS[LEADING].unit} ({best.status})",
+        "best": ""
+        if best is None
+        else f"{best.title}, {best.cells[LEADING].text} {METRICS[LEADING].unit} ({best.status})",
     }
 
 
@@ -142,7 +149,9 @@ def dataset_page(site: Site, boards: Sequence[Board], data: DatasetData) -> str:
     facts = [("Name", dataset.name), ("Rain", f"{dataset.kind}, {dataset.rain_model}")]
     for images in {board.images.digest: board.images for board in boards}.values():
         words = counted(len(images.dataset.test), "image")
-        words += f" of {card.counts.test:,}" if card is not None and card.counts.test and not images.dataset.whole else ""
+        words += (
+            f" of {card.counts.test:,}" if card is not None and card.counts.test and not images.dataset.whole else ""
+        )
         words += f"; {images.dataset.other_sizes}" if images.dataset.other_sizes else ""
         facts.append((f"Test images {short(images.digest)}", f"{words}; manifest {images.digest}"))
     facts.append(("A score is", f"the mean over {dataset.mean_of}"))

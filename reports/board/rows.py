@@ -98,7 +98,9 @@ def rows_of(source: Source) -> list[tuple[Images, Row]]:
     copies, means = copies_in_training(results), score_means(results.scores, results.datasets)
     recipes = {(each.method, each.trained_on): each.recipe for each in results.trainings}
     found = []
-    places: Mapping[Any, pd.DataFrame] = dict(list(results.scores.groupby(["method", "trained_on", "dataset", "protocol"])))
+    places: Mapping[Any, pd.DataFrame] = dict(
+        list(results.scores.groupby(["method", "trained_on", "dataset", "protocol"]))
+    )
     for (name, trained_on, dataset, protocol), scores in places.items():
         method, here = methods[name], images[dataset]
         cells = {m: pooled(of, m) for m in METRICS if (of := means.of_seeds(name, trained_on, dataset, protocol, m))}

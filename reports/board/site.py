@@ -30,13 +30,18 @@ _STANDING = "<!-- derainbench leaderboard: standing -->"
 
 
 def site_of(
-    sources: Sources, tables: Sequence[PaperTable], title: str = "Leaderboard", cards: Mapping[str, object] | None = None
+    sources: Sources,
+    tables: Sequence[PaperTable],
+    title: str = "Leaderboard",
+    cards: Mapping[str, object] | None = None,
 ) -> Site:
     """The boards of all that was read, with what papers print beside. :class:`UserError` where nothing was read."""
     rows = distinct(row for source in sources.read for row in rows_of(source))
     if not rows:
         why = f": {sources.left_out[0]}" if sources.left_out else ""
-        raise UserError(f"no board can be made, for no run adds up{why}; derainbench leaderboard check says what is wrong")
+        raise UserError(
+            f"no board can be made, for no run adds up{why}; derainbench leaderboard check says what is wrong"
+        )
     boards: tuple[Board, ...] = tuple(boards_of(rows, quoted_rows(tables)))
     return Site(title, boards, sources.read, sources.left_out, cards or {}, sources.efficiency)  # type: ignore[arg-type]
 

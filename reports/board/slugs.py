@@ -1,4 +1,4 @@
-"""What pages are called: an address that depends on the thing's name alone, so that it stays when others come and go."""
+"""What pages are called: an address by the thing's name alone, so that it stays when others come and go."""
 
 from __future__ import annotations
 

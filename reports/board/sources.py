@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from derainbench.efficiency.record import EfficiencyRecord, read_efficiency
@@ -24,7 +24,7 @@ class Sources:
 
     read: tuple[Source, ...]
     left_out: tuple[str, ...]
-    efficiency: EfficiencyRecord = EfficiencyRecord()
+    efficiency: EfficiencyRecord = field(default_factory=EfficiencyRecord)
 
 
 def find_runs(paths: Sequence[Path]) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -89,7 +88,7 @@ def pack(run: Path, out: Path, by: str = "") -> Submission:
     results = load_run(run)
     if not results.evaluations:
         raise UserError(f"{run} has no finished evaluation; run the command that made it to its end first")
-    files = {name: data for name, data in _files(run, results)}
+    files = dict(_files(run, results))
     said = Submission(
         schema_=SCHEMA,
         derainbench=__version__,
@@ -108,12 +107,11 @@ def means_of(results: Results) -> dict[tuple[str, str, int, str, str, str], Mean
     keys = ["method", "trained_on", "seed", "dataset", "protocol", "metric"]
     images: Mapping[Any, Any] = results.scores.groupby(keys).size().to_dict()
     found = {}
-    for row in score_means(results.scores, results.datasets).table.itertuples(index=False):
-        place = (row.method, row.trained_on, int(str(row.seed)), row.dataset, row.protocol, row.metric)
-        text = repr(float(row.mean)) if math.isfinite(row.mean) else str(float(row.mean))
-        names = ("method", "trained_on", "seed", "dataset", "protocol", "metric")
-        mean = Mean(**dict(zip(names, place, strict=True)), value=text, images=int(images[place]))  # type: ignore[arg-type]
-        found[mean.place] = mean
+    for *place, value, _ in score_means(results.scores, results.datasets).table.itertuples(index=False, name=None):
+        method, trained_on, dataset, protocol, metric, seed = place
+        where = (str(method), str(trained_on), int(seed), str(dataset), str(protocol), str(metric))
+        told = dict(zip(keys, where, strict=True))
+        found[where] = Mean.model_validate({**told, "value": repr(float(value)), "images": int(images[where])})
     return found
 
 
@@ -127,7 +125,9 @@ def read_submission(folder: Path) -> Submission:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise UserError(printable(f"{RECORD} is damaged ({place}: {first['msg']}); make the submission again")) from error
+        raise UserError(
+            printable(f"{RECORD} is damaged ({place}: {first['msg']}); make the submission again")
+        ) from error
 
 
 @contextmanager

@@ -138,7 +138,7 @@ function showHead(shown) {
   }
   name("By", "text");
   name("Weights' licence", "text");
-  name("Images", "text");
+  name("Compare", "text");
   const table = byId("board-table");
   table.tHead.replaceChildren(row);
 }
@@ -257,7 +257,8 @@ async function showPair() {
   }
   const metrics = Array.from(METRICS.keys()).filter((metric) => scores.every((each) => each[metric]));
   const metric = pair && metrics.includes(pair.metric) ? pair.metric : metrics[0];
-  pair = { titles: picked.map((each) => each.title), scores, metric, order: null, rows: 50 };
+  const alike = picked[0].board === picked[1].board;
+  pair = { titles: picked.map((each) => (alike ? word(each.board.title, each.row) : each.title)), scores, metric, order: null, rows: 50 };
   fill(byId("pair-metric"), metrics.map((name) => [name, METRICS.get(name).title]), metric);
   drawPair();
 }
