@@ -8,10 +8,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from derainbench.catalogue.cards import Card
-from derainbench.catalogue.manifest import manifest_rows, rows_digest
+from derainbench.catalogue.manifest import rows_digest
 from derainbench.efficiency.record import FILE as EFFICIENCY
 from derainbench.efficiency.record import read_efficiency
 from derainbench.errors import UserError, printable
@@ -19,11 +18,11 @@ from derainbench.plugins.names import UNTRAINED
 from derainbench.results.load import load_run
 from derainbench.results.results import Results
 from derainbench.results.run_info import DatasetInfo, ManifestInfo, MethodInfo, WeightsInfo, read_done
-from derainbench.support.atomic import file_hash, read_json
+from derainbench.support.atomic import file_hash
 from derainbench.support.words import counted, listed
 
 from ..comparison.means import score_means
-from .submission import RECORD, Submission, means_of, read_submission, unpacked
+from .submission import RECORD, Submission, kept_rows, means_of, read_submission, unpacked
 
 #: By how much a mean may differ that was added up in another order.
 _ROUNDING = 1e-9
@@ -154,23 +153,13 @@ def _wrong_images(results: Results, known: Known, open_points: list[str]) -> Ite
 def _wrong_manifest(
     folder: Path, info: DatasetInfo, manifest: ManifestInfo, images: Mapping[str, str]
 ) -> Iterator[str]:
-    path = folder / manifest.file
-    try:
-        rows: Any = read_json(path) if path.suffix == ".json" else manifest_rows(path)
-    except UserError:
-        rows = None
-    if not _are_rows(rows):
-        yield f"{manifest.file}: is no manifest"
+    rows = kept_rows(folder / manifest.file)
+    if rows is None:
+        yield f"{manifest.file}: is no manifest, or damaged"
     elif rows_digest(rows) != info.test_digest:
         yield f"{manifest.file}: is of other files: its digest is {rows_digest(rows)[:8]}, not {info.test_digest[:8]}"
     elif {row[0]: row[1] for row in rows} != images:
         yield f"{info.name}: its test images are not those of its manifest {info.test_digest[:8]}"
-
-
-def _are_rows(rows: object) -> bool:
-    return isinstance(rows, list) and all(
-        isinstance(row, list) and len(row) >= 2 and all(isinstance(each, str) for each in row) for row in rows
-    )
 
 
 def _wrong_rows(results: Results, dataset: str, images: Mapping[str, str]) -> Iterator[str]:
@@ -196,8 +185,8 @@ def _wrong_values(results: Results) -> Iterator[str]:
         rows = results.scores[results.scores["metric"] == metric]
         bad = rows[(rows["value"] < low) | (rows["value"] > high)]
         if len(bad):
-            first = bad.iloc[0]
-            yield f"{first['method']} on {first['dataset']}: no image has {metric} {first['value']:g}, as {first['image']}"
+            method, dataset, image, value = bad[["method", "dataset", "image", "value"]].iloc[0]
+            yield f"{method} on {dataset}: no image has {metric} {value:g}, as {image} is said to"
 
 
 def _wrong_methods(results: Results, known: Known, open_points: list[str]) -> Iterator[str]:

@@ -115,6 +115,20 @@ def means_of(results: Results) -> dict[tuple[str, str, int, str, str, str], Mean
     return found
 
 
+def kept_rows(path: Path) -> list[list[str]] | None:
+    """What a manifest's digest is of, as a run keeps it or a submission; None where the file is neither."""
+    if path.suffix != ".json":
+        return manifest_rows(path)
+    try:
+        rows = read_json(path)
+    except UserError:
+        return None
+    sound = isinstance(rows, list) and all(
+        isinstance(row, list) and len(row) >= 2 and all(isinstance(each, str) for each in row) for row in rows
+    )
+    return rows if sound else None
+
+
 def read_submission(folder: Path) -> Submission:
     """The record in an unpacked submission; :class:`UserError` where it is none."""
     path = folder / RECORD
@@ -158,7 +172,7 @@ def _files(run: Path, results: Results) -> Iterator[tuple[str, bytes]]:
     info["datasets"] = [each for each in info["datasets"] if each["name"] in {dataset for _, dataset in used}]
     info["manifests"] = {}
     for name, manifest in results.info.manifests.items():
-        rows = manifest_rows(run / manifest.file) if name.endswith(" test") else None
+        rows = kept_rows(run / manifest.file) if name.endswith(" test") else None
         if rows is not None:
             place = Path(manifest.file).with_suffix(".json").as_posix()
             info["manifests"][name] = {**as_data(manifest), "file": place}
