@@ -18,7 +18,7 @@ from .every_eval_ever import records
 from .pages import Site, dataset_page, index_page, method_page, title_of
 from .quoted import quoted_rows
 from .rows import distinct, rows_of
-from .slugs import slug
+from .slugs import is_slug, slug
 from .sources import Sources
 
 #: Beside the pages: which there are and were, and what they are called.
@@ -88,7 +88,7 @@ def _before(path: Path) -> dict[str, str]:
 
 def _is_page(name: str) -> bool:
     folder, _, page = name.partition("/")
-    return folder in ("datasets", "methods") and page.endswith(".html") and page == slug(page[:-5]) + ".html"
+    return folder in ("datasets", "methods") and page.endswith(".html") and is_slug(page.removesuffix(".html"))
 
 
 def _as_earlier(page: str, name: str) -> str:

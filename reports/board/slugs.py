@@ -9,13 +9,18 @@ import re
 _LONGEST = 60
 
 
+def is_slug(name: str) -> bool:
+    """Whether it may be what :func:`slug` gives."""
+    return re.fullmatch(r"[a-z0-9-]{1,80}", name) is not None
+
+
 def slug(name: str) -> str:
     """``name`` in small letters, digits and hyphens; of one that has other signs, six digits of its hash follow.
 
     ``prenet`` stays ``prenet``; ``My Net!`` and ``my-net`` differ.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_LONGEST].rstrip("-")
-    if plain == name.lower():
+    if plain and plain == name.lower():
         return plain
     return f"{plain or 'page'}-{hashlib.sha256(name.encode('utf-8', 'backslashreplace')).hexdigest()[:6]}"
 

@@ -21,8 +21,7 @@ def sound_run(folder: Path, size: Size = SMALL) -> Path:
     for dataset in info["datasets"]:
         name = dataset["name"]
         rows = [
-            [pair["image"], pair["scene"], "rainy", pair["rainy"], _hash(name, pair["rainy"])]
-            + ["clean", pair["clean"], _hash(name, pair["clean"])]
+            [pair["image"], pair["scene"], *(word for role in ("rainy", "clean") for word in _file(name, role, pair))]
             for pair in dataset["test"]
         ]
         dataset["root"] = "/home/somebody/data"
@@ -54,5 +53,6 @@ def write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("/".join(parts).encode()).hexdigest()
+def _file(dataset: str, role: str, pair: dict[str, str]) -> tuple[str, str, str]:
+    """A file as a manifest's digest has it."""
+    return role, pair[role], hashlib.sha256(f"{dataset}/{pair[role]}".encode()).hexdigest()

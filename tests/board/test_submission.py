@@ -150,7 +150,11 @@ def a_guest(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "honest", "words"),
     [
-        (lambda folder: edited(pd.read_parquet(scores_of(folder))).to_parquet(scores_of(folder)), False, "was changed since"),
+        (
+            lambda folder: edited(pd.read_parquet(scores_of(folder))).to_parquet(scores_of(folder)),
+            False,
+            "was changed since",
+        ),
         (lambda folder: edited(pd.read_parquet(scores_of(folder))).to_parquet(scores_of(folder)), True, "out of date"),
         (lambda folder: rescore(folder, edited), True, "the scores make"),
         (another_mean, True, "stated 0.99"),
@@ -210,9 +214,7 @@ def test_published_weights_are_those_that_are_known(tmp_path: Path) -> None:
     assert check_file(run, Known(weights={"method1": weights}, parameters={"method1": 10_000}.get)).wrong == ()
     other = weights.model_copy(update={"sha256": "2" * 64})
     assert "is not the published one, 22222222" in check_file(run, Known(weights={"method1": other})).wrong[0]
-    assert check_file(run, Known(parameters={"method1": 1}.get)).wrong == (
-        "method1: has 1 parameters, not 10000",
-    )
+    assert check_file(run, Known(parameters={"method1": 1}.get)).wrong == ("method1: has 1 parameters, not 10000",)
 
 
 def test_an_unfinished_run_is_not_packed(tmp_path: Path) -> None:
