@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from derainbench.metrics.kinds import METRICS
 from derainbench.metrics.paired import paired_by
+from derainbench.metrics.protocols import PROTOCOLS
+from derainbench.plugins.names import NO_TRAINING_SET
 from derainbench.stats import ALPHA, Interval, Refusal, least_p, mean_intervals, scene_means
 
 from ..comparison.cells import Cell, Metric, ranked
@@ -46,7 +48,16 @@ def boards_of(measured: Iterable[tuple[Images, Row]], quoted: Mapping[str, Seque
         for row in quoted.get(name, ()) if images.dataset.whole and not images.dataset.other_sizes else ():
             if row.protocol == protocol:
                 groups.setdefault((name, digest, protocol, row.trained_on), (images, []))[1].append(row)
-    return [_board(images, rows) for _, (images, rows) in sorted(groups.items(), key=lambda group: group[0])]
+    return [_board(images, rows) for _, (images, rows) in sorted(groups.items(), key=_order)]
+
+
+def _order(group: tuple[tuple[str, str, str, str], tuple[Images, list[Row]]]) -> tuple[object, ...]:
+    """Whole sets first, protocols as they are listed, what is not trained last."""
+    (name, digest, protocol, trained_on), (images, _) = group
+    known = [*PROTOCOLS]
+    place = known.index(protocol) if protocol in known else len(known)
+    size = (not images.dataset.whole, -len(images.dataset.test))
+    return (name, *size, digest, place, protocol, trained_on in NO_TRAINING_SET, trained_on)
 
 
 def _board(images: Images, rows: list[Row]) -> Board:
