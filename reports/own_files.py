@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,19 @@ class OwnFiles:
         self._hashes[name] = [digest]
         return self.folder / name
 
+    def write_all(self, files: Mapping[str, bytes]) -> None:
+        """:meth:`write` and :meth:`finish` for many files: those that are as they shall be are left alone."""
+        digests = {name: _hash(data) for name, data in files.items()}
+        same = {name for name, digest in digests.items() if _is_file_of(self.folder / name, digest)}
+        for name, digest in digests.items():
+            self._hashes[name] = list(dict.fromkeys([*self._hashes.get(name, ()), digest]))
+        self._keep()
+        for name, data in files.items():
+            if name not in same:
+                write_atomic(self.folder / name, data)
+        self._hashes |= {name: [digest] for name, digest in digests.items()}
+        self.finish()
+
     def finish(self) -> None:
         """Forget what was there before: call it once all files are written."""
         self._keep()
@@ -98,6 +111,10 @@ class OwnFiles:
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _is_file_of(path: Path, digest: str) -> bool:
+    return path.is_file() and not path.is_symlink() and _hash(path.read_bytes()) == digest
 
 
 def _read_record(path: Path) -> dict[str, list[str]]:

@@ -277,6 +277,27 @@ def _scan(
     return pa.table(columns).replace_schema_metadata(metadata)
 
 
+def manifest_rows(path: Path) -> list[list[str]] | None:
+    """What the digest of a kept manifest is the hash of, a list a pair: image, scene, then role, name and sha256 of
+    each file. None where the file is no manifest, or damaged."""
+    table = _read(path, hashes=True)
+    if table is None or not {f"{role}_sha256" for role in _about(table)["roles"]} <= set(table.column_names):
+        return None
+    about = _about(table)
+    side_by_side, roles = about["patterns"]["side_by_side"], list(about["roles"])
+    separate = 1 + bool(about["patterns"]["clean"])
+    columns = [table.column(name).to_pylist() for name in ("image", "scene")]
+    columns += [[side_by_side] * table.num_rows] if side_by_side else []
+    for role in [*roles[:separate], *sorted(roles[separate:])]:
+        columns += [[role] * table.num_rows, *(table.column(name).to_pylist() for name in (role, f"{role}_sha256"))]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def rows_digest(rows: list[list[str]]) -> str:
+    """The digest of a manifest of these :func:`manifest_rows`."""
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
 def _size(path: Path, side_by_side: str) -> tuple[int, int]:
     try:
         return image_size(Half(path, "left") if side_by_side else path)

@@ -17,6 +17,7 @@ from derainbench import __version__
 from derainbench.cli.datasets import datasets_app
 from derainbench.cli.derain import derain
 from derainbench.cli.exit_status import status_of
+from derainbench.cli.leaderboard import leaderboard_app, submit
 from derainbench.cli.methods import check, efficiency, methods
 from derainbench.cli.metrics import metrics
 from derainbench.cli.options import check_words
@@ -61,6 +62,8 @@ app.command(short_help="Say how far a run is, from any terminal.")(status)
 app.command(short_help="Ask a run to end, its state saved.")(stop)
 app.command(short_help="Write the comparison: page, LaTeX, CSV, ...")(report)
 app.command(short_help="Say what changed between two runs.")(compare)
+app.add_typer(leaderboard_app, name="leaderboard", short_help="Make a site of many runs; check submissions.")
+app.command(short_help="Pack a run for a leaderboard.")(submit)
 app.command(short_help="Say how far protocols move a score.")(spread)
 app.command(short_help="List the methods.")(methods)
 app.command(short_help="List the metric protocols.")(protocols)

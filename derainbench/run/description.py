@@ -262,13 +262,14 @@ def _method(variant: Variant) -> MethodInfo:
         parameters=variant.parameters(),
         macs=None if macs is None else MacsInfo(**macs),
         paper=None if paper is None else PaperInfo(**dataclasses.asdict(paper)),
-        weights=_weights(variant.weights) if variant.weights else None,
+        weights=weights_info(variant.weights) if variant.weights else None,
         reach=variant.skeleton().reach,
         proposal="" if variant.weights else variant.skeleton().proposal,
     )
 
 
-def _weights(weights: Weights) -> WeightsInfo:
+def weights_info(weights: Weights) -> WeightsInfo:
+    """What a run says of weights."""
     return WeightsInfo(
         tag=weights.tag,
         trained_on=weights.trained_on,
