@@ -135,7 +135,8 @@ def another_key(folder: Path) -> None:
 def fewer_images(folder: Path) -> None:
     def without_worst(scores: pd.DataFrame) -> pd.DataFrame:
         worst = scores["image"][scores["psnr"].to_numpy().argmin()]
-        return scores[scores["image"] != worst]
+        kept: pd.DataFrame = scores[scores["image"] != worst]
+        return kept
 
     rescore(folder, without_worst)
 
