@@ -106,7 +106,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     and so does a run's ``checkpoint.pt``.
     """
     content = read_content(path)
-    if _is_state_dict(content):
+    # Other formats hold nothing but names and tensors, maybe none.
+    if _is_state_dict(content) or path.suffix in (".safetensors", *_OTHERS):
         return dict(content)
     if isinstance(content, Mapping) and isinstance(content.get("trainer"), Mapping):
         content = content["trainer"]  # a checkpoint of derainbench's own: the network so far is there
