@@ -134,7 +134,8 @@ def another_key(folder: Path) -> None:
 
 def fewer_images(folder: Path) -> None:
     def without_worst(scores: pd.DataFrame) -> pd.DataFrame:
-        return scores[scores["image"] != scores.loc[scores["psnr"].idxmin(), "image"]]
+        worst = scores.sort_values("psnr")["image"].iloc[0]
+        return scores[scores["image"] != worst]
 
     rescore(folder, without_worst)
 
