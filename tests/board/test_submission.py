@@ -138,7 +138,7 @@ def another_key(folder: Path) -> None:
 def fewer_images(folder: Path) -> None:
     def without_worst(scores: pd.DataFrame) -> pd.DataFrame:
         worst = scores.sort_values("psnr")["image"].iloc[0]
-        return scores[scores["image"] != worst]
+        return scores.query("image != @worst")
 
     rescore(folder, without_worst)
 
