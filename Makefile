@@ -43,6 +43,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[test,lint,docs,ray,slurm,tensorboard,drive]'
+	@# Without what they ask for: torchvision from PyPI does not import beside a CPU build of torch, and nothing here needs it.
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -c constraints.txt spandrel spandrel_extra_arches einops
 	touch $@
 
 clean:  ## remove what these targets made, runs excepted

@@ -41,6 +41,8 @@ SIZES = {
     "didmdn": (321, 481),
     "deraindrop": (321, 481),
     "dafnet": (321, 481),
+    "drn": (321, 481),
+    "brn": (321, 481),
 }
 QUICK_SIZE = (24, 33)
 RECURRENCE_SIDE = 256

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from derainbench.methods.brn import BRN
 from derainbench.methods.dafnet import DAFNET
 from derainbench.methods.ddn import DDN
 from derainbench.methods.deraindrop import DERAINDROP
 from derainbench.methods.dgnl import DGNL
 from derainbench.methods.didmdn import DIDMDN
+from derainbench.methods.drn import DRN
 from derainbench.methods.jorder import JORDER
 from derainbench.methods.jordere import JORDERE
 from derainbench.methods.nasnet import NASNET
@@ -26,11 +28,25 @@ from derainbench.plugins.weights import OfficialNames, Transposed, from_official
 from derainbench.plugins.weights_store import place
 from derainbench.rain.models import preset
 from derainbench.rain.photographs import photograph
-from tests.oracles import dafnet, ddn, deraindrop, dgnl, didmdn, jorder, jordere, nasnet, prenet, rescan, spanet
+from tests.oracles import (
+    brn,
+    dafnet,
+    ddn,
+    deraindrop,
+    dgnl,
+    didmdn,
+    drn,
+    jorder,
+    jordere,
+    nasnet,
+    prenet,
+    rescan,
+    spanet,
+)
 
 METHODS = {
     method.name: method
-    for method in (PRENET, RESCAN, SPANET, NASNET, DDN, JORDER, JORDERE, DIDMDN, DERAINDROP, DGNL, DAFNET)
+    for method in (PRENET, RESCAN, SPANET, NASNET, DDN, JORDER, JORDERE, DIDMDN, DERAINDROP, DGNL, DAFNET, DRN, BRN)
 }
 #: A plain network has ``restore``, RGB to RGB.
 Plain = (
@@ -45,6 +61,8 @@ Plain = (
     | deraindrop.Generator
     | dgnl.DGNLNet
     | dafnet.DAFNet
+    | drn.DRN
+    | brn.BRN
 )
 #: The plain network of each method; it takes the method's options.
 PLAIN: dict[str, Callable[..., Plain]] = {
@@ -59,6 +77,8 @@ PLAIN: dict[str, Callable[..., Plain]] = {
     "didmdn": didmdn.DIDMDN,
     "deraindrop": deraindrop.Generator,
     "dafnet": dafnet.DAFNet,
+    "drn": drn.DRN,
+    "brn": brn.BRN,
 }
 #: Tags of the authors' weights, used where ``derainbench weights add`` has put them into the user's cache.
 PUBLISHED = {
@@ -68,6 +88,8 @@ PUBLISHED = {
     "ddn": "rain1400",
     "jorder": "rain100l",
     "dgnl": "raincityscapes",
+    "drn": "rain100l",
+    "brn": "rain100l",
 }
 
 

@@ -31,6 +31,8 @@ METHODS = (
     "deraindrop[width=8]",
     "dgnl",
     "dafnet",
+    "drn",
+    "brn",
 )
 HEADERS = ("network", "steps", "largest loss", "its difference", "largest weight", "its difference", "PSNR, dB apart")
 DIGITS = (None, None, 3, 8, 3, 7, 5)

@@ -34,6 +34,8 @@ SIZES = {
     "didmdn": (64, 1),
     "deraindrop": (64, 2),
     "dafnet": (64, 1),
+    "drn": (100, 2),
+    "brn": (100, 2),
 }
 QUICK_SIZE = (32, 1)
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-3  # of the loss, and of a network's largest gradient
@@ -114,6 +116,13 @@ def image_and_depth_summed(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
     return image + far_off
 
 
+def all_estimates(plain: Plain, batch: Batch, loss: Loss) -> Tensor:
+    """DRN: the last estimate, and a tenth, two tenths, ... of every one's."""
+    losses = [loss(estimate, batch.clean) for estimate in plain(batch.rainy)]
+    weighted = [0.1 * number * value for number, value in enumerate(losses, 1)]
+    return torch.stack([losses[-1], *weighted]).sum()
+
+
 PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "prenet": last_output,
     "rescan": all_rains,
@@ -126,6 +135,8 @@ PLAIN_LOSSES: Mapping[str, Callable[[Plain, Batch, Loss], Tensor]] = {
     "didmdn": three_networks,
     "deraindrop": maps_and_frames,
     "dafnet": image_and_depth_summed,
+    "drn": all_estimates,
+    "brn": last_output,
 }
 
 

@@ -60,7 +60,7 @@ nitpick_ignore_regex = [
     (
         "py:class",
         r"derainbench\.(images\.decode\.Half|metrics\.kinds\.Values|plugins\.layers\.(Levels|Layer)|stats\.family\.Key"
-        r"|engine\.on_arrays\._Image|download\.remote\.RemoteFile)",
+        r"|engine\.on_arrays\._Image|plugins\.recipe\.Stage|download\.remote\.RemoteFile)",
     ),
 ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from derainbench import PublishedScore, Weights
+
 #: The commits of the authors' repository in which the files were seen.
 _FIRST = "c5ca7c21bb5e43e78d4027ff0dfa7c4c97995d58"
 _RAIN1400 = "97b2f773e685191650c8059fc37e32446221287a"
@@ -105,3 +107,32 @@ SCORES: dict[str, dict[str, tuple[float, float]]] = {
 }
 #: Test sets besides a tag's own that the authors test its models on.
 ALSO_TESTED_ON = {"rain100l": ("rain12",)}
+
+_RECDERAIN = "RecDerain's README"
+
+#: PReNet as the authors trained it for a later paper of theirs, on the larger sets that replaced Rain100H and Rain100L.
+RECDERAIN = tuple(
+    Weights(
+        tag=tag,
+        trained_on=tag,
+        source=f"https://github.com/csdwren/RecDerain (logs/{folder}/PReNet/net_latest.pth)",
+        sha256=sha256,
+        licence="none stated",
+        quantisation="truncate",  # np.uint8(255 * out)
+        published=tuple(PublishedScore(dataset, "y", *scores, _RECDERAIN) for dataset, scores in printed.items()),
+    )
+    for tag, folder, sha256, printed in (
+        (
+            "rain200h",
+            "RainHeavy",
+            "cef889ca3daba79c6e96c7f13ecfd8cf823e105b8acf63efa8296b5020c27bed",
+            {"rain200h": (29.36, 0.903)},
+        ),
+        (
+            "rain200l",
+            "RainLight",
+            "a1df2965e2e99081371210c678f63d95de95c40d87f556deb491dd064cb59a27",
+            {"rain200l": (37.93, 0.983), "spa-real": (35.00, 0.941)},
+        ),
+    )
+)

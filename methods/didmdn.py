@@ -150,9 +150,9 @@ class Norm(nn.BatchNorm2d):
     def _by_itself(self, x: Tensor) -> Tensor:
         # Not F.batch_norm's own statistics: of a channels-last photograph, on a processor, they are off by 1e-4.
         values = x.float() if x.dtype != torch.float64 else x
-        mean = values.mean((0, 2, 3), keepdim=True)
-        variance = (values - mean).square_().mean((0, 2, 3))
-        return F.batch_norm(x, mean.flatten(), variance, self.weight, self.bias, False, 0.0, self.eps)
+        centred = values - values.mean((0, 2, 3), keepdim=True)
+        scale = self.weight * torch.rsqrt(centred.square().mean((0, 2, 3)) + self.eps)
+        return torch.addcmul(self.bias.view(-1, 1, 1), centred, scale.view(-1, 1, 1)).to(x.dtype)
 
 
 class Stage(nn.Module):

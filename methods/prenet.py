@@ -11,6 +11,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from derainbench import Derainer, Method, Paper, PublishedScore, Recipe, Weights, in_repository
+from derainbench.methods._prenet_weights import RECDERAIN  # hashed as no code of the network's: results stay valid
 
 from ._activations import gates_and_candidate, tanh
 from ._prenet_weights import ALSO_TESTED_ON, FILES, SCORES
@@ -224,19 +225,22 @@ PRENET = Method(
 }""",
     ),
     official_names=official_names,
-    weights=tuple(
-        Weights(
-            tag=tag,
-            trained_on=trained_on,
-            source=f"https://github.com/csdwren/PReNet (logs/, {file})",
-            sha256=sha256,
-            licence="none stated",
-            options=options,
-            quantisation="truncate",  # np.uint8(255 * out)
-            published=_published_scores(tag, file),
-            files=(in_repository("csdwren/PReNet", commit, path, sha256, size, name=file),),
-        )
-        for tag, trained_on, file, options, sha256, (commit, path, size) in FILES
+    weights=(
+        *(
+            Weights(
+                tag=tag,
+                trained_on=trained_on,
+                source=f"https://github.com/csdwren/PReNet (logs/, {file})",
+                sha256=sha256,
+                licence="none stated",
+                options=options,
+                quantisation="truncate",  # np.uint8(255 * out)
+                published=_published_scores(tag, file),
+                files=(in_repository("csdwren/PReNet", commit, path, sha256, size, name=file),),
+            )
+            for tag, trained_on, file, options, sha256, (commit, path, size) in FILES
+        ),
+        *RECDERAIN,
     ),
     variants={
         "PReNet_r": {"shared": True},

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights, in_repository
+from derainbench import Batch, Derainer, Loss, Method, Paper, PublishedScore, Recipe, Weights, in_repository
 
 from ._activations import tanh
 
@@ -279,6 +279,18 @@ RESCAN = Method(
                     size=1_842_353,
                 ),
             ),
+            published=(
+                PublishedScore("rain200l", "y", 38.43, 0.982, "RecDerain's README"),
+                PublishedScore("spa-real", "y", 34.73, 0.937, "RecDerain's README"),
+            ),
+        ),
+        Weights(
+            tag="rain200h",
+            trained_on="rain200h",
+            source="https://github.com/csdwren/RecDerain (logs/RainHeavy/RESCAN/latest)",
+            sha256="237e29616891f599334c236def92ce216ef9662ca1f77437643ac4b1987c58a3",
+            licence="none stated",
+            published=(PublishedScore("rain200h", "y", 28.02, 0.862, "RecDerain's README"),),
         ),
     ),
     variants={

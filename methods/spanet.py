@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights, in_repository
+from derainbench import Batch, Derainer, Loss, Method, Paper, PublishedScore, Recipe, Weights, in_repository
 
 from ._irnn import DIRECTIONS, irnn
 
@@ -223,6 +223,17 @@ SPANET = Method(
                     "model/latest",
                     size=3_450_077,
                 ),
+            ),
+        ),
+        Weights(
+            tag="rain200l",
+            trained_on="rain200l",
+            source="https://github.com/csdwren/RecDerain (logs/RainLight/SPANet/latest)",
+            sha256="c6c6c10c1371fd31fd620143e79cb786fb02d984c538355372cbeeca00730192",
+            licence="none stated",
+            published=(
+                PublishedScore("rain200l", "y", 36.13, 0.975, "RecDerain's README"),
+                PublishedScore("spa-real", "y", 35.26, 0.945, "RecDerain's README"),
             ),
         ),
     ),

@@ -17,9 +17,9 @@ from derainbench.cli.options import (
     PrecisionOption,
     ThreadsOption,
     TileOption,
+    say_threads,
 )
 from derainbench.cli.report import PageImages
-from derainbench.engine.threads import use_threads
 from derainbench.errors import UserError, did_you_mean, printable
 from derainbench.support.words import counted, split_list
 
@@ -90,7 +90,7 @@ def derain(
     from derainbench.restored.row import is_row
     from derainbench.run.choices import choose_variants
 
-    use_threads(threads)
+    say_threads(threads)
     asked, registry = parse_tile(tile), discover(plugin)
     variants = choose_variants(registry, methods, None) if methods else [registry.variant(method)]
     if not variants or any(map(is_row, split_list(methods))):

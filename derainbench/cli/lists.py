@@ -40,7 +40,8 @@ def list_methods(registry: Registry, as_json: bool) -> str:
     rows = []
     for entry in entries:
         options = " ".join(f"{option['name']}={option['default']}" for option in entry["options"])
-        rows.append([entry["name"], f"{entry['parameters']:,}", textwrap.fill(options, 60), entry["from"]])
+        parameters = "by file" if entry["parameters"] is None else f"{entry['parameters']:,}"
+        rows.append([entry["name"], parameters, textwrap.fill(options, 60), entry["from"]])
         rows += [[f"  {v['name']}", f"{v['parameters']:,}", v["title"], ""] for v in entry["variants"]]
         tags = " ".join(dict.fromkeys(f"@{weights['tag']}" for weights in entry["weights"]))
         rows += [["  weights", "", textwrap.fill(tags, 60), ""]] if tags else []
@@ -56,7 +57,7 @@ def _method(method: Method, origin: str) -> dict[str, Any]:
     return {
         "name": method.name,
         "title": method.title,
-        "parameters": Variant(method).parameters(),
+        "parameters": Variant(method).parameters() if method.opens is None else None,
         "options": options,
         "trains": method.recipe is not None,
         "variants": [_variant(choose(method, options)) for options in method.variants.values()],
@@ -131,7 +132,8 @@ def checks_as_json(results: Mapping[str, Mapping[str, CheckOutcome]]) -> str:
 
 def check_line(check: str, outcome: CheckOutcome, width: int) -> str:
     """One check of the conformance kit as a line; ``width`` is that of the longest check's name."""
-    found = f"FAILS: {outcome.problem}" if outcome.problem else f"ok  {outcome.remark}"
+    remedy = f"; {outcome.remedy}" if outcome.remedy else ""
+    found = f"FAILS: {outcome.problem}{remedy}" if outcome.problem else f"ok  {outcome.remark}"
     return f"  {check:{width}}  {found}".rstrip()
 
 

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from derainbench.cli.options import OUT, DeviceOption, JsonOption, PluginOption, PrecisionOption, ThreadsOption
-from derainbench.engine.threads import use_threads
+from derainbench.cli.options import (
+    OUT,
+    DeviceOption,
+    JsonOption,
+    PluginOption,
+    PrecisionOption,
+    ThreadsOption,
+    say_threads,
+)
 
 if TYPE_CHECKING:
     from derainbench.engine import conformance
@@ -59,7 +66,7 @@ def efficiency(
     from derainbench.plugins.registry import discover
     from derainbench.run.choices import choose_variants
 
-    use_threads(threads)
+    say_threads(threads)
     variants = choose_variants(discover(plugin), methods, None)
     text, complete = measure_all(variants, size, choose_engine(device, precision), repeats, plugin, out, as_json)
     typer.echo(text)
@@ -73,6 +80,7 @@ def check(
         typer.Argument(metavar="NAME_OR_FILE", help="A method's or a metric's name, or the file that defines it."),
     ],
     plugin: PluginOption = [],  # noqa: B006
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a method, or a metric, against what the harness relies on: for people who write them."""
@@ -81,6 +89,7 @@ def check(
     from derainbench.engine.metric_conformance import METRIC_CHECKS, check_metric
     from derainbench.plugins.registry import discover
 
+    say_threads(threads)
     path = Path(method)
     registry = discover([path, *plugin] if path.suffix == ".py" else plugin)
     metrics = registry.metrics

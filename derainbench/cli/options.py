@@ -27,6 +27,15 @@ def out_folder(text: str) -> Path:
     return Path(text)
 
 
+def say_threads(asked: int | None) -> None:
+    """Compute with so many threads, and say in a line where that does this machine no good."""
+    from derainbench.engine.threads import use_threads  # torch, for which --help does not wait
+
+    note = use_threads(asked)
+    if note:
+        typer.echo(note, err=True)
+
+
 #: What an option ``--metrics`` takes.
 MetricsOption = Annotated[
     str,

@@ -78,6 +78,8 @@ def described(variant: Variant, height: int = SIDE, width: int = SIDE) -> dict[s
     the code of the network: torch needs a second to get ready for the first one of a process.
     """
     asked = [variant.source_digest(), variant.method.name, repr(dict(variant.options)), height, width, TOOL]
+    if variant.weights is not None and not variant.tag:  # whichever network is in the file of that name
+        asked.append(variant.weights.sha256)
     kept = cache_folder() / "macs" / f"{hashlib.sha256(json.dumps(asked).encode()).hexdigest()}.json"
     known = _read(kept)
     if known is not None:

@@ -49,7 +49,7 @@ def measure_all(
     complete = not any(row.error for row in rows)
     if as_json:
         return json.dumps(EfficiencyRecord(sessions=(session,)).data(), indent=2), complete
-    tagged = [variant.name for variant in variants if variant.weights is not None]
+    tagged = [variant.name for variant in variants if variant.tag]
     lines = [table(session)]
     lines += [f"Measured without their weights, which cost nothing: {', '.join(tagged)}."] if tagged else []
     lines += [f"kept in {path}"] if path is not None else []

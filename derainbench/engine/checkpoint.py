@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
+from derainbench.engine.averaged_weights import Average
 from derainbench.errors import UserError, one_line
 from derainbench.plugins.method import Training
 from derainbench.plugins.weights import refuse_inflating
@@ -20,25 +21,32 @@ if TYPE_CHECKING:
 
 
 class CheckpointHead(BaseModel):
-    """What ``checkpoint.pt`` holds: of which cell, after which step, and the states of trainer and random numbers."""
+    """What ``checkpoint.pt`` holds: of which cell, after which step, and the states of trainer and random numbers.
+
+    ``average`` is that of the weights, where the recipe has one.
+    """
 
     key: str
     step: Annotated[int, Field(gt=0)]
     trainer: dict[str, Any]
     random: dict[str, Any]
+    average: dict[str, Any] = {}
 
 
 class Checkpoint:
-    """The state after some step: network, optimiser and random state (the data's position is the step itself)."""
+    """The state after some step: network, optimiser and random state (the data's position is the step itself), and an
+    average of the weights if there is one."""
 
-    def __init__(self, path: Path, key: str) -> None:
-        self.path, self.key, self.step = path, key, 0
+    def __init__(self, path: Path, key: str, average: Average) -> None:
+        self.path, self.key, self.step, self.average = path, key, 0, average
 
     def save(self, trainer: Training, fabric: Fabric, step: int) -> None:
         """Replace the checkpoint, atomically; of processes that train together the first does."""
         if fabric.is_global_zero:
             buffer = io.BytesIO()
             state = {"key": self.key, "step": step, "trainer": trainer.state_dict(), "random": _random_state(fabric)}
+            if average := self.average.state_dict():
+                state["average"] = average
             torch.save(state, buffer)
             write_atomic(self.path, buffer.getvalue())
         self.step = step
@@ -55,6 +63,7 @@ class Checkpoint:
                 return 0
             _check_step(head.step, steps)
             trainer.load_state_dict(head.trainer)
+            self.average.load_state_dict(head.average)
             _set_random_state(head.random, fabric)
             self.step = head.step
         except Exception as error:  # a damaged file makes torch's reader raise almost anything

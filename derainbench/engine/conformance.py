@@ -39,10 +39,14 @@ class ConformanceError(Exception):
 
 
 class CheckOutcome(NamedTuple):
-    """What a check found: a problem, empty where it passes, and what is worth knowing all the same."""
+    """What a check found: a problem, empty where it passes, and what is worth knowing all the same.
+
+    ``remedy`` is what to do about the problem.
+    """
 
     problem: str = ""
     remark: str = ""
+    remedy: str = ""
 
 
 def check_variant(variant: Variant) -> Iterator[tuple[str, CheckOutcome]]:
@@ -65,7 +69,7 @@ def run_check(description: str, variant: Variant) -> CheckOutcome:
     try:
         return CheckOutcome(remark=CHECKS[description](variant) or "")
     except FOREIGN as error:  # a network under test may raise anything
-        return CheckOutcome(problem=f"{type(error).__name__}: {one_line(error)}")
+        return CheckOutcome(problem=f"{type(error).__name__}: {one_line(error)}", remedy=REMEDIES[description])
 
 
 def any_size(variant: Variant) -> None:
@@ -242,6 +246,29 @@ CHECKS: Mapping[str, Callable[[Variant], str | None]] = MappingProxyType(
             stays_within_reach,
             exports,
         )
+    }
+)
+
+
+#: What to do where a check fails.
+REMEDIES: Mapping[str, str] = MappingProxyType(
+    {
+        "any size": "give the class size_multiple = N where sides must be multiples, and return the input's shape",
+        "batch equals singles": "in evaluation normalise by an image's own or by kept statistics",
+        "no memory": "keep nothing on self in forward; what a recurrence remembers begins anew with each call",
+        "same seed same network": "draw initial weights from torch's generator alone, and seed nothing in __init__",
+        "same seed same results": "draw noise from torch's generator alone, and seed nothing in forward",
+        "gradients": "let training_loss use every parameter, or set requires_grad = False on one that is there for a "
+        "file's sake",
+        "meta device": "make tensors where the input is, as x.new_zeros(...) does, and keep constants by "
+        "register_buffer",
+        "bf16 autocast": "do not subtract large numbers that nearly cancel; what must be exact belongs in "
+        "torch.autocast(x.device.type, enabled=False)",
+        "weights round trip": "keep all that the output depends on in parameters and buffers",
+        "official names": "let official_names give every parameter and buffer names of its own",
+        "stays within reach": "give a larger reach, or None for the whole image",
+        "exports": 'say why in the class, not_exportable = "...", or let forward ask for no value of a tensor and '
+        "make no choice by the image's size",
     }
 )
 

@@ -17,7 +17,9 @@ from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.image_cache import Decoded, DecodedImages
 from derainbench.engine.layers import Source
+from derainbench.engine.mixup import Mixing, draw_mixing
 from derainbench.engine.order import order_of
+from derainbench.engine.stages import Stages
 from derainbench.errors import UserError
 from derainbench.images.decode import Array
 from derainbench.plugins.method import Batch
@@ -33,12 +35,16 @@ class Levels(NamedTuple):
     rainy: Tensor
     clean: Tensor
     layers: Mapping[str, Tensor]
+    mixing: Mixing | None = None
 
     def batch(self) -> Batch:
-        """The images as floats in [0, 1], on the same device."""
+        """The images as floats in [0, 1], on the same device, mixed where they are to be."""
         # By a tensor: by a number a GPU would multiply with its inverse, which is not the same in the last bit.
         most = torch.full((), 255.0, device=self.rainy.device)
-        return Batch(self.rainy.float().div_(most), self.clean.float().div_(most), self.layers)
+        rainy, clean = self.rainy.float().div_(most), self.clean.float().div_(most)
+        if self.mixing is not None:
+            rainy, clean = self.mixing.mixed(rainy), self.mixing.mixed(clean)
+        return Batch(rainy, clean, self.layers)
 
 
 class Patches(Dataset[Batch]):
@@ -46,7 +52,7 @@ class Patches(Dataset[Batch]):
 
     Of a union each member gives its share of the samples. What is in it depends on the seed and the step only, not on
     how many workers load it nor on where a training started, so that a resumed run sees exactly what an
-    uninterrupted one would have. ``rows`` are the samples of each batch that are wanted here; None: all. ``layers``
+    uninterrupted one would have. Of ``ranks`` that train together each has its share of every batch. ``layers``
     are what a batch has beside the images, by name.
     """
 
@@ -55,19 +61,23 @@ class Patches(Dataset[Batch]):
         pairs: Sequence[Pair],
         recipe: Recipe,
         seed: int,
-        rows: range | None = None,
+        rank: int = 0,
+        ranks: int = 1,
         layers: Mapping[str, Source] = MappingProxyType({}),
     ) -> None:
-        self._rows = range(recipe.batch) if rows is None else rows
         self._images, self._recipe, self._seed = DecodedImages(pairs), recipe, seed
         self._grid = _Grid(self._images.sizes(), recipe.patch, recipe.stride) if recipe.stride is not None else None
         before = np.arange(len(pairs) + 1) if self._grid is None else self._grid.before
         self._places, self._orders = int(before[-1]), order_of(pairs, seed, before)
         self._epoch, self._order = -1, np.empty(0, dtype=np.int64)
         self._layers = layers
+        if layers and recipe.mixup is not None:
+            raise UserError(f"mixup mixes images, and this network learns from {', '.join(layers)} too; leave it out")
         for source in layers.values():
             source.prepare(self._images)
         self.steps = recipe.steps or math.ceil((recipe.epochs or 0) * self._places / recipe.batch)
+        self._stages = Stages(recipe, self.steps)
+        self._rows = {part.batch: rows_of(rank, ranks, part.batch) for part in self._stages.parts}
 
     def __len__(self) -> int:
         return self.steps
@@ -78,28 +88,33 @@ class Patches(Dataset[Batch]):
 
     def levels(self, step: int) -> Levels:
         """The same as bytes."""
-        batch, patch = len(self._rows), self._recipe.patch
-        rainy, clean = np.empty((2, batch, 3, patch, patch), np.uint8)
+        part = self._stages.of(step)
+        rows, mixing = list(self._rows[part.batch]), None
+        drawn = draw_mixing(self._recipe, self._seed, step, part.batch)
+        if drawn is not None:
+            others, mixing = drawn.of_rows(rows)
+            rows += others
+        rainy, clean = np.empty((2, len(rows), 3, part.patch, part.patch), np.uint8)
         layers: dict[str, NDArray[np.float32]] = {}
-        for offset, row in enumerate(self._rows):
-            index, images, cut = self._sample(step * self._recipe.batch + row)
+        first = part.number + (step - part.start) * part.batch
+        for offset, row in enumerate(rows):
+            index, images, cut = self._sample(first + row, part.patch)
             rainy[offset] = cut(images.rainy).transpose(2, 0, 1)
             clean[offset] = cut(images.clean).transpose(2, 0, 1)
             for name, source in self._layers.items():
                 layer = source.layer(self._images, index)
-                part = layer if source.of_whole_image else cut(layer)
-                layers.setdefault(name, np.empty((batch, 1, *part.shape), np.float32))[offset, 0] = part
+                seen = layer if source.of_whole_image else cut(layer)
+                layers.setdefault(name, np.empty((len(rows), 1, *seen.shape), np.float32))[offset, 0] = seen
         tensors = {name: torch.from_numpy(layer) for name, layer in layers.items()}
-        return Levels(torch.from_numpy(rainy), torch.from_numpy(clean), tensors)
+        return Levels(torch.from_numpy(rainy), torch.from_numpy(clean), tensors, mixing)
 
-    def _sample(self, number: int) -> tuple[int, Decoded, Callable[[Array], Array]]:
+    def _sample(self, number: int, patch: int) -> tuple[int, Decoded, Callable[[Array], Array]]:
         """The pair that the sample of that number is from, its images, and how they are cut."""
         epoch, position = divmod(number, self._places)
         if epoch != self._epoch:  # the order of one epoch is remembered: shuffling again for every patch is slow
             self._epoch, self._order = epoch, self._orders.epoch(epoch)
         place = int(self._order[position])
         random = np.random.default_rng([self._seed, number])
-        patch, augment = self._recipe.patch, self._recipe.augment
         if self._grid is None:
             index, images = place, self._images[place]
             height, width = images.rainy.shape[:2]
@@ -108,17 +123,32 @@ class Patches(Dataset[Batch]):
         else:
             index, top, left = self._grid[place]
             images = self._images[index]
-        flip, flop, turns = random.random() < 0.5, random.random() < 0.5, int(random.integers(4))
+        across, down, turns = _drawn_symmetry(self._recipe.augment, random)
 
         def cut(image: Array) -> Array:
             image = _at_least(image[top : top + patch, left : left + patch], patch)
-            if flip and "hflip" in augment:
+            if across:
                 image = image[:, ::-1]
-            if flop and "vflip" in augment:
+            if down:
                 image = image[::-1]
-            return np.rot90(image, turns) if "rot90" in augment else image
+            return np.rot90(image, turns) if turns else image
 
         return index, images, cut
+
+
+#: MPRNet's nine: whether columns and rows are turned over, and quarter turns after it. Nothing is done by two of them.
+_MPRNET = (
+    *((False, False, 0), (False, True, 0), (True, False, 0), (False, False, 1), (False, False, 2)),
+    *((False, False, 3), (False, True, 1), (True, False, 1), (False, False, 0)),
+)
+
+
+def _drawn_symmetry(augment: Sequence[str], random: np.random.Generator) -> tuple[bool, bool, int]:
+    """Whether a patch is turned over across and down, and by how many quarter turns after that."""
+    across, down, turns = random.random() < 0.5, random.random() < 0.5, int(random.integers(4))
+    if "mprnet" in augment:
+        return _MPRNET[int(random.integers(len(_MPRNET)))]
+    return across and "hflip" in augment, down and "vflip" in augment, turns if "rot90" in augment else 0
 
 
 class _Grid:

@@ -11,14 +11,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from derainbench.catalogue.pairing import Pair
+from derainbench.engine.averaged_weights import average_of
 from derainbench.engine.checkpoint import Checkpoint
 from derainbench.engine.compiled import compile_training
 from derainbench.engine.curves import SHOWN, Curves, Logger, Restored, curves_in
 from derainbench.engine.layers import Source
 from derainbench.engine.learning_rate import learning_rate
-from derainbench.engine.patches import Patches, hold_out, rainy_statistics, rows_of
+from derainbench.engine.patches import Patches, hold_out, rainy_statistics
 from derainbench.engine.restore import restore
 from derainbench.engine.trainer import Trainer
 from derainbench.engine.training_batches import deaths_of_workers_told, training_batches
@@ -27,10 +29,12 @@ from derainbench.errors import UserError
 from derainbench.images.decode import read_pair
 from derainbench.images.tensors import to_tensor
 from derainbench.metrics.scores import score
-from derainbench.plugins.method import Training
+from derainbench.plugins.initial_weights import initial_weights
+from derainbench.plugins.method import Derainer, Training
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
-from derainbench.plugins.weights import save_weights
+from derainbench.plugins.weights import load_into, save_weights
+from derainbench.plugins.weights_store import weights_file
 from derainbench.stats.means import finite_mean
 from derainbench.support.stopping import Stopped, postponed
 
@@ -66,21 +70,21 @@ def train(
 ) -> None:
     """Train one cell and leave ``weights.safetensors`` and ``log.jsonl`` in its folder.
 
+    Where the recipe has ``ema``, the weights that are kept, and looked at on the way, are averages.
+
     ``key`` identifies what is trained; a checkpoint of another key is ignored. On the way, ``checkpoint.pt`` holds the
     state after some step, so that training goes on from there after an interruption; one that is asked for by a signal
     (:mod:`.stopping`) first saves the step at hand. ``say`` is told what a user should know. Raises :class:`UserError`
     on a loss or a weight that is not finite and on a checkpoint that cannot be read. Where several processes train
     together (:mod:`.ranks`) all call it, and the first writes.
     """
-    torch.manual_seed(seed)
-    network = variant.build()
     pairs, held_out = hold_out(pairs, recipe.validation)
-    if compiled:
-        compile_training(network)
-    patches = Patches(pairs, recipe, seed, rows_of(fabric.global_rank, fabric.world_size, recipe.batch), layers)
-    network.on_training_data(*rainy_statistics(pairs))
+    patches = Patches(pairs, recipe, seed, fabric.global_rank, fabric.world_size, layers)
+    torch.manual_seed(seed)
+    network = _beginning(variant, recipe, pairs, compiled)
     trainer = (variant.method.trainer or Trainer)(fabric, network, recipe, patches.steps)
-    checkpoint = Checkpoint(folder / "checkpoint.pt", key)
+    average = average_of(network, recipe.ema)
+    checkpoint = Checkpoint(folder / "checkpoint.pt", key, average)
     done = start = checkpoint.load(trainer, fabric, patches.steps)
     if start:
         on_resume(start, patches.steps)
@@ -95,14 +99,15 @@ def train(
         for step, batch in enumerate(batches, start):
             with postponed():
                 whole = False
-                record.losses.add(step + 1, trainer.step(step, batch))
+                record.take_up(step + 1, trainer.step(step, batch))
                 done = step + 1
                 to_validate = bool(held_out) and (done % recipe.validate_every == 0 or done == patches.steps)
                 to_save = done % recipe.checkpoint_every == 0 or done == patches.steps
                 if read := to_validate or to_save or record.losses.due():
                     loss = record.settle()
                 if to_validate and writes:
-                    psnr, images = _validate(trainer, network.size_multiple, held_out, fabric)
+                    with average.in_place():
+                        psnr, images = _validate(trainer, network.size_multiple, held_out, fabric)
                     record.log.add({"step": done, "validation_psnr_y": psnr})
                     curves.validated(done, psnr, images)
                 if to_save:
@@ -120,7 +125,20 @@ def train(
         batches.close()
         curves.close()
     if writes:
-        save_weights(folder / "weights.safetensors", network)
+        with average.in_place():
+            save_weights(folder / "weights.safetensors", network)
+
+
+def _beginning(variant: Variant, recipe: Recipe, pairs: Sequence[Pair], compiled: bool) -> Derainer:
+    """The network as its training begins: fresh, from the current random state, or with the recipe's weights."""
+    network = variant.build()
+    if compiled:
+        compile_training(network)
+    network.on_training_data(*rainy_statistics(pairs))
+    initial = initial_weights(variant, recipe)
+    if initial is not None:  # with the statistics of the images that those were trained on
+        load_into(network, initial, weights_file(initial))
+    return network
 
 
 @dataclass(frozen=True)
@@ -135,6 +153,11 @@ class _Record:
     log: Log
     curves: Curves
     losses: Losses = field(default_factory=Losses)
+
+    def take_up(self, step: int, loss: Tensor) -> None:
+        """One more step was made."""
+        self.losses.add(step, loss)
+        self.checkpoint.average.update()
 
     def settle(self) -> float:
         """Take up what the steps told since the last time; the last loss."""

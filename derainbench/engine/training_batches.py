@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from derainbench.engine.mixup import Mixing
 from derainbench.engine.patches import Levels, Patches
 from derainbench.errors import UserError
 from derainbench.plugins.method import Batch
@@ -97,11 +98,13 @@ class _Copied(NamedTuple):
     rainy: NDArray[np.uint8]
     clean: NDArray[np.uint8]
     layers: dict[str, NDArray[np.float32]]
+    mixing: tuple[NDArray[np.int64], NDArray[np.float32]] | None
 
     def levels(self) -> Levels:
         """As tensors again."""
         layers = {name: torch.from_numpy(layer) for name, layer in self.layers.items()}
-        return Levels(torch.from_numpy(self.rainy), torch.from_numpy(self.clean), layers)
+        mixing = None if self.mixing is None else Mixing(*map(torch.from_numpy, self.mixing))
+        return Levels(torch.from_numpy(self.rainy), torch.from_numpy(self.clean), layers, mixing)
 
 
 #: What a step's place in the loader holds.
@@ -133,8 +136,8 @@ class _Delivered(Dataset[_Item]):
         if self._full:
             return _copied(batch)
         try:
-            for tensor in (batch.rainy, batch.clean, *batch.layers.values()):
-                tensor.share_memory_()  # type: ignore[no-untyped-call]
+            for tensor in (batch.rainy, batch.clean, *batch.layers.values(), *(batch.mixing or ())):
+                tensor.share_memory_()
         except RuntimeError:
             self._full = True
             return _copied(batch)
@@ -142,7 +145,9 @@ class _Delivered(Dataset[_Item]):
 
 
 def _copied(batch: Levels) -> _Copied:
-    return _Copied(batch.rainy.numpy(), batch.clean.numpy(), {n: each.numpy() for n, each in batch.layers.items()})
+    layers = {name: layer.numpy() for name, layer in batch.layers.items()}
+    mixing = None if batch.mixing is None else (batch.mixing.partners.numpy(), batch.mixing.share.numpy())
+    return _Copied(batch.rainy.numpy(), batch.clean.numpy(), layers, mixing)
 
 
 def _little_memory(workers: int) -> str:

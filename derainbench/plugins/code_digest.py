@@ -11,12 +11,21 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
+#: Where a module keeps what :func:`say_beside` says.
+_BESIDE = "__imported_beside__"
+
+
+def say_beside(module: ModuleType, others: list[ModuleType]) -> None:
+    """Let a module's code be that of ``others``, too: of a constant nobody could tell from which of them it is."""
+    setattr(module, _BESIDE, others)
+
 
 def code_digest(definitions: Iterable[type | Callable[..., object]]) -> str:
     """Hash of the files that define these classes or functions, and of the files beside them whose names those use.
 
-    A shared layers file next to a method's counts; libraries (torch, derainbench itself) do not: the harness has its
-    own revision. The same code gives the same hash wherever the files lie.
+    A shared layers file next to a method's counts, and all that a plugin's file has imported from its folder; libraries
+    (torch, derainbench itself) do not: the harness has its own revision. The same code gives the same hash wherever the
+    files lie.
     """
     waiting = [module for each in definitions if (module := _module_of(each)) is not None]
     seen: dict[str, Path] = {}
@@ -26,6 +35,7 @@ def code_digest(definitions: Iterable[type | Callable[..., object]]) -> str:
         if path is None or module.__name__ in seen:
             continue
         seen[module.__name__] = path
+        waiting += vars(module).get(_BESIDE, [])
         waiting += [used for used in _used_by(module) if (file := _file_of(used)) and file.parent == path.parent]
     codes = sorted(_code_of(path) for path in set(seen.values()))
     return hashlib.sha256("\0".join(codes).encode()).hexdigest()

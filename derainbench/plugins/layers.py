@@ -14,6 +14,7 @@ Layer = NDArray[np.float32]
 
 #: Luma as JPEG has it, of the full range.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA_THOUSANDTHS = np.array([299, 587, 114], np.int32)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def _brighter(rainy: Levels, clean: Levels) -> Layer:
 
 
 def _brighter_than(above: int, rainy: Levels, clean: Levels) -> Layer:
-    return (_brighter(rainy, clean) > np.float32(above) / 255).astype(np.float32)
+    # In whole numbers: grey rain of just so many levels is frequent, and floats would round it either way.
+    difference = (rainy.astype(np.int32) - clean.astype(np.int32)) @ _LUMA_THOUSANDTHS
+    return (difference > 1000 * above).astype(np.float32)
 
 
 def _differs_by(least: int, rainy: Levels, clean: Levels) -> Layer:

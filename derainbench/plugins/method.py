@@ -116,6 +116,8 @@ class Weights:
     ``quantisation`` is how the authors' code made the 8-bit files on which their published scores were measured.
     ``published`` are those scores; reports show them beside what was measured.
     ``files`` are where it can be fetched: the file itself, whose hash is ``sha256``, then those that lie beside it.
+    ``tag`` is empty where an option names the file and the network itself reads it (``opens`` of :class:`Method`);
+    ``network`` is then what the network in the file is called.
     """
 
     tag: str
@@ -128,6 +130,7 @@ class Weights:
     quantisation: Quantisation = "round"
     published: tuple[PublishedScore, ...] = ()
     files: tuple[RemoteFile, ...] = ()
+    network: str = ""
 
 
 def same_name(name: str) -> tuple[str, ...]:
@@ -173,6 +176,8 @@ class Method:
     ``other_names`` say it of other people's code whose weights are known.
     ``official_transposed`` says of which of ours, kernels, rows and columns are exchanged in the authors' files: MATLAB
     hands Caffe images column by column, and what was trained like that sees them turned over.
+    ``opens`` is of a method whose networks come out of files that an option names: it gives the weights that the
+    options stand for. Such a method is no network by its name alone, and trains none.
     """
 
     name: str
@@ -188,6 +193,7 @@ class Method:
     official_names: Callable[[str], tuple[str, ...]] = same_name
     other_names: tuple[Callable[[str], tuple[str, ...]], ...] = ()
     official_transposed: Callable[[str], bool] = never_transposed
+    opens: Callable[[Mapping[str, Any]], Weights] | None = None
 
     def __post_init__(self) -> None:
         """:class:`UserError` where a recipe names a loss that there is not: when the plugin is loaded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from derainbench.metrics.loss_sum import read_sum, spell_sum
 
@@ -29,6 +29,8 @@ class Stage(NamedTuple):
     batch: _Batch
 
 
+_STAGES = TypeAdapter(tuple[Stage, ...])
+
 #: Fields that only some methods have a use for, and what they are for all others.
 OF_SOME_METHODS = {"perceptual": "none", "pretrained": "none", "adversarial": False}
 
@@ -48,6 +50,16 @@ LATER = (
     "ema",
     "initial",
 )
+
+
+#: Which fields one takes the place of, where it is given and they are not.
+INSTEAD = {
+    "steps": ("epochs",),
+    "epochs": ("steps", "progressive"),
+    "patch": ("progressive",),
+    "batch": ("progressive",),
+    "progressive": ("patch", "batch"),
+}
 
 
 class Recipe(BaseModel):
@@ -127,14 +139,24 @@ class Recipe(BaseModel):
     validate_every: _Times = 1000
     checkpoint_every: _Times = 1000
 
+    @field_validator("stride", "clip", "ema", "mixup", "initial", mode="before")
+    @classmethod
+    def _none_in_words(cls, value: Any) -> Any:
+        """TOML has no other way to take away what a published recipe has."""
+        return None if value == "none" else value
+
     @model_validator(mode="before")
     @classmethod
     def _first_stage_is_the_beginning(cls, fields: Any) -> Any:
         """``patch`` and ``batch`` need not be said beside ``progressive`` stages."""
-        stages = fields.get("progressive") if isinstance(fields, dict) else None
-        if isinstance(stages, list | tuple) and stages and isinstance(stages[0], list | tuple) and len(stages[0]) == 3:
-            return {"patch": stages[0][1], "batch": stages[0][2], **fields}
-        return fields
+        if not isinstance(fields, dict) or not fields.get("progressive"):
+            return fields
+        try:
+            stages = _STAGES.validate_python(fields["progressive"])
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise ValueError(f"progressive: {reason}; give stages of [length, patch, batch]") from error
+        return {"patch": stages[0].patch, "batch": stages[0].batch, **fields}
 
     @field_validator("loss")
     @classmethod
@@ -168,11 +190,15 @@ class Recipe(BaseModel):
     def _stages_fit_together(self) -> Self:
         if self.progressive and self.steps is None:
             raise ValueError("progressive stages need a length in steps")
+        if self.progressive and self.stride is not None:
+            raise ValueError("progressive stages have patches at random places, not on a grid; leave stride out")
         if self.progressive and (self.patch, self.batch) != self.progressive[0][1:]:
             raise ValueError(
                 f"patch {self.patch} and batch {self.batch} must be those of the first progressive stage, "
                 f"{self.progressive[0].patch} and {self.progressive[0].batch}"
             )
+        if self.initial is not None and self.pretrained != "none":
+            raise ValueError(f"the network begins with initial {self.initial!r} or with {self.pretrained}: give one")
         if self.mixup_identity and self.mixup is None:
             raise ValueError("mixup_identity leaves batches out of the mixing, and there is none: give mixup")
         if "mprnet" in self.augment and len(self.augment) > 1:
@@ -181,11 +207,12 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _batch_fits_in_memory(self) -> Self:
-        for batch, patch in ((self.batch, self.patch), *((stage.batch, stage.patch) for stage in self.progressive)):
-            pixels = batch * patch**2
+        for stage in self.progressive or (Stage(1, self.patch, self.batch),):
+            pixels, where = stage.batch * stage.patch**2, "progressive: " if self.progressive else ""
             if pixels > MOST_PIXELS:
                 raise ValueError(
-                    f"batch {batch} of patch {patch} is {pixels:,} pixels a step, over {MOST_PIXELS:,}; lower one"
+                    f"{where}batch {stage.batch} of patch {stage.patch} is {pixels:,} pixels a step, over "
+                    f"{MOST_PIXELS:,}; lower one"
                 )
         return self
 
@@ -212,15 +239,7 @@ class Recipe(BaseModel):
         return sum(s.length * s.batch * s.patch**2 for s in stages) / sum(s.length for s in stages)
 
     def changed(self, overrides: dict[str, Any]) -> Recipe:
-        """This recipe with some fields replaced. Asking for ``steps`` drops ``epochs``, and the other way round; asking
-        for a ``patch``, a ``batch`` or ``epochs`` drops ``progressive`` stages, and they bring those of the first."""
-        fields = self.model_dump()
-        if "steps" in overrides:
-            fields["epochs"] = None
-        elif "epochs" in overrides:
-            fields["steps"] = None
-        if overrides.get("progressive"):
-            del fields["patch"], fields["batch"]
-        elif overrides.keys() & {"patch", "batch", "epochs"}:
-            fields["progressive"] = ()
+        """This recipe with some fields replaced, and without those that one of them takes the place of."""
+        replaced = {other for name, others in INSTEAD.items() if overrides.get(name) for other in others}
+        fields = {name: value for name, value in self.model_dump().items() if name not in replaced}
         return Recipe.model_validate({**fields, **overrides})

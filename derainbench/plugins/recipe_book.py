@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from derainbench.errors import UserError, did_you_mean
 from derainbench.metrics.losses import get_loss
 from derainbench.plugins.method import Method
-from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.recipe import INSTEAD, Recipe
 from derainbench.support.toml import read_toml
 
 #: What ``quick`` does to a recipe whose method does not say better.
@@ -46,9 +46,9 @@ class RecipeBook:
             raise UserError(f"method {method.name!r} has no recipe: there is nothing to train")
         changes: dict[str, Any] = {**QUICK, **method.quick} if self.quick else {}
         for closer in (self.common, self.by_method.get(method.name, {})):
-            for length, other in (("steps", "epochs"), ("epochs", "steps")):
-                if length in closer:  # it replaces the length that a more general rule gave in the other unit
-                    changes.pop(other, None)
+            for field_name, others in INSTEAD.items():
+                if closer.get(field_name):  # of what a more general rule gave
+                    changes = {other: value for other, value in changes.items() if other not in others}
             changes |= closer
         try:
             recipe = published.changed(changes)

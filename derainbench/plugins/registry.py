@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 
 from derainbench.errors import FOREIGN, UserError
 from derainbench.metrics.image_metric import ImageMetric
+from derainbench.plugins.code_digest import say_beside
 from derainbench.plugins.entries import Entries, reason
 from derainbench.plugins.method import Method
 from derainbench.plugins.metric_registry import MetricRegistry, all_metrics
@@ -37,15 +39,14 @@ class Registry(Entries[Method]):
         return sorted(super().names())
 
     def working(self) -> list[str]:
-        """The names whose plugin imports."""
-        return [name for name in self.names() if self._imports(name)]
+        """The names whose plugin imports, and that are networks as they stand: without the option of a file."""
+        return [name for name in self.names() if self._is_network(name)]
 
-    def _imports(self, name: str) -> bool:
+    def _is_network(self, name: str) -> bool:
         try:
-            self.get(name)
+            return self.get(name).opens is None
         except UserError:
             return False
-        return True
 
     def variant(self, text: str) -> Variant:
         """What a name such as ``nasnet[attention=se]`` stands for; :class:`UserError` where it stands for nothing."""
@@ -83,6 +84,46 @@ class _FromSource(SourceFileLoader):
         return code
 
 
+#: Folders of what plugins have imported from beside them, by the modules' names.
+_BESIDE: dict[str, Path] = {}
+
+
+@contextlib.contextmanager
+def _beside(path: Path, plugin: ModuleType) -> Iterator[None]:
+    """In the block a plugin imports what lies beside it, as a script would, and as it is now.
+
+    :class:`UserError` where it has imported a module that another plugin has beside it under the same name: Python
+    keeps one of a name, and results would depend on the other's code. Nothing is compiled into the user's folder.
+    """
+    folder = path.resolve().parent
+    names = {each.stem for each in folder.glob("*.py")} | {each.parent.name for each in folder.glob("*/__init__.py")}
+    others: dict[str, ModuleType] = {}
+    for name in [each for each in sys.modules if each.partition(".")[0] in names & _BESIDE.keys()]:
+        module = sys.modules.pop(name)
+        if _BESIDE[name.partition(".")[0]] != folder:
+            others[name] = module
+    searched, uncompiled = list(sys.path), sys.dont_write_bytecode
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    try:
+        yield
+        for name in sorted(others.keys() & sys.modules.keys()):
+            raise UserError(f"it imports {name}, and so does a plugin in {_BESIDE[name.partition('.')[0]]}; rename one")
+        found = {name: each for name, each in sys.modules.items() if name.partition(".")[0] in names}
+        found = {name: each for name, each in found.items() if _lies_below(folder, each)}
+        _BESIDE.update({name.partition(".")[0]: folder for name in found})
+        for each in (plugin, *found.values()):
+            say_beside(each, [*found.values()])
+    finally:
+        sys.path[:], sys.dont_write_bytecode = searched, uncompiled
+        sys.modules.update(others)
+
+
+def _lies_below(folder: Path, module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve().is_relative_to(folder)
+
+
 def _found_in_file(path: Path) -> tuple[list[Method], list[ImageMetric]]:
     if not path.is_file():
         raise UserError(f"plugin {path}: no such file; give the path of a Python file")
@@ -98,7 +139,8 @@ def _found_in_file(path: Path) -> tuple[list[Method], list[ImageMetric]]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _beside(path, module):
+            spec.loader.exec_module(module)
     except FOREIGN as error:  # whatever the author's file does
         raise UserError(f"plugin {path} does not import ({type(error).__name__}: {reason(error)}); mend it") from error
     methods = {id(value): value for value in vars(module).values() if isinstance(value, Method)}

@@ -78,7 +78,12 @@ class Variant:
     def name(self) -> str:
         """The canonical name: options in the signature's order, defaults left out."""
         options = ",".join(f"{name}={spell(value)}" for name, value in self.options.items())
-        return self.method.name + (f"[{options}]" if options else "") + (f"@{self.weights.tag}" if self.weights else "")
+        return self.method.name + (f"[{options}]" if options else "") + (f"@{self.tag}" if self.tag else "")
+
+    @property
+    def tag(self) -> str:
+        """That of the weights that are loaded into the network; empty without any, or where it reads them itself."""
+        return self.weights.tag if self.weights is not None else ""
 
     @property
     def title(self) -> str:
@@ -87,8 +92,15 @@ class Variant:
             (title, chosen) for title, chosen in self.method.variants.items() if chosen.items() <= self.options.items()
         ]
         title, covered = max(named, key=lambda item: len(item[1]), default=(self.method.title, {}))
-        details = [f"{name}={spell(value)}" for name, value in self.options.items() if name not in covered]
-        if self.weights is not None:
+        if self.weights is not None and self.weights.network:
+            title = self.weights.network
+        details = [
+            f"{name}={spell(value)}"
+            for name, value in self.options.items()
+            # What weights were trained on is told of every row.
+            if name not in covered and not (name == "trained_on" and self.weights is not None)
+        ]
+        if self.weights is not None and self.tag:
             details.append(f"{'published' if self.weights.verified else 'unverified'} weights {self.weights.tag}")
         return title + (f" ({', '.join(details)})" if details else "")
 
@@ -103,7 +115,13 @@ class Variant:
         return self.weights.quantisation if self.weights is not None else "round"
 
     def build(self) -> Derainer:
-        """The network, freshly initialised from the current random state. Errors as in :meth:`skeleton`."""
+        """The network, freshly initialised from the current random state, or as its file has it.
+
+        Errors as in :meth:`skeleton`, and where that file is another one by now.
+        """
+        opens = self.method.opens
+        if opens is not None and self.weights is not None and opens(self.options).sha256 != self.weights.sha256:
+            raise UserError(f"the file of {self.name} changed since it was looked at; give the command again")
         if self.options:  # a number in them may ask for more memory than there is
             with torch.random.fork_rng(devices=()):
                 self.skeleton()
@@ -144,7 +162,8 @@ class Variant:
 
 def choose(method: Method, options: Mapping[str, Any], weights: Weights | None = None) -> Variant:
     """A variant under its canonical name, whatever order the options are given in and whichever are defaults."""
-    return Variant(method, check_options(method.name, method.network, options), weights)
+    chosen = check_options(method.name, method.network, options)
+    return Variant(method, chosen, method.opens(chosen) if method.opens is not None else weights)
 
 
 def tagged(method: Method, own: Sequence[Weights] = (), tag: str | None = None) -> list[Variant]:
@@ -168,6 +187,8 @@ def tagged(method: Method, own: Sequence[Weights] = (), tag: str | None = None) 
 def find_tagged(method: Method, parsed: ParsedName, own: Sequence[Weights] = ()) -> Variant | None:
     """The variant whose weights a name with a tag means, or None. The tag alone will do where one variant has it."""
     asked = choose(method, parsed.options)
+    if method.opens is not None:
+        raise UserError(f"the weights of {asked.name} are those of its file; leave @{parsed.tag} out")
     candidates = tagged(method, own, parsed.tag)
     exact = [variant for variant in candidates if variant.options == asked.options]
     if exact or asked.options:

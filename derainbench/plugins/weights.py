@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
@@ -104,21 +105,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     A training's file that holds its state dict under one key, beside counters or an optimiser, gives that state dict,
     and so does a run's ``checkpoint.pt``.
     """
-    try:
-        if path.suffix == ".safetensors":
-            return load(path.read_bytes())
-        if path.suffix in _OTHERS:
-            return _OTHERS[path.suffix](path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the formats that hostile tensors are in
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise _no_file(path, error) from error
-    except UserError:
-        raise
-    except Exception as error:  # a damaged file makes torch's reader raise almost anything
-        reason = one_line(error)[:120] or type(error).__name__
-        raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
+    content = read_content(path)
     if _is_state_dict(content):
         return dict(content)
     if isinstance(content, Mapping) and isinstance(content.get("trainer"), Mapping):
@@ -133,6 +120,25 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not inside:
         raise UserError(f"{path} is not a state dict (names to tensors); give a file saved from state_dict()")
     return dict(content[inside[0]])
+
+
+def read_content(path: Path) -> Any:
+    """All that is in a file of weights, whatever stands beside the state dict; formats as in :func:`read_weights`."""
+    try:
+        if path.suffix == ".safetensors":
+            return load(path.read_bytes())
+        if path.suffix in _OTHERS:
+            return _OTHERS[path.suffix](path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the formats that hostile tensors are in
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise _no_file(path, error) from error
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file makes torch's reader raise almost anything
+        reason = one_line(error)[:120] or type(error).__name__
+        raise UserError(f"{path} cannot be read as weights ({reason}); fetch it again") from error
 
 
 def load_into(network: Derainer, variant: Variant, path: Path) -> None:

@@ -13,6 +13,7 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.engine.layers import Found, find_layers
 from derainbench.metrics.image_metric import ImageMetric
 from derainbench.metrics.protocols import PROTOCOLS, version_of
+from derainbench.plugins.initial_weights import initial_weights
 from derainbench.plugins.metric_registry import identity
 from derainbench.plugins.names import UNTRAINED
 from derainbench.plugins.perceptual import features_hash
@@ -71,7 +72,14 @@ class TrainCell:
             inputs["layers"] = {name: found.origin for name, found in self.layers.items()}
         if self.recipe.needs_vgg16:
             inputs["features"] = features_hash()
+        if self.initial is not None and self.initial.weights is not None:
+            inputs["initial"] = self.initial.weights.sha256
         return {**inputs, "compiled": True} if self.compiled else inputs
+
+    @cached_property
+    def initial(self) -> Variant | None:
+        """The weights from which it starts; :class:`UserError` where the recipe names some that are not its own."""
+        return initial_weights(self.variant, self.recipe)
 
     @cached_property
     def layers(self) -> dict[str, Found]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
+import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -20,7 +21,7 @@ from derainbench.run.cells import Cell, TrainCell
 from derainbench.run.leaks import scenes_seen_in_training
 from derainbench.run.store import Status
 from derainbench.support.progress import progress_bar
-from derainbench.support.threads import busy_note
+from derainbench.support.threads import threads_note
 
 #: How often a log says how far a cell is: a few hundred lines for a training of hours.
 SECONDS_BETWEEN_LINES = 60.0
@@ -53,8 +54,8 @@ class ConsoleWatcher:
 
     def planned(self, cells: int, to_do: int) -> None:
         self._to_do = to_do
-        if to_do and (busy := busy_note()):
-            self._say(busy)
+        if to_do and (note := threads_note(torch.get_num_threads())):
+            self._say(note)
         nothing = f"nothing to do: {cells} of {cells} cells are up to date"
         self._say(f"{cells} cells, {to_do} to do" if to_do else nothing)
 

@@ -43,6 +43,12 @@ def scenes_seen_in_training(
                     looked.trained_here = True
                 elif cell.method not in looked.published:
                     looked.published.append(cell.method)
+            start = training.initial if training is not None else None
+            before = find(start.weights.trained_on) if start is not None and start.weights is not None else None
+            if start is not None and before is not None and before.has("train"):
+                looked = found.setdefault((before.name, cell.dataset.name), _Looked(before, cell.dataset, options))
+                if start.name not in looked.published:
+                    looked.published.append(start.name)
     return [_entry(looked, progress) for _, looked in sorted(found.items())]
 
 

@@ -111,7 +111,7 @@ class Planned:
         left = [cell for cell in self.cells if found[cell.name].state in ("missing", "changed")]
         for name, problem in _missing_weights(left).items():
             found |= {cell.name: Status("no weights", problem) for cell in left if cell.method == name}
-        found |= {cell.name: Status("no weights", problem) for cell, problem in _missing_features(left)}
+        found |= {cell.name: Status("no weights", problem) for cell, problem in _missing_for_trainings(left)}
         return found | {cell.name: Status("no weights", problem) for cell, problem in _missing_for_metrics(left)}
 
     def looked_at_again(self) -> Planned:
@@ -325,7 +325,7 @@ def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
     """What is wrong with weights that are asked for, by variant: told now, not after hours of training."""
     problems = {}
     variants = {cell.variant.name: cell.variant for cell in cells if not isinstance(cell, ImagesCell)}
-    for variant in (each for each in variants.values() if each.weights is not None):
+    for variant in (each for each in variants.values() if each.tag):
         try:
             weights_file(variant)
         except UserError as error:
@@ -333,16 +333,17 @@ def _missing_weights(cells: Sequence[Cell]) -> dict[str, str]:
     return problems
 
 
-def _missing_features(cells: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
-    """Cells whose training needs VGG16, which is not here or damaged, and what is wrong."""
+def _missing_for_trainings(cells: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
+    """Cells whose training starts from, or compares, what is not here or damaged, and what is wrong."""
     for cell in cells:
-        if isinstance(cell, ImagesCell):
-            continue
-        training = cell if isinstance(cell, TrainCell) else cell.training
-        if training is None or not training.recipe.needs_vgg16:
+        training = cell if isinstance(cell, TrainCell) else None if isinstance(cell, ImagesCell) else cell.training
+        if training is None:
             continue
         try:
-            require_features()
+            if training.recipe.needs_vgg16:
+                require_features()
+            if training.initial is not None:
+                weights_file(training.initial)
         except UserError as error:
             yield cell, str(error)
 

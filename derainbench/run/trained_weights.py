@@ -52,7 +52,7 @@ def find_weights(variant: Variant, given: Path | None, trained_on: str | None) -
     if variant.weights is not None:
         if given is not None or trained_on is not None:
             raise UserError(f"{variant.name} names its weights; leave out --weights and --trained-on, or the tag")
-        return weights_file(variant)
+        return weights_file(variant) if variant.tag else None
     if given is None:
         if variant.method.recipe is None:
             return None

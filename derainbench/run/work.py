@@ -155,7 +155,7 @@ def _evaluate(
     network = cell.variant.build()
     if cell.training is not None:
         load_into(network, cell.variant, store.folder / cell.training.name / "weights.safetensors")
-    elif cell.variant.weights is not None:
+    elif cell.variant.tag:
         load_into(network, cell.variant, weights_file(cell.variant))
     evaluate(
         network,

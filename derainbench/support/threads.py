@@ -40,6 +40,19 @@ def busy_note() -> str:
     return f"note: this machine is busy (load {load:.1f} on {cores} cores): all takes longer, and times say little"
 
 
+def threads_note(threads: int) -> str:
+    """What to say of so many threads here, in a line: more than cores, or several beside other programs, wait for each
+    other at every layer; two commands of two threads on two cores took ten times as long each. Empty where all is well.
+    """
+    cores = available_cores()
+    if threads > cores:
+        return f"note: {threads} threads on {cores} cores wait for each other: give --threads {cores}"
+    busy = busy_note()
+    if busy and threads > 1:
+        return f"{busy}; {threads} threads wait for each other then: --threads 1 may be many times faster"
+    return busy
+
+
 def _quota(cgroups: Path, membership: Path) -> float:
     """The least limit of the process's control groups, in cores; infinite where there is none."""
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from derainbench.images.decode import LOSSY
 from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import UNKNOWN
-from derainbench.results.results import DatasetInRun, Results
+from derainbench.results.results import DatasetInRun, MethodInRun, Results
 from derainbench.support.words import counted, listed
 
 from .entries import Entry, failed_seeds
@@ -31,8 +31,8 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
     if any(row.entry.trained_on in tested_at_home for row in rows):
         notes.append("A training tested on its own dataset stands in its method's first row only.")
     # By the name that is typed: it is what the terminal's rows show, and the other formats' titles carry the tag too.
-    unverified = dict.fromkeys(row.entry.method.name for row in rows if row.entry.method.unverified)
-    notes += [f"{name}: unverified weights, from a file that nobody vouches for." for name in unverified]
+    unverified = {row.entry.method.name: _licence(row.entry.method) for row in rows if row.entry.method.unverified}
+    notes += [f"{n}: unverified weights, from a file that nobody vouches for{said}." for n, said in unverified.items()]
     proposals = dict.fromkeys((row.entry.method.name, row.entry.method.proposal) for row in rows)
     notes += [f"{name}: {proposal}." for name, proposal in proposals if proposal]
     scored = [row for row in rows if any(cell.state == "finished" for cell in row.cells)]
@@ -58,6 +58,12 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
             if cell.state == "finished":
                 notes += _of_cell(results, row.entry, column, cell)
     return tuple(notes)
+
+
+def _licence(method: MethodInRun) -> str:
+    """What of the licences of unverified weights and of their network's code is known, as a clause."""
+    licence = "" if method.weights is None else method.weights.licence
+    return "" if licence in ("", "unknown") else f"; licence: {licence}"
 
 
 def _beside(results: Results) -> list[str]:

@@ -137,8 +137,8 @@ def another_key(folder: Path) -> None:
 
 def fewer_images(folder: Path) -> None:
     def without_worst(scores: pd.DataFrame) -> pd.DataFrame:
-        worst = scores.sort_values("psnr")["image"].iloc[0]
-        return scores.query("image != @worst")
+        worst = scores["image"][scores["psnr"].to_numpy().argmin()]
+        return scores[scores["image"] != worst]
 
     rescore(folder, without_worst)
 

@@ -57,7 +57,7 @@ def test_what_a_method_says_of_itself(listed: dict[str, dict[str, Any]]) -> None
     assert nasnet["paper"]["year"] == 2019
     tags = [weights["name"] for weights in prenet["weights"]]
     assert "prenet@rain100l" in tags
-    assert len(set(tags)) == len(tags) == 20
+    assert len(set(tags)) == len(tags) == 22
     assert [discover().variant(tag).name for tag in tags] == tags
 
 
@@ -132,12 +132,15 @@ def test_datasets(tiny_dataset: TinyDataset, tmp_path: Path, monkeypatch: pytest
 
 
 def test_checks() -> None:
-    found = {"any size": CheckOutcome(remark="all of them"), "gradients": CheckOutcome("head.weight gets no gradient")}
+    found = {
+        "any size": CheckOutcome(remark="all of them"),
+        "gradients": CheckOutcome("head.weight gets no gradient", remedy="use it"),
+    }
     assert json.loads(checks_as_json({"net": found})) == {
         "net": {
-            "any size": {"problem": "", "remark": "all of them"},
-            "gradients": {"problem": "head.weight gets no gradient", "remark": ""},
+            "any size": {"problem": "", "remark": "all of them", "remedy": ""},
+            "gradients": {"problem": "head.weight gets no gradient", "remark": "", "remedy": "use it"},
         }
     }
     lines = [check_line(check, outcome, 9) for check, outcome in found.items()]
-    assert lines == ["  any size   ok  all of them", "  gradients  FAILS: head.weight gets no gradient"]
+    assert lines == ["  any size   ok  all of them", "  gradients  FAILS: head.weight gets no gradient; use it"]

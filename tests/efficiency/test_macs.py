@@ -21,7 +21,7 @@ from derainbench.plugins.variant import Variant, choose
 REGISTRY = discover()
 VARIANTS = [
     choose(REGISTRY.get(name), options)
-    for name in REGISTRY.names()
+    for name in REGISTRY.working()
     for options in ({}, *REGISTRY.get(name).variants.values())
 ]
 

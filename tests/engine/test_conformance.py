@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from derainbench.engine.conformance import CHECKS, CheckOutcome, check_variant, run_check
+from derainbench.engine.conformance import CHECKS, REMEDIES, CheckOutcome, check_variant, run_check
 from derainbench.metrics.losses import Loss
 from derainbench.plugins.method import Batch, Derainer, Method
 from derainbench.plugins.names import parse_name
@@ -19,10 +19,14 @@ from derainbench.plugins.variant import Variant, resolve
 
 #: Options that make a large network small enough to be tested often.
 SMALL: dict[str, dict[str, object]] = {
+    "brn": {"stages": 2, "width": 8},
     "dafnet": {"narrower": 16},
+    "drn": {"stages": 2, "recursions": 2},
+    "drsformer": {"width": 8, "blocks": "1-1-1-1"},
     "jorder": {"width": 8},
     "jordere": {"blocks": 1, "width": 8},
     "nasnet": {"blocks": 1, "width": 8},
+    "nerdrain": {"width": 8, "blocks": "1-1-1", "hidden": 8},
     "prenet": {"stages": 2},
     "rescan": {"stages": 2, "depth": 5},
     "didmdn": {"classifier_side": 56},
@@ -31,6 +35,8 @@ SMALL: dict[str, dict[str, object]] = {
 
 #: What is tested besides the defaults and the variants that the papers name.
 FURTHER = (
+    "brn[supervised=both]",
+    "brn[stages=1]",
     "jordere[mask=rain]",
     "nasnet[normalise=dataset]",
     "prenet[recurrence_at=end,residual=false]",
@@ -50,8 +56,8 @@ EXPORTED = (
 )
 
 #: Methods whose programs are for one size: SPANet's recurrences are loops over rows and columns, DAF-Net's sizes are
-#: rounded up.
-ONE_SIZE = {"spanet", "dafnet"}
+#: rounded up, NeRD-Rain's images cut into windows.
+ONE_SIZE = {"spanet", "dafnet", "nerdrain"}
 
 RECIPE = Recipe(lr=1e-3, steps=1, batch=1, patch=8, loss="l1")
 
@@ -64,7 +70,7 @@ def _small(text: str) -> Variant:
 def _variants() -> list[Variant]:
     registry = discover()
     variants = []
-    for name in registry.names():
+    for name in registry.working():
         method = registry.get(name)
         titled = [Variant(method, {**SMALL.get(name, {}), **options}) for options in ({}, *method.variants.values())]
         variants += [*titled, *(_small(text) for text in FURTHER if parse_name(text).base == name)]
@@ -78,7 +84,7 @@ def test_registered_methods(variant: Variant, check: str) -> None:
     CHECKS[check](variant)
 
 
-@pytest.mark.parametrize("name", [*discover().names(), *EXPORTED])
+@pytest.mark.parametrize("name", [*discover().working(), *EXPORTED])
 def test_registered_methods_are_exported(name: str) -> None:
     variant = _small(name)
     sizes = "for one size only" if variant.method.name in ONE_SIZE else "for any size"
@@ -133,6 +139,7 @@ class _Broken(Derainer):
             "keeps statistics to itself": lambda: scaled + self.statistic,
             "asks for a value": lambda: scaled if rainy.mean() > 0.5 else 2 * scaled,
             "loops over rows": lambda: torch.stack(list(scaled.unbind(dim=2)), dim=2),
+            "takes few sizes": lambda: scaled if rainy.shape[3] < 8 else 2 * scaled,
             "looks its size up": lambda: scaled * {1: 1.0}.get(rainy.shape[2], 1.0),
         }
         result: Tensor = faulty.get(self.fault, lambda: scaled)()
@@ -181,10 +188,18 @@ def _check(check: str, fault: str = "none", **fields: Any) -> CheckOutcome:
         ("looks at a pixel beside", "stays within reach", "1 pixels away"),
         ("asks for a value", "exports", "GuardOnDataDependent"),
         ("remembers", "exports", "exported program at another size differ by"),
+        ("takes few sizes", "exports", "Guard failed"),
     ],
 )
 def test_the_kit_finds_faults(fault: str, check: str, seen: str) -> None:
-    assert seen in _check(check, fault).problem
+    found = _check(check, fault)
+    assert seen in found.problem
+    assert found.remedy == REMEDIES[check]
+
+
+def test_every_check_has_a_remedy() -> None:
+    assert REMEDIES.keys() == CHECKS.keys()
+    assert "not_exportable" in REMEDIES["exports"]
 
 
 def test_the_kit_finds_wrong_official_names() -> None:

@@ -73,6 +73,11 @@ NAMES = (
     "didmdn[classifier_side=56]",
     "deraindrop[width=8]",
     "dafnet[narrower=16]",
+    "drn",
+    "drsformer[width=8,blocks=1-1-1-1]",
+    "nerdrain[width=8,blocks=1-1-1,hidden=8]",
+    "brn[width=8]",
+    "brn[supervised=both,width=8]",
 )
 
 there = pytest.mark.skipif(

@@ -22,6 +22,7 @@ from derainbench.catalogue.pairing import Pair
 from derainbench.engine.device import choose_engine
 from derainbench.engine.layers import FileLayer
 from derainbench.engine.patches import Levels, Patches, hold_out, rainy_statistics
+from derainbench.engine.stages import Stages
 from derainbench.engine.training_batches import training_batches
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe
@@ -276,3 +277,85 @@ def test_statistics_of_the_rainy_images(tmp_path: Path, save_image: SaveImage) -
     pixels = np.concatenate([image.reshape(-1, 3) for image in images]) / 255
     np.testing.assert_allclose(mean, pixels.mean(0), atol=1e-6)
     np.testing.assert_allclose(std, pixels.std(0), atol=1e-6)
+
+
+STAGES = ((2, 8, 4), (1, 12, 2), (3, 16, 6))
+
+
+def test_stages_have_their_patches_and_batches(pairs: list[Pair]) -> None:
+    patches = Patches(pairs, recipe(progressive=STAGES, steps=12, batch=4), seed=0)
+    shapes = [tuple(patches[step].rainy.shape) for step in range(12)]
+    assert shapes == [(4, 3, 8, 8)] * 4 + [(2, 3, 12, 12)] * 2 + [(6, 3, 16, 16)] * 6
+
+
+def test_images_are_visited_equally_across_stages(pairs: list[Pair]) -> None:
+    patches = Patches(pairs, recipe(progressive=STAGES, steps=12, batch=4), seed=0)
+    visited = Counter(image for step in range(12) for image, _, _ in places(patches[step]))
+    assert sorted(visited.values()) == [18, 19, 19], "56 patches"
+
+
+def test_restormers_stages_end_where_its_authors_did() -> None:
+    """After 92,000 and so on, inclusive, counted from 1; scaled to another length in proportion."""
+    lengths = (92_000, 64_000, 48_000, 36_000, 36_000, 24_000)
+    stages = [(length, 128, 8) for length in lengths]
+    ends = [92_000, 156_000, 204_000, 240_000, 276_000]
+    fields = recipe(progressive=stages, steps=300_000, patch=128, batch=8)
+    assert [part.start for part in Stages(fields, 300_000).parts] == [0, *ends]
+    assert Stages(fields, 300_000).of(91_999).start == 0
+    assert Stages(fields, 300_000).of(92_000).start == 92_000
+    assert [part.start for part in Stages(fields, 300).parts] == [0, *(end // 1000 for end in ends)]
+    assert Stages(fields, 2).of(1).number == 8, "a stage may have no step"
+
+
+def joined(batches: list[Batch]) -> Batch:
+    return Batch(torch.cat([b.rainy for b in batches]), torch.cat([b.clean for b in batches]))
+
+
+@given(st.integers(0, 2**31), st.integers(0, 11), st.booleans())
+@settings(max_examples=30)
+def test_those_that_train_together_have_the_batch_of_one(
+    pairs: list[Pair], seed: int, step: int, identity: bool
+) -> None:
+    """Mixtures with images of the others, too."""
+    chosen = recipe(progressive=STAGES, steps=12, batch=4, mixup=1.2, mixup_identity=identity, augment=("mprnet",))
+    ranks = [Patches(pairs, chosen, seed, rank, 2) for rank in (0, 1)]
+    assert equal(joined([each[step] for each in ranks]), Patches(pairs, chosen, seed)[step])
+
+
+def test_a_mixture_is_of_two_images_by_one_share(pairs: list[Pair]) -> None:
+    plain, mixed = (Patches(pairs, recipe(batch=6, **mixup), seed=3) for mixup in ({}, {"mixup": 1.2}))
+    shares = []
+    for step in range(20):
+        mixing, before = mixed.levels(step).mixing, plain[step].rainy
+        assert mixing is not None
+        assert sorted(mixing.partners.tolist()) == list(range(6))
+        expected = mixing.share * before + (1 - mixing.share) * before[mixing.partners]
+        torch.testing.assert_close(mixed[step].rainy, expected)
+        assert torch.equal(mixed[step].rainy, mixed[step].clean), "the clean images as the rainy ones"
+        shares.append(float(mixing.share))
+    assert len(set(shares)) == 20
+    assert 0 < min(shares) < 0.3
+    assert 0.7 < max(shares) < 1
+
+
+def test_every_second_batch_stays_as_it_is_on_average(pairs: list[Pair]) -> None:
+    patches = Patches(pairs, recipe(mixup=1.2, mixup_identity=True, steps=400, batch=1), seed=0)
+    assert 160 < sum(patches.levels(step).mixing is None for step in range(400)) < 240
+
+
+def test_mprnets_augmentation_does_nothing_twice_as_often(tmp_path: Path, save_image: SaveImage) -> None:
+    image = coordinates(0, 4, 4)
+    path = save_image(tmp_path / "a.png", image)
+    patches = Patches([Pair("a", "a", path, path)], recipe(augment=("mprnet",), patch=4, batch=900), seed=0)
+    seen = Counter((patch.permute(1, 2, 0) * 255).round().byte().numpy().tobytes() for patch in patches[0].rainy)
+    symmetries = {np.rot90(mirrored, k).tobytes() for mirrored in (image, image[:, ::-1]) for k in range(4)}
+    assert set(seen) == symmetries
+    assert 160 < seen.pop(image.tobytes()) < 240
+    assert all(70 < times < 130 for times in seen.values())
+
+
+def test_an_epoch_over_images_visits_each_once(pairs: list[Pair]) -> None:
+    patches = Patches(pairs, recipe(steps=None, epochs=4, batch=1), seed=0)
+    assert patches.steps == 12
+    images = [places(patches[step])[0][0] for step in range(12)]
+    assert all(sorted(images[n : n + 3]) == [0, 1, 2] for n in range(0, 12, 3))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -18,16 +19,19 @@ from torch import Tensor, nn
 from derainbench.catalogue.pairing import Pair
 from derainbench.engine.curves import check_logger
 from derainbench.engine.device import choose_engine
-from derainbench.engine.layers import FileLayer
+from derainbench.engine.layers import FileLayer, Source
 from derainbench.engine.learning_rate import learning_rate
 from derainbench.engine.trainer import Trainer
 from derainbench.engine.training import train
 from derainbench.errors import UserError
 from derainbench.metrics.losses import Loss
+from derainbench.plugins.initial_weights import initial_weights
 from derainbench.plugins.method import Batch, Derainer, Method
+from derainbench.plugins.names import parse_name
 from derainbench.plugins.recipe import Recipe
 from derainbench.plugins.variant import Variant
 from derainbench.plugins.weights import read_weights
+from derainbench.plugins.weights_store import add_weights
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -67,7 +71,15 @@ def pairs(tmp_path: Path) -> list[Pair]:
     return result
 
 
-def run(method: Method, pairs: Sequence[Pair], folder: Path, stop_at: int | None = None, key: str = "k") -> list[float]:
+def run(
+    method: Method,
+    pairs: Sequence[Pair],
+    folder: Path,
+    stop_at: int | None = None,
+    key: str = "k",
+    workers: int = 0,
+    layers: Mapping[str, Source] = MappingProxyType({}),
+) -> list[float]:
     """Train; the losses of the steps that were made."""
     losses: list[float] = []
 
@@ -77,8 +89,8 @@ def run(method: Method, pairs: Sequence[Pair], folder: Path, stop_at: int | None
             raise Interruption
 
     assert method.recipe is not None
-    fabric, layers = choose_engine("cpu", "fp32").fabric, {"depth": FileLayer("depth")}
-    train(Variant(method), method.recipe, pairs, 3, folder, key, fabric, on_step, layers=layers)
+    fabric = choose_engine("cpu", "fp32").fabric
+    train(Variant(method), method.recipe, pairs, 3, folder, key, fabric, on_step, workers, layers=layers)
     return losses
 
 
@@ -97,6 +109,129 @@ def test_resuming_changes_nothing(pairs: list[Pair], tmp_path: Path, optimiser: 
     assert len(rest) == 12 - stop_at // 5 * 5
     for name in ("weights.safetensors", "log.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+TODAY = RECIPE.changed(
+    {
+        "steps": 12,
+        "progressive": ((5, 8, 4), (4, 12, 2), (3, 16, 2)),
+        "mixup": 1.2,
+        "mixup_identity": True,
+        "ema": 0.8,
+        "augment": ("mprnet",),
+        "loss": "charbonnier + 0.05*edge + 0.01*fft",
+        "optimiser": "adamw",
+        "schedule": "cosine",
+        "periods": (4, 8),
+        "period_minima": (1e-2, 1e-6),
+        "warmup": 0.25,
+        "warmup_within": True,
+        "clip": 0.01,
+    }
+)
+
+
+@pytest.mark.parametrize(("stop_at", "workers"), [(3, 0), (5, 0), (9, 2), (11, 0)])
+def test_resuming_changes_nothing_of_what_papers_of_today_do(
+    pairs: list[Pair], tmp_path: Path, stop_at: int, workers: int
+) -> None:
+    """Averages, mixtures, stages; whoever loads the patches, and wherever in a stage or a warm-up it ends."""
+    method = Method("m", "M", Dropped, TODAY)
+    whole = run(method, pairs, tmp_path / "whole")
+    with pytest.raises(Interruption):
+        run(method, pairs, tmp_path / "parts", stop_at=stop_at, workers=workers)
+    rest = run(method, pairs, tmp_path / "parts", workers=workers)
+    assert rest == whole[-len(rest) :]
+    for name in ("weights.safetensors", "log.jsonl"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+def test_an_average_is_what_is_kept_and_the_checkpoint_has_both(pairs: list[Pair], tmp_path: Path) -> None:
+    """With the weights of each step looked at: the file at the end has their average."""
+    steps: list[Tensor] = []
+
+    class Watched(Dropped):
+        def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
+            assert self.last.bias is not None
+            steps.append(self.last.bias.detach().clone())
+            return super().training_loss(batch, loss)
+
+    recipe = RECIPE.changed({"ema": 0.8, "validation": 0.5, "validate_every": 6})
+    run(Method("m", "M", Watched, recipe), pairs, tmp_path / "a")
+    plain = RECIPE.changed({"validation": 0.5, "validate_every": 6})
+    run(Method("m", "M", Dropped, plain), pairs, tmp_path / "b")
+    last = read_weights(tmp_path / "b/weights.safetensors")["last.bias"]
+    expected = steps[0]
+    for bias in [*steps[1:], last]:
+        expected = 0.8 * expected + 0.2 * bias
+    torch.testing.assert_close(read_weights(tmp_path / "a/weights.safetensors")["last.bias"], expected)
+    state = torch.load(tmp_path / "a/checkpoint.pt", weights_only=True)
+    assert not torch.equal(state["average"]["last.bias"], state["trainer"]["network"]["last.bias"])
+    assert "average" not in torch.load(tmp_path / "b/checkpoint.pt", weights_only=True)
+    validated = [
+        [json.loads(line).get("validation_psnr_y") for line in (tmp_path / run / "log.jsonl").read_text().splitlines()]
+        for run in "ab"
+    ]
+    assert validated[0] != validated[1], "what is looked at on the way is the average"
+
+
+def test_an_epoch_without_a_grid_has_a_patch_of_each_image(pairs: list[Pair], tmp_path: Path) -> None:
+    by_images = RECIPE.changed({"epochs": 3, "batch": 3})
+    assert len(run(Method("m", "M", Dropped, by_images), pairs, tmp_path)) == 3 * 4 // 3
+
+
+def test_a_training_starts_from_given_weights(
+    pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "cache"))
+    run(DROPPED, pairs, tmp_path / "first")
+    file = tmp_path / "first/weights.safetensors"
+    added = add_weights(DROPPED, parse_name("dropped@mine"), file, trust_unknown=True)
+    starts: list[Tensor] = []
+
+    class Starting(Dropped):
+        def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
+            starts.append(self.last.weight.detach().clone())
+            return super().training_loss(batch, loss)
+
+    method = Method("dropped", "D", Starting, RECIPE.changed({"initial": "dropped@mine"}))
+    run(method, pairs, tmp_path / "second")
+    assert torch.equal(starts[0], read_weights(file)["last.weight"])
+
+    def initial(text: str, **options: int) -> Variant | None:
+        return initial_weights(Variant(method, options), RECIPE.changed({"initial": text}))
+
+    found = initial("dropped@mine")
+    assert found is not None
+    assert found.weights == added.variant.weights
+    with refused("cannot start from dropped@mine, another network; train dropped"):
+        initial("dropped[width=4]@mine", width=8)
+    with refused("names no weights; write dropped@TAG"):
+        initial("dropped")
+    with refused("the weights of another method", "[methods.prenet]"):
+        initial("prenet@rain100l")
+    with refused("no weights dropped@yours are known; known: dropped@mine"):
+        initial("dropped@yours")
+
+
+def test_mixing_needs_a_method_of_images_alone(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
+    with refused("mixup mixes images", "learns from depth too"):
+        run(
+            Method("m", "M", Dropped, RECIPE.changed({"mixup": 1})),
+            pairs,
+            tmp_path,
+            layers={"depth": FileLayer("depth")},
+        )
+
+
+class OwnLoss(Dropped):
+    own_losses: ClassVar[Mapping[str, Loss]] = {"cubes": lambda restored, clean: (restored - clean).abs().pow(3).mean()}
+
+
+def test_a_loss_of_the_methods_own_is_learnt_from(pairs: list[Pair], tmp_path: Path) -> None:
+    method = Method("m", "M", OwnLoss, RECIPE.changed({"loss": "cubes + 0.5*l1"}))
+    assert run(method, pairs, tmp_path / "own") != run(DROPPED, pairs, tmp_path / "usual")
+    assert Variant(method).source_digest() == Variant(DROPPED).source_digest(), "both are of this file"
 
 
 def test_a_checkpoint_of_something_else_is_not_continued(pairs: list[Pair], tmp_path: Path) -> None:
@@ -135,7 +270,7 @@ def test_validation_is_on_held_out_training_scenes(pairs: list[Pair], tmp_path: 
             seen.append(torch.unique(batch.layers["depth"]))
             return super().training_loss(batch, loss)
 
-    run(Method("watching", "W", Watching, recipe), pairs, tmp_path / "cell")
+    run(Method("watching", "W", Watching, recipe), pairs, tmp_path / "cell", layers={"depth": FileLayer("depth")})
     lines = [json.loads(line) for line in (tmp_path / "cell/log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "validation_psnr_y" in line] == [6, 12]
     depths = {round(float(value) * 5) for value in torch.cat(seen)}
@@ -251,7 +386,7 @@ def test_layers_reach_the_loss_cropped_and_turned_with_the_image(tmp_path: Path)
             return super().training_loss(batch, loss)
 
     recipe = RECIPE.changed({"augment": ("hflip", "vflip", "rot90")})
-    run(Method("deep", "D", Deep, recipe), [pair], tmp_path / "cell")
+    run(Method("deep", "D", Deep, recipe), [pair], tmp_path / "cell", layers={"depth": FileLayer("depth")})
     assert equal == [True] * 12
 
 

@@ -27,8 +27,8 @@ WAYS = {
 #: Seconds after its start from which on a process may be killed, before anything was done.
 FIRST = 0.1
 #: What trainings of the harness's methods are cut down to; the discriminator is trained, too.
-FEW = """base = "quick"
-steps = 24
+FEW = """base = "{base}"
+steps = {steps}
 batch = 1
 patch = 32
 checkpoint_every = 5
@@ -106,12 +106,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=34, help="of each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--methods", help="of the harness (default: two seeds of a small one that is made up)")
+    parser.add_argument("--base", choices=("quick", "paper"), default="quick", help="of their recipe (default: quick)")
+    parser.add_argument("--steps", type=int, default=24, help="that their trainings have (default: %(default)s)")
     parser.add_argument("--last", type=float, default=9.0, help="second at which is killed (default: %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         workshop = workshop_in(Path(home))
         workshop.edit("tiny.toml", lambda text: text.replace("steps = 40", "steps = 800"))
-        (workshop.folder / "few.toml").write_text(FEW)
+        (workshop.folder / "few.toml").write_text(FEW.format(base=options.base, steps=options.steps))
         asked = {"seeds": "0,1"} if options.methods is None else {"methods": options.methods, "recipe": "few.toml"}
         order = Order(asked, options.last)
         whole = workshop.process(command(workshop, order, "whole", "inline"))

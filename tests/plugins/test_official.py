@@ -47,7 +47,11 @@ def test_there_and_back(layout: tuple[dict[str, Tensor], dict[str, tuple[str, ..
     assert identical(from_official(official, state, names.__getitem__), state)
 
 
-@pytest.mark.parametrize("weights", PRENET.weights, ids=lambda w: w.source.split(", ")[-1].rstrip(")"))
+#: Files of PReNet's own repository.
+PRENETS = [weights for weights in PRENET.weights if ", " in weights.source]
+
+
+@pytest.mark.parametrize("weights", PRENETS, ids=lambda w: w.source.split(", ")[-1].rstrip(")"))
 def test_every_published_file_of_prenet_comes_back(shared: Path, weights: object) -> None:
     """Official, ours, official: bit for bit, and nothing of the file is left out."""
     (weights,) = [w for w in PRENET.weights if w is weights]
@@ -58,11 +62,19 @@ def test_every_published_file_of_prenet_comes_back(shared: Path, weights: object
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [("spanet@spa", "spanet/latest"), ("rescan@rain200l", "rescan/RainLight_latest")]
+    ("name", "file"),
+    [
+        ("spanet@spa", "spanet/latest"),
+        ("spanet@rain200l", "recderain/logs/RainLight/SPANet/latest"),
+        ("rescan@rain200l", "rescan/RainLight_latest"),
+        ("rescan@rain200h", "recderain/logs/RainHeavy/RESCAN/latest"),
+    ],
 )
 def test_the_other_published_files_come_back(shared: Path, name: str, file: str) -> None:
+    """Of a network that was wrapped in DataParallel, or not."""
     variant = discover().variant(name)
     state, official = read_weights(shared / "weights" / file), variant.method.official_names
+    state = {name.removeprefix("module."): value for name, value in state.items()}
     assert identical(to_official(from_official(state, variant.build().state_dict(), official), official), state)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -156,19 +157,39 @@ def by_epoch(chosen: Recipe, each: int = 7) -> list[float]:
     return [first for first, _ in rates]
 
 
+DOCS = Path(__file__).parents[2] / "docs/recipes.md"
+
+#: The recipes of papers that the documentation shows, by the names of their files.
+PAPERS = dict(re.findall(r"```toml\n# (\w+)\.toml\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL))
+PAPERS.pop("my")
+
+
+def of_paper(name: str, folder: Path) -> Recipe:
+    """What such a file makes of a method's recipe."""
+    (folder / f"{name}.toml").write_text(PAPERS[name])
+    plain = Method(name="plain", title="Plain", network=Derainer, recipe=recipe())
+    return recipe_book(str(folder / f"{name}.toml")).recipe(plain)
+
+
+def test_papers_whose_recipes_the_documentation_shows() -> None:
+    assert PAPERS.keys() == {"mprnet", "hinet", "restormer", "nafnet", "nerdrain", "sfnet"}
+
+
 @pytest.mark.parametrize(
-    ("name", "fields"),
+    ("name", "golden", "summary"),
     [
-        ("mprnet_250", {"lr": 2e-4, "warmup": 0.012}),
-        ("sfnet_300", {"lr": 1e-4, "warmup": 0.01}),
-        ("nerdrain_3000", {"lr": 1e-4, "warmup": 0.001, "rate_lag": 1}),
+        ("mprnet", "mprnet_250", (250, 16, 256, None, "charbonnier + 0.05*edge")),
+        ("sfnet", "sfnet_300", (300, 4, 256, 0.01, "l1 + 0.1*fft-l1")),
+        ("nerdrain", "nerdrain_3000", (3000, 1, 256, None, "charbonnier + 0.01*fft + 0.05*edge")),
     ],
 )
-def test_golden_rates_by_epoch(shared: Path, name: str, fields: dict[str, Any]) -> None:
+def test_golden_rates_by_epoch(
+    shared: Path, tmp_path: Path, name: str, golden: str, summary: tuple[int | str | None, ...]
+) -> None:
     """Warm-up in equal parts, then a cosine over the rest, as GradualWarmupScheduler in torch 1 gave them."""
-    golden = np.load(shared / "golden/schedules.npz")[name]
-    common = {"schedule": "cosine", "lr_min": 1e-6, "rate_by": "epoch", "epochs": len(golden), "steps": None}
-    np.testing.assert_allclose(by_epoch(recipe(**common, **fields)), golden, rtol=1e-12, atol=0)
+    chosen = of_paper(name, tmp_path)
+    assert (chosen.epochs, chosen.batch, chosen.patch, chosen.clip, chosen.loss) == summary
+    np.testing.assert_allclose(by_epoch(chosen), np.load(shared / "golden/schedules.npz")[golden], rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize(("name", "gamma"), [("brn_100", 0.2), ("drn_100", 0.5)])
@@ -179,19 +200,39 @@ def test_golden_rates_in_steps_down(shared: Path, name: str, gamma: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "fields"),
+    ("name", "summary"),
     [
-        ("restormer", {"lr": 3e-4, "steps": 300_000, "periods": (92_000, 208_000), "period_minima": (3e-4, 1e-6)}),
-        ("hinet", {"lr": 2e-4, "steps": 400_000, "lr_min": 1e-7, "warmup": 0.025, "warmup_within": True}),
-        ("nafnet", {"lr": 1e-3, "steps": 200_000, "lr_min": 1e-7}),
+        ("restormer", (300_000, 64, 128, 0.01, "l1")),
+        ("hinet", (400_000, 64, 256, 0.01, "0.5*psnr")),
+        ("nafnet", (200_000, 32, 256, 0.01, "psnr")),
     ],
 )
-def test_golden_rates_by_step(shared: Path, name: str, fields: dict[str, Any]) -> None:
+def test_golden_rates_by_step(shared: Path, tmp_path: Path, name: str, summary: tuple[int | str | None, ...]) -> None:
     """As BasicSR's loop gave them, which counts from 1. HINet's cosine is torch's recursion from its warm-up on."""
-    golden = np.load(shared / "golden/schedules.npz")
-    chosen = recipe(schedule="cosine", **fields)
-    rates = [learning_rate(chosen, int(step) - 1, fields["steps"]) for step in golden[f"{name}/iter"]]
+    golden, chosen = np.load(shared / "golden/schedules.npz"), of_paper(name, tmp_path)
+    assert (chosen.steps, chosen.batch, chosen.patch, chosen.clip, chosen.loss) == summary
+    assert chosen.steps is not None
+    rates = [learning_rate(chosen, int(step) - 1, chosen.steps) for step in golden[f"{name}/iter"]]
     np.testing.assert_allclose(rates, golden[f"{name}/lr"], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_recipes_of_papers_are_shortened_by_quick(name: str, tmp_path: Path) -> None:
+    """And stay what they are otherwise: the same shares of the length."""
+    published = of_paper(name, tmp_path)
+    quick = QUICK_RECIPE.recipe(Method(name="plain", title="Plain", network=Derainer, recipe=published))
+    assert (quick.steps, quick.epochs, quick.progressive) == (QUICK["steps"], None, ())
+    assert (quick.warmup, quick.periods, quick.loss) == (published.warmup, published.periods, published.loss)
+    assert all(0 <= learning_rate(quick, step, 200) <= quick.lr for step in range(200))
+
+
+def test_a_file_may_take_away_what_a_published_recipe_has(tmp_path: Path) -> None:
+    published = PUBLISHED.changed({"clip": 1.0, "ema": 0.9, "mixup": 1.2, "initial": "net@tag"})
+    fields = ("stride", "clip", "ema", "mixup", "initial")
+    path = write(tmp_path, "".join(f'{name} = "none"\n' for name in fields))
+    chosen = recipe_book(path).recipe(NET, published)
+    assert all(getattr(chosen, name) is None for name in fields)
+    assert chosen.epochs == 100, "over images, now"
 
 
 def test_a_warm_up_within_stands_in_the_place_of_the_beginning() -> None:
@@ -267,6 +308,28 @@ def test_the_quick_recipe_says_what_it_changes() -> None:
     assert length in QUICK_RECIPE.changes(NET)
     named = {change["field"] for change in QUICK_RECIPE.changes(NET)}
     assert named == {"length", "stride", "batch", "patch"}
+
+
+def test_stages_replace_what_a_more_general_rule_says_of_patches_and_the_other_way_round() -> None:
+    stages = ((1, 16, 4), (1, 32, 2))
+    published = Recipe(lr=1, steps=9, loss="l1", progressive=((1, 8, 2), (2, 16, 1)), ema=0.999)  # type: ignore[call-arg]
+    net = Method(name="net", title="Net", network=Derainer, recipe=published)
+    quick = QUICK_RECIPE.recipe(net)
+    assert (quick.progressive, quick.patch, quick.batch, quick.ema) == ((), QUICK["patch"], QUICK["batch"], None)
+    staged = RecipeBook("mine", quick=True, common={"progressive": stages, "ema": 0.9}).recipe(net)
+    assert (staged.progressive, staged.patch, staged.batch, staged.ema) == (stages, 16, 4, 0.9)
+    one = RecipeBook("mine", quick=False, common={"progressive": stages}, by_method={"net": {"batch": 6}}).recipe(net)
+    assert (one.progressive, one.patch, one.batch) == ((), 8, 6)
+
+
+def test_a_loss_that_is_not_there_is_told_when_the_method_is_made(refused: Refused) -> None:
+    for fields in (
+        {"recipe": recipe(loss="l1 + 0.1*egde")},
+        {"recipe": recipe(), "recipe_on": {"tiny": {"loss": "egde"}}},
+        {"recipe": recipe(), "quick": {"loss": "egde"}},
+    ):
+        with refused("unknown loss 'egde'", "did you mean 'edge'?"):
+            Method(name="net", title="Net", network=Derainer, **fields)
 
 
 def test_a_method_without_a_recipe(refused: Refused) -> None:

@@ -73,6 +73,37 @@ def test_a_plugin_file_is_run_as_it_stands(tmp_path: Path, monkeypatch: pytest.M
     assert [each.name for each in tmp_path.iterdir()] == ["method.py"]
 
 
+def beside(folder: Path, name: str, width: int) -> Path:
+    """A plugin whose network takes its width from a file and a package beside it."""
+    path = plugin(folder / f"{name}.py", name)
+    path.write_text("from own_layers import WIDTH\nfrom own_package.deep import DEPTH\n" + path.read_text())
+    (folder / "own_layers.py").write_text(f"WIDTH = {width}\n")
+    (folder / "own_package").mkdir(exist_ok=True)
+    (folder / "own_package/__init__.py").write_text("")
+    (folder / "own_package/deep.py").write_text("DEPTH = 3\n")
+    return path
+
+
+def test_a_plugin_imports_what_lies_beside_it(tmp_path: Path, refused: Refused) -> None:
+    path, searched = beside(tmp_path / "a", "first", 8), list(sys.path)
+    first = discover([path]).variant("first")
+    module = sys.modules[first.method.network.__module__]
+    assert (module.WIDTH, module.DEPTH) == (8, 3)
+    assert sys.path == searched, "only while it is loaded"
+    assert not list((tmp_path / "a").rglob("__pycache__"))
+    before = first.source_digest()
+    beside(tmp_path / "a", "first", 10)
+    again = discover([path]).variant("first")
+    assert sys.modules[again.method.network.__module__].WIDTH == 10, "as it is now"
+    assert again.source_digest() != before, "what lies beside it counts as its code"
+    (tmp_path / "a/own_package/deep.py").write_text("DEPTH = 4\n")
+    assert again.source_digest() != discover([path]).variant("first").source_digest()
+    other = beside(tmp_path / "b", "second", 16)
+    with refused("second.py", "it imports own_layers, and so does a plugin in", "rename one"):
+        discover([path, other])
+    assert sys.modules["own_layers"].WIDTH == 10
+
+
 def test_two_plugin_files_of_one_name(tmp_path: Path) -> None:
     registry = discover([plugin(tmp_path / "a/method.py", "first"), plugin(tmp_path / "b/method.py", "second")])
     networks = {registry.get(name).network for name in ("first", "second")}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from derainbench.engine.threads import use_threads
-from derainbench.support.threads import available_cores, busy_note, wait_briefly_where_busy
+from derainbench.support.threads import available_cores, busy_note, threads_note, wait_briefly_where_busy
 
 
 @pytest.fixture
@@ -94,3 +94,16 @@ def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert busy_note() == ""
     monkeypatch.setattr(os, "getloadavg", lambda: (5.04, 0.0, 0.0))
     assert "busy (load 5.0 on 2 cores)" in busy_note()
+
+
+def test_too_many_threads_are_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.0, 0.0), raising=False)
+    assert threads_note(2) == ""
+    assert "16 threads on 2 cores" in threads_note(16)
+    assert "--threads 2" in threads_note(16)
+    monkeypatch.setattr(os, "getloadavg", lambda: (5.0, 0.0, 0.0), raising=False)
+    assert "--threads 1" in threads_note(2)
+    assert threads_note(1) == busy_note() != ""
+    assert all("\n" not in threads_note(threads) for threads in (1, 2, 16))
