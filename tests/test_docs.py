@@ -50,6 +50,7 @@ def test_commands(command: str) -> None:
         name = next(command_words, "")
         if not name and chosen.invoke_without_command:
             break
+        name = name if name in chosen.commands else getattr(chosen, "by_default", name)
         assert name in chosen.commands, f"no command {name}"
         chosen = chosen.commands[name]
     assert {word.split("=")[0] for word in words if word.startswith("--")} <= known

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 class _BuildsByDefault(TyperGroup):
     """``derainbench leaderboard RUN`` is ``derainbench leaderboard build RUN``."""
 
+    by_default = "build"
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         asks = [word for word in args if word in ("-h", "--help")]
         named = bool(args) and args[0] in self.commands
-        found: list[str] = super().parse_args(ctx, args if named or asks or not args else ["build", *args])
+        found: list[str] = super().parse_args(ctx, args if named or asks or not args else [self.by_default, *args])
         return found
 
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from derainbench.catalogue.cards import Card
 from derainbench.catalogue.manifest import rows_digest
 from derainbench.efficiency.record import FILE as EFFICIENCY
@@ -23,6 +26,9 @@ from derainbench.support.words import counted, listed
 
 from ..comparison.means import score_means
 from .submission import RECORD, Submission, kept_rows, means_of, read_submission, unpacked
+
+#: The most rows of one evaluation: of 100,000 images under fifty protocols.
+MOST_SCORES = 5_000_000
 
 #: By how much a mean may differ that was added up in another order.
 _ROUNDING = 1e-9
@@ -106,8 +112,19 @@ def wrong_files(folder: Path, record: Submission) -> Iterator[str]:
     for name in sorted(there & set(record.files)):
         if not _may_hold(name):
             yield f"{name}: no file of a submission, which has scores, keys and recipes alone"
+        elif name.endswith(".parquet") and not _is_small(folder / name):
+            yield f"{name}: is no table of scores, or has more than {MOST_SCORES:,} rows"
         elif file_hash(folder / name) != record.files[name]:
             yield f"{name}: was changed since it was packed: its sha256 is another than {RECORD} states"
+
+
+def _is_small(path: Path) -> bool:
+    """Whether a table can be read: a file of a few bytes may say a billion times the same."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return bool(file.metadata.num_rows <= MOST_SCORES)
+    except (pa.ArrowException, ValueError, OSError):
+        return False
 
 
 def _may_hold(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from ..comparison.costs import HEADERS, CostTable, cost_tables
 from ..page.html import page_environment
 from .boards import Board
 from .data import DatasetData
+from .plain import without_places
 from .rows import Row, Source, page_of
 from .slugs import short, slug
 
@@ -130,7 +132,7 @@ def _run(source: Source) -> dict[str, str]:
         "created": _day(info.created),
         "version": info.derainbench,
         "torch": str(info.versions.get("torch", "")),
-        "command": info.command,
+        "command": without_places(info.command),
     }
 
 
@@ -209,8 +211,10 @@ def method_page(site: Site, page: str, rows: Sequence[tuple[Board, Row]]) -> str
 
 def title_of(site: Site, page: str) -> str:
     """What a method's page is called: the title of the network without options and weights, else the page's name."""
-    plain = next((method.title for method in site.networks(page) if method.name == page), None)
-    return plain or next((row.title for _, row in site.methods()[page] if row.status == "quoted"), page)
+    plain = (method for method in site.networks(page) if method.name.partition("@")[0] == page)
+    titles = sorted({re.sub(r" \([^()]*\)$", "", method.title) for method in plain}, key=len)
+    quoted = (row.title for _, row in site.methods()[page] if row.status == "quoted")
+    return titles[0] if titles else next(quoted, page)
 
 
 def _only(table: CostTable, names: set[str]) -> CostTable:

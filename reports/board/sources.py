@@ -69,8 +69,7 @@ def opened(paths: Sequence[Path], known: Known) -> Iterator[Sources]:
                 left_out.append(printable(f"{path.name}: {error}"))
                 continue
             if wrong:
-                more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-                left_out.append(printable(f"{path.name}: {wrong[0]}{more}"))
+                left_out.append(printable(f"{path.name}: {_first(wrong)}"))
                 continue
             read.append(source)
             metrics = {metric.name: metric.kind for metric in source.results.info.metrics} | metrics
@@ -87,7 +86,13 @@ def _source(path: Path, known: Known, stack: ExitStack) -> tuple[Source, tuple[s
         results = load_run(folder)
         return Source(results, path.resolve().name), check_results(results, known).wrong, read_efficiency(folder)
     record = read_submission(folder)
-    wrong = tuple(wrong_files(folder, record))
+    if wrong := tuple(wrong_files(folder, record)):
+        raise UserError(_first(wrong))
     results = load_run(folder)
-    wrong = wrong or check_results(results, known, record).wrong
-    return Source(results, record.name, record.by or record.name, True), wrong, read_efficiency(folder)
+    source = Source(results, record.name, record.by or record.name, True)
+    return source, check_results(results, known, record).wrong, read_efficiency(folder)
+
+
+def _first(wrong: Sequence[str]) -> str:
+    """The first line of what is wrong, and how many there are more."""
+    return wrong[0] + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "")

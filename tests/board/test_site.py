@@ -115,6 +115,14 @@ def test_check_and_submit_as_commands(tmp_path: Path) -> None:
     assert "is of other files" in ended.stdout
 
 
+def test_no_place_of_a_machine_is_on_the_site(tmp_path: Path) -> None:
+    made = site(tmp_path, sound_run(tmp_path / "a"), export=True)
+    for path in made.rglob("*"):
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        assert "/home/" not in text
+        assert "secret" not in text
+
+
 def test_pages_stay_where_they_were(tmp_path: Path) -> None:
     sound_run(tmp_path / "a")
     sound_run(tmp_path / "b", Size(images=24, methods=2, datasets=1, seeds=2, protocols=("y",)))

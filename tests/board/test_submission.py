@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -196,6 +199,15 @@ def test_a_bomb_is_refused(sent: Path) -> None:
         archive.writestr("efficiency.json", b" " * 2**26)
     (wrong,) = check_file(sent, KNOWN).wrong
     assert "would unpack to more than" in wrong
+
+
+def test_a_table_of_millions_of_like_rows_is_refused_unread(sent: Path) -> None:
+    def swollen(folder: Path) -> None:
+        one = pa.DictionaryArray.from_arrays(pa.array(np.zeros(6_000_000, np.int8)), ["image"])
+        pq.write_table(pa.table({"image": one}), scores_of(folder), compression="zstd")
+
+    (wrong,) = check_file(changed(sent, swollen, honest=True), KNOWN).wrong
+    assert "has more than 5,000,000 rows" in wrong
 
 
 def test_no_zip_file_is_refused(tmp_path: Path) -> None:
