@@ -112,7 +112,9 @@ def test_losses_and_gradients_are_the_authors(golden: Mapping[str, np.ndarray], 
     entries = [key for key in golden if key.startswith(f"{name}/grad/")]
     assert len(entries) == 6
     for key in entries:
-        close(gradients[key.removeprefix(f"{name}/grad/")], golden[key], key, 2 * TOLERANCE)  # by processor
+        # An absolute value of nearly 0 in the practical one's loss: its slope's sign is another by processor.
+        tolerance = 1e-3 if name == "practical" else TOLERANCE
+        close(gradients[key.removeprefix(f"{name}/grad/")], golden[key], key, tolerance)
 
 
 @pytest.mark.parametrize(("mask", "columns"), [("released", 0), ("rain", 4)])
