@@ -235,9 +235,14 @@ def _wrong_methods(results: Results, known: Known, open_points: list[str]) -> It
 def _wrong_weights(method: MethodInfo, weights: WeightsInfo, published: WeightsInfo) -> Iterator[str]:
     if weights.sha256 != published.sha256:
         yield f"{method.name}: its file {weights.sha256[:8]} is not the published one, {published.sha256[:8]}"
-    for name in ("trained_on", "quantisation", "published"):
+    for name in ("trained_on", "quantisation"):
         if getattr(weights, name) != getattr(published, name):
             yield f"{method.name}: {name} is not what is known of these weights"
+    # another version may know of more printed scores, or of fewer, and yet not of others
+    printed = {(each.dataset, each.protocol): each.scores for each in published.published}
+    for each in weights.published:
+        if printed.get((each.dataset, each.protocol), each.scores) != each.scores:
+            yield f"{method.name}: its authors do not print what is said of {each.dataset} under {each.protocol}"
 
 
 def _wrong_input(results: Results, known: Known) -> Iterator[str]:

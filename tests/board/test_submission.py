@@ -138,8 +138,7 @@ def another_key(folder: Path) -> None:
 def fewer_images(folder: Path) -> None:
     def without_worst(scores: pd.DataFrame) -> pd.DataFrame:
         worst = scores["image"][scores["psnr"].to_numpy().argmin()]
-        kept: pd.DataFrame = scores[scores["image"] != worst]
-        return kept
+        return pd.DataFrame(scores[scores["image"] != worst])
 
     rescore(folder, without_worst)
 
