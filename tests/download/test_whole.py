@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.helpers.faulty_server import FaultyServer
 
 Refused = Callable[..., AbstractContextManager[None]]
 
-DATA = os.urandom(300_000)
+DATA = random.Random(0).randbytes(300_000)  # of all processes the same, whose tests are called by its hash
 SHA = hashlib.sha256(DATA).hexdigest()
 
 
