@@ -13,8 +13,7 @@ from tabulate import tabulate
 from derainbench.catalogue.cards import SPLITS, Card, Layout, SplitPatterns
 from derainbench.catalogue.locate import locate
 from derainbench.catalogue.unpaired import UnpairedCard, folder_of
-from derainbench.download.remote import bytes_text
-from derainbench.support.words import listed
+from derainbench.support.words import bytes_text, listed
 
 _WIDTH = 64  # of a column of text
 _ALIGN = ("left", "left", "left", "right", "right", "left")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from derainbench.download.remote import RemoteFile, bytes_text
 from derainbench.errors import UserError, printable
+from derainbench.support.words import bytes_text
 
 if TYPE_CHECKING:
     from derainbench.catalogue.cards import Card
     from derainbench.catalogue.locate import Dataset
+    from derainbench.download.remote import RemoteFile
     from derainbench.download.transfer import OnBytes
     from derainbench.download.whole import Told
     from derainbench.plugins.registry import Registry

@@ -8,7 +8,6 @@ from typing import Any
 import typer
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.support.toml import read_toml
 
 #: Options of the command that a file has no say in: least of all that something be fetched unasked.
 _NOT_OF_A_FILE = frozenset({"config", "print_config", "dry_run", "help", "yes"})
@@ -26,6 +25,8 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     """
     if path is None or context.resilient_parsing:
         return path
+    from derainbench.support.toml import read_toml
+
     known = [name for each in context.command.params if (name := each.name) and name not in _NOT_OF_A_FILE]
     given = {key.replace("-", "_"): (key, value) for key, value in read_toml(path, "run config").items()}
     for name, (key, _) in given.items():
@@ -59,6 +60,8 @@ def config_text(context: typer.Context) -> str:
     so that nothing else is needed.
     """
     import tomli_w
+
+    from derainbench.support.toml import read_toml
 
     shown: dict[str, Any] = {}
     for name in (each.name for each in context.command.params if each.name not in _NOT_OF_A_FILE):

@@ -89,16 +89,3 @@ def in_repository(
     url = f"https://raw.githubusercontent.com/{repository}/{commit}/{quote(path)}"
     address = Address(url=url, state="derived")
     return RemoteFile(name=name or PurePosixPath(path).name, addresses=(address,), size=size, sha256=sha256)
-
-
-def bytes_text(number: int | None) -> str:
-    """A number of bytes for people: ``682 kB``."""
-    if number is None:
-        return "size unknown"
-    if number < 1000:
-        return f"{number} bytes"
-    amount, units = number / 1000, iter(("kB", "MB", "GB", "TB"))
-    unit = next(units)
-    while amount >= 999.5 and unit != "TB":
-        amount, unit = amount / 1000, next(units)
-    return f"{amount:.3g} {unit}"

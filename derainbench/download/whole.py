@@ -11,11 +11,12 @@ from pathlib import Path
 import pooch
 
 from derainbench.download.drive import DriveTransfer, fetch_folder
-from derainbench.download.remote import Address, RemoteFile, bytes_text
+from derainbench.download.remote import Address, RemoteFile
 from derainbench.download.transfer import PATIENCE, DeadLinkError, OnBytes, Transfer
 from derainbench.errors import StorageError, UserError
 from derainbench.support.atomic import PART, storage_error
 from derainbench.support.leftovers import take_over, unfinished_beside
+from derainbench.support.words import bytes_text
 
 #: The most bytes that are taken where nobody says how large a file is: 1 TB.
 MOST = 10**12

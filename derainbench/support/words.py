@@ -33,3 +33,16 @@ def listed(names: Sequence[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 scene``, ``2 scenes``, ``1,000 scenes``."""
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def bytes_text(number: int | None) -> str:
+    """A number of bytes for people: ``682 kB``."""
+    if number is None:
+        return "size unknown"
+    if number < 1000:
+        return f"{number} bytes"
+    amount, units = number / 1000, iter(("kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while amount >= 999.5 and unit != "TB":
+        amount, unit = amount / 1000, next(units)
+    return f"{amount:.3g} {unit}"

@@ -182,7 +182,7 @@ CARDS = {
     "a name of escapes": ('"mine"', '"\\u001b[31m"'),
     "a reserved name": ('"mine"', '"all"'),
     "a name that is taken": ('"mine"', '"rain100l"'),
-    "an unknown rain model": ('"streak"', '"snow"'),
+    "an unknown rain model": ('"streak"', '"hail"'),
     "an unknown kind": ('"synthetic"', '"odd"'),
     "a root of escapes": ('"data"', '"\\u001b[31m"'),
     "a long root": ('"data"', f'"{"r" * 300}"'),

@@ -103,7 +103,7 @@ def test_cross_evaluation_and_seeds(workshop: Workshop) -> None:
         ({"methods": "prenet[recurrence=lstn]"}, ("recurrence", "lstn", "did you mean 'lstm'")),
         ({"methods": "prenet[stages=0]"}, ("stages", "greater than or equal to 1")),
         ({"methods": "tinycnn["}, ("tinycnn[", "NAME[option=value,...]")),
-        ({"methods": "prenet@rain200h"}, ("rain200h", "prenet@rain100h")),
+        ({"methods": "prenet@rain300h"}, ("rain300h", "prenet@rain100h")),
         ({"methods": ","}, ("no method is chosen",)),
         ({"datasets": "tinny"}, ("tinny", "did you mean 'tiny'")),
         ({"protocols": "psnr"}, ("psnr", "rgb-zeropad")),

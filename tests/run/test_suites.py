@@ -177,7 +177,7 @@ def test_weights_that_are_not_here_are_planned_and_refused(workshop: Workshop) -
     assert plan.returncode == 0, plan.stderr
     (line,) = [line for line in plan.stdout.splitlines() if "eval/prenet@rain100l/rain100l/seed0/tiny" in line]
     assert line.startswith("no weights ")
-    assert "note: the weights of prenet@rain100l are not here; fetch them from" in plan.stdout
+    assert "note: the weights of prenet@rain100l are not here; derainbench weights fetch prenet@rain100l" in plan.stdout
     one_line(workshop(arguments), "the weights of prenet@rain100l are not here")
 
 
