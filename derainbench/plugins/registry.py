@@ -98,10 +98,12 @@ def _beside(path: Path, plugin: ModuleType) -> Iterator[None]:
     folder = path.resolve().parent
     names = {each.stem for each in folder.glob("*.py")} | {each.parent.name for each in folder.glob("*/__init__.py")}
     others: dict[str, ModuleType] = {}
-    for name in [each for each in sys.modules if each.partition(".")[0] in names & _BESIDE.keys()]:
-        module = sys.modules.pop(name)
-        if _BESIDE[name.partition(".")[0]] != folder:
-            others[name] = module
+    mine: dict[str, ModuleType] = {}  # which somebody else may have imported, and the plugin need not
+    for name in [each for each in sys.modules if each.partition(".")[0] in names]:
+        if _BESIDE.get(name.partition(".")[0], folder) != folder:
+            others[name] = sys.modules.pop(name)
+        elif _lies_below(folder, sys.modules[name]):
+            mine[name] = sys.modules.pop(name)
     searched, uncompiled = list(sys.path), sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
@@ -117,6 +119,8 @@ def _beside(path: Path, plugin: ModuleType) -> Iterator[None]:
     finally:
         sys.path[:], sys.dont_write_bytecode = searched, uncompiled
         sys.modules.update(others)
+        for name, module in mine.items():
+            sys.modules.setdefault(name, module)
 
 
 def _lies_below(folder: Path, module: ModuleType) -> bool:
