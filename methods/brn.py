@@ -15,6 +15,7 @@ from derainbench.plugins.layers import Rule, luma_difference
 
 from ._activations import gates_and_candidate, tanh
 from ._brn_weights import WEIGHTS
+from ._residual import ResidualUnit, conv3x3
 
 #: Residual units of either branch. The rain's has two more in every file, which nothing uses.
 UNITS, USED_OF_RAIN = 5, 3
@@ -23,28 +24,11 @@ UNITS, USED_OF_RAIN = 5, 3
 OF_IMAGE, OF_RAIN, OF_STAGE = 0.55, 0.45, 0.5
 
 
-def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    """3x3 convolution with bias that keeps the image's size (zero padding)."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
-
-
 class State(NamedTuple):
     """What a branch remembers of the stage before: (B, C, H, W) each."""
 
     hidden: Tensor
     cell: Tensor
-
-
-class ResidualUnit(nn.Module):
-    """ReLU(ReLU(conv(ReLU(conv(x)))) + x): a ReLU before the sum as well as after it."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first, self.second = conv3x3(width, width), conv3x3(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.second(self.first(x).relu_()).relu_()
-        return (features + x).relu_()
 
 
 class Branch(nn.Module):

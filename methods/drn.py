@@ -10,27 +10,12 @@ from torch import Tensor, nn
 
 from derainbench import Batch, Derainer, Loss, Method, Paper, Recipe, Weights
 
+from ._residual import ResidualUnit, conv3x3
+
 WIDTH = 16
 
 #: Of stage k counted from 1, k times this is its weight in the loss, beside 1 for the last stage.
 LOSS_GROWTH = 0.1
-
-
-def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    """3x3 convolution with bias that keeps the image's size (zero padding)."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
-
-
-class ResidualUnit(nn.Module):
-    """ReLU(ReLU(conv(ReLU(conv(x)))) + x): a ReLU before the sum as well as after it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = conv3x3(WIDTH, WIDTH), conv3x3(WIDTH, WIDTH)
-
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.second(self.first(x).relu_()).relu_()
-        return (features + x).relu_()
 
 
 class DualRecursive(Derainer):
@@ -46,7 +31,7 @@ class DualRecursive(Derainer):
         super().__init__()
         self.stages, self.recursions = stages, recursions
         self.head = conv3x3(6, WIDTH)
-        self.units = nn.Sequential(ResidualUnit(), ResidualUnit())
+        self.units = nn.Sequential(ResidualUnit(WIDTH), ResidualUnit(WIDTH))
         self.tail = conv3x3(WIDTH, 3)
 
     @property

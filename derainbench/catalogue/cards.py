@@ -246,6 +246,12 @@ class Union(_Data):
         """The members' cards by name, those that exist."""
         return self._cards
 
+    @property
+    def plain(self) -> tuple[Card | None, ...]:
+        """The members' cards in their order; None for one that does not exist, or is itself a union."""
+        cards = [self._cards.get(name) for name in self.members]
+        return tuple(None if card is None or card.union is not None else card for card in cards)
+
     def fractions(self) -> tuple[float, ...]:
         """The shares in the order of the members, 1 together; none where every pair is as frequent as any other."""
         total = sum(self.shares.values())
@@ -337,14 +343,17 @@ class Card(_Data):
         """Whether derainbench makes the files itself."""
         return self.generate is not None
 
+    @property
+    def fetchable(self) -> tuple[Layout, ...]:
+        """The packagings whose addresses are known."""
+        return tuple(layout for layout in self.layouts if layout.files)
+
     def pairs(self, split: SplitName) -> int | None:
         """How many pairs a split should have: of a union as many as its members' together, where all are settled."""
         if self.union is None or split == "test":
             count: int | None = getattr(self.counts, split) if self.union is None else 0
             return count
-        parts = [
-            self.union.cards[name].counts.train if name in self.union.cards else None for name in self.union.members
-        ]
+        parts = [None if card is None else card.counts.train for card in self.union.plain]
         return None if None in parts else sum(part or 0 for part in parts)
 
 

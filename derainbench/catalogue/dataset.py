@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from derainbench.catalogue.cards import Card, Layout, SplitName, SplitPatterns
+from derainbench.catalogue.cards import SPLITS, Card, Layout, SplitName, SplitPatterns
 from derainbench.catalogue.manifest import Manifest, OnFile, open_manifest
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.patterns import Pattern
@@ -62,6 +63,19 @@ class Dataset:
     def has(self, split: SplitName) -> bool:
         """Whether some file of the split is here."""
         return has_files(self.root, self.layout, split)
+
+
+def best_packed(places: Iterable[tuple[Path, Layout]]) -> tuple[Path, Layout] | None:
+    """Of folders and packagings the first with the most splits there, or None.
+
+    Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
+    """
+    tried = list(places)
+    for whole in (True, False):
+        splits = [sum(has_files(root, layout, split, whole) for split in SPLITS) for root, layout in tried]
+        if any(splits):
+            return tried[splits.index(max(splits))]
+    return None
 
 
 def has_files(root: Path, layout: Layout, split: SplitName, whole: bool = False) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from derainbench.catalogue.cards import SPLITS, Card, Layout
-from derainbench.catalogue.dataset import Dataset, has_files
+from derainbench.catalogue.cards import Card, Layout
+from derainbench.catalogue.dataset import Dataset, best_packed
 from derainbench.catalogue.locate import locate, places
 from derainbench.download.archive import unpack
 from derainbench.download.remote import RemoteFile
@@ -24,11 +24,6 @@ from derainbench.support.leftovers import take_over, unfinished_beside
 _DEEP, _FOLDERS = 4, 2000
 
 
-def fetchable(card: Card) -> list[Layout]:
-    """The packagings of a card whose addresses are known."""
-    return [layout for layout in card.layouts if layout.files]
-
-
 def layout_to_fetch(card: Card, name: str = "") -> Layout:
     """The packaging of that name, or the first of those that can be fetched.
 
@@ -36,7 +31,7 @@ def layout_to_fetch(card: Card, name: str = "") -> Layout:
     """
     if card.embedded:
         raise UserError(f"dataset {card.name!r} is made on first use; there is nothing to fetch")
-    known = fetchable(card)
+    known = card.fetchable
     page = f"fetch it by hand from {card.source}" if card.source else "its card names no source"
     if not known:
         raise UserError(f"no address of the files of dataset {card.name!r} is known; {page}")
@@ -67,7 +62,7 @@ def fetch_dataset(
     place = target(card, layout, data_root)
     _check_free(card, place, data_root)
     beside = (place if place != data_root else place / card.name).absolute()
-    others = [other.name for other in fetchable(card) if other.name != layout.name]
+    others = [other.name for other in card.fetchable if other.name != layout.name]
     page = card.source + (f"; it is also fetched as --layout {' or '.join(map(repr, others))}" if others else "")
     with fetched(layout.files, beside.with_name(f"{beside.name} files"), page, told, patience=patience) as files:
         if (left := take_over(beside, PART)) is not None:
@@ -118,15 +113,9 @@ def _own_folder(card: Card, fetched_layout: Layout, staging: Path) -> tuple[Path
     of one with both splits, rather near the top."""
     layouts = [fetched_layout, *(layout for layout in card.layouts if layout is not fetched_layout)]
     folders = list(islice(_folders(staging, _DEEP), _FOLDERS))
-    for whole in (True, False):
-        found = [
-            (sum(has_files(folder, layout, split, whole) for split in SPLITS), folder, layout)
-            for layout in layouts
-            for folder in folders
-        ]
-        splits, folder, layout = max(found, key=lambda each: each[0])
-        if splits:
-            return folder, layout
+    found = best_packed((folder, layout) for layout in layouts for folder in folders)
+    if found is not None:
+        return found
     names = sorted(path.relative_to(staging).as_posix() for path in islice(staging.rglob("*.*"), 3))
     raise UserError(
         f"what was fetched for dataset {card.name!r} is not packed as its card knows: it has {', '.join(names)}; "

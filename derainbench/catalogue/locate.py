@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from derainbench.catalogue.cards import RESERVED, SPLITS, Card, Layout
-from derainbench.catalogue.dataset import Dataset, has_files
+from derainbench.catalogue.cards import RESERVED, Card, Layout
+from derainbench.catalogue.dataset import Dataset, best_packed
 from derainbench.catalogue.union import UnionDataset
 from derainbench.catalogue.unpaired import unpaired_cards, without_ground_truth
 from derainbench.errors import UserError, did_you_mean
@@ -41,23 +41,13 @@ def locate(card: Card, data_root: Path | None) -> Dataset | None:
         return Dataset(card, _generated(card), card.layouts[0])
     if card.union is not None:
         return _union(card, data_root)
-    # Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
-    for whole in (True, False):
-        found = [
-            (sum(has_files(root, layout, split, whole) for split in SPLITS), root, layout)
-            for layout in card.layouts
-            for root in places(card, layout, data_root)
-        ]
-        splits, root, layout = max(found, key=lambda each: each[0], default=(0, None, None))
-        if splits and root is not None and layout is not None:
-            return Dataset(card, root, layout)
-    return None
+    found = best_packed((root, layout) for layout in card.layouts for root in places(card, layout, data_root))
+    return None if found is None else Dataset(card, *found)
 
 
 def _union(card: Card, data_root: Path | None) -> UnionDataset | None:
     assert card.union is not None
-    known = [card.union.cards.get(name) for name in card.union.members]
-    found = [None if each is None or each.union is not None else locate(each, data_root) for each in known]
+    found = [None if each is None else locate(each, data_root) for each in card.union.plain]
     members = [each for each in found if each is not None and each.has("train")]
     return UnionDataset(card, members) if len(members) == len(found) else None
 
@@ -135,7 +125,7 @@ def _by_name(card: Card, data_root: Path | None) -> Dataset:
         roots = [str(root) for layout in card.layouts for root in places(card, layout, data_root)]
         tried = ", ".join(dict.fromkeys(roots)) or "nowhere: give --data-root"
         remedy = f"fetch it from {card.source}" if card.source else "put them there, or leave the dataset out"
-        if any(layout.files for layout in card.layouts):
+        if card.fetchable:
             remedy = f"derainbench datasets fetch {card.name}; or {remedy}"
         near = _elsewhere(card, data_root)
         if near is not None:

@@ -140,9 +140,8 @@ def _here(card: Card, data_root: Path | None) -> str:
 def _trains(card: Card, data_root: Path | None) -> Iterator[bool]:
     """Of each member of a union, whether its training images are here; the embedded ones are made on first use."""
     assert card.union is not None
-    for name in card.union.members:
-        member = card.union.cards.get(name)
-        if member is None or member.union is not None:
+    for member in card.union.plain:
+        if member is None:
             yield False
         else:
             found = None if member.embedded else locate(member, data_root)

@@ -27,7 +27,7 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
         return path
     from derainbench.support.toml import read_toml
 
-    known = [name for each in context.command.params if (name := each.name) and name not in _NOT_OF_A_FILE]
+    known = _names(context)
     given = {key.replace("-", "_"): (key, value) for key, value in read_toml(path, "run config").items()}
     for name, (key, _) in given.items():
         if name not in known:
@@ -36,6 +36,11 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
     values = {name: _word(path, name, value) for name, (_, value) in given.items()}
     context.default_map = {**(context.default_map or {}), **values}
     return path
+
+
+def _names(context: typer.Context) -> list[str]:
+    """The options that a file may give."""
+    return [name for each in context.command.params if (name := each.name) and name not in _NOT_OF_A_FILE]
 
 
 def _word(path: Path, name: str, value: object) -> object:
@@ -64,10 +69,10 @@ def config_text(context: typer.Context) -> str:
     from derainbench.support.toml import read_toml
 
     shown: dict[str, Any] = {}
-    for name in (each.name for each in context.command.params if each.name not in _NOT_OF_A_FILE):
-        source = context.get_parameter_source(name or "")
+    for name in _names(context):
+        source = context.get_parameter_source(name)
         if source is not None and source.name in ("COMMANDLINE", "DEFAULT_MAP"):
-            shown[(name or "").replace("_", "-")] = _plain(context.params[name or ""])
+            shown[name.replace("_", "-")] = _plain(context.params[name])
     if str(shown.get("recipe", "")).endswith(".toml"):
         content = read_toml(Path(shown.pop("recipe")), "recipe")
         inner = content.get("recipe")

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import NamedTuple
 
-from derainbench.plugins.recipe import Recipe, Stage
+from derainbench.plugins.recipe import Recipe
 
 
 class Part(NamedTuple):
@@ -25,11 +25,10 @@ class Stages:
     """
 
     def __init__(self, recipe: Recipe, steps: int) -> None:
-        stages = recipe.progressive or (Stage(1.0, recipe.patch, recipe.batch),)
-        ends = list(accumulate(stage.length for stage in stages))
+        ends = list(accumulate(stage.length for stage in recipe.stages))
         starts = [0, *(round(steps * (end / ends[-1])) for end in ends[:-1])]
         self.parts, number = list[Part](), 0
-        for stage, start, end in zip(stages, starts, [*starts[1:], steps], strict=True):
+        for stage, start, end in zip(recipe.stages, starts, [*starts[1:], steps], strict=True):
             self.parts.append(Part(start, number, stage.patch, stage.batch))
             number += (end - start) * stage.batch
         self._starts = starts

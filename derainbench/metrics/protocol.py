@@ -6,12 +6,12 @@ Needs no torch.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from derainbench.support.data_hash import data_hash
 
 #: What is measured: the three channels; luma of BT.601 of 16 to 235 (MATLAB's); the same with the weights of red and
 #: blue exchanged, which is what code for BGR makes of RGB; luma of 0 to 255 (JPEG's, and that of YIQ).
@@ -164,4 +164,4 @@ class Protocol(_Record):
         said = self.model_dump(
             mode="json", exclude={"name", "title", "description", "used_by", "revision"}, exclude_defaults=True
         )
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+        return data_hash(said)[:16]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from derainbench.plugins.method import Derainer
 from derainbench.plugins.variant import Variant
 from derainbench.results.results import HARNESS_REVISION
 from derainbench.support.atomic import file_hash, write_atomic
+from derainbench.support.data_hash import data_hash
 
 #: Under which word a result's PNG holds the key of all that it depends on.
 MARK = "derainbench"
@@ -68,7 +67,7 @@ class Restoring:
         }
         if self.tile and self.network.reach is None:  # elsewhere tiles give what the whole image would
             inputs["tile"] = self.tile
-        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return data_hash(inputs)
 
 
 @dataclass

@@ -207,7 +207,7 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _batch_fits_in_memory(self) -> Self:
-        for stage in self.progressive or (Stage(1, self.patch, self.batch),):
+        for stage in self.stages:
             pixels, where = stage.batch * stage.patch**2, "progressive: " if self.progressive else ""
             if pixels > MOST_PIXELS:
                 raise ValueError(
@@ -233,10 +233,14 @@ class Recipe(BaseModel):
         return "vgg16" in (self.perceptual, self.pretrained)
 
     @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The ``progressive`` ones; without any, one of ``patch`` and ``batch``."""
+        return self.progressive or (Stage(1.0, self.patch, self.batch),)
+
+    @property
     def pixels_a_step(self) -> float:
         """How many pixels of patches a step has on average."""
-        stages = self.progressive or (Stage(1, self.patch, self.batch),)
-        return sum(s.length * s.batch * s.patch**2 for s in stages) / sum(s.length for s in stages)
+        return sum(s.length * s.batch * s.patch**2 for s in self.stages) / sum(s.length for s in self.stages)
 
     def changed(self, overrides: dict[str, Any]) -> Recipe:
         """This recipe with some fields replaced, and without those that one of them takes the place of."""

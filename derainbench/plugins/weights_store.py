@@ -6,8 +6,6 @@ In the cache's folder ``weights/METHOD/`` lie ``NAME@TAG.safetensors``, the weig
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shlex
 from pathlib import Path
@@ -23,6 +21,7 @@ from derainbench.plugins.variant import Variant, choose, find_tagged, tagged
 from derainbench.plugins.weights import check_size, fitted, write_state
 from derainbench.support.atomic import file_hash, storage_error, write_json
 from derainbench.support.cache import cache_folder
+from derainbench.support.data_hash import data_hash
 
 #: Stands in ``trained_on`` where nobody says what weights were trained on.
 UNSTATED = "unstated"
@@ -211,7 +210,7 @@ def _own(name: str, trained_on: str, source: str, sha256: str, quantisation: Qua
 def _names_digest(variant: Variant) -> str:
     ours, method = list(variant.skeleton().state_dict()), variant.method
     first, *others = ({name: layout(name) for name in ours} for layout in (method.official_names, *method.other_names))
-    return hashlib.sha256(json.dumps([first, *others] if others else first, sort_keys=True).encode()).hexdigest()
+    return data_hash([first, *others] if others else first)
 
 
 def _path(variant: Variant) -> Path:

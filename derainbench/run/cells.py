@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +20,7 @@ from derainbench.plugins.variant import Variant
 from derainbench.restored.images import RestoredImages, find_images
 from derainbench.restored.row import Row
 from derainbench.results.results import HARNESS_REVISION
+from derainbench.support.data_hash import data_hash
 from derainbench.support.run_folder import evaluation_place, training_place
 
 #: Recipe fields that change how often a training is looked at, not what comes out of it.
@@ -195,4 +194,4 @@ Cell = TrainCell | EvalCell | ImagesCell
 
 def key_of(cell: Cell) -> str:
     """Hash of everything the cell's result depends on."""
-    return hashlib.sha256(json.dumps(cell.inputs, sort_keys=True).encode()).hexdigest()
+    return data_hash(cell.inputs)

@@ -396,8 +396,5 @@ def _notices(cells: Sequence[Cell]) -> list[str]:
             notices.append(f"{card.name} has {found} {split} pairs here: {known[0]}.")
         elif expected is not None and expected != found:
             notices.append(f"{card.name} has {found} {split} pairs here; its card says {expected}.")
-    used = [
-        part for cell in cells for part in {each.name: each for each in (cell.dataset, *cell.dataset.parts)}.values()
-    ]
-    defects = {dataset.name: dataset.card.defects for dataset in used}
+    defects = {each.name: each.card.defects for cell in cells for each in (cell.dataset, *cell.dataset.parts)}
     return notices + [f"{name}: {defect}" for name, known in sorted(defects.items()) for defect in known]

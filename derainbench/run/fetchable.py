@@ -36,20 +36,14 @@ def lacking(order: Order, registry: Registry) -> Fetchable:
     return Fetchable(
         weights=[each for each in variants if _is_known(each) and place(each).state != "here"],
         cards=[
-            card
-            for card in asked
-            if not card.embedded
-            and any(layout.files for layout in card.layouts)
-            and locate(card, order.data_root) is None
+            card for card in asked if not card.embedded and card.fetchable and locate(card, order.data_root) is None
         ],
     )
 
 
 def _parts(card: Card) -> list[Card]:
     """A union's members, as far as they are known; of any other card itself."""
-    if card.union is None:
-        return [card]
-    return [card.union.cards[name] for name in card.union.members if name in card.union.cards]
+    return [card] if card.union is None else [part for part in card.union.plain if part is not None]
 
 
 def _is_known(variant: Variant) -> bool:

@@ -15,7 +15,7 @@ from derainbench.metrics.protocols import PROTOCOLS
 from derainbench.plugins.names import NO_TRAINING_SET
 from derainbench.stats import ALPHA, Interval, Refusal, least_p, mean_intervals, scene_means
 
-from ..comparison.cells import Cell, Metric, ranked
+from ..comparison.cells import NO_SCORE, Metric, ranked_if_several
 from .rows import Images, Row
 
 #: Lines whose intervals are worked out at once: 20,000 resamples of each are kept meanwhile.
@@ -77,13 +77,8 @@ def _height(row: Row, metric: Metric) -> float:
 
 
 def _ranked(rows: Sequence[Row], metric: Metric) -> list[Row]:
-    nothing = Cell("missing", math.nan, "–")
-    cells = ranked((replace(row.cells.get(metric, nothing), seen=row.seen) for row in rows), metric)
-    alone = sum(cell.state == "finished" and not cell.seen for cell in cells) < 2
-    return [
-        replace(row, cells={**row.cells, metric: replace(cell, rank=None) if alone else cell})
-        for row, cell in zip(rows, cells, strict=True)
-    ]
+    cells = ranked_if_several((replace(row.cells.get(metric, NO_SCORE), seen=row.seen) for row in rows), metric)
+    return [replace(row, cells={**row.cells, metric: cell}) for row, cell in zip(rows, cells, strict=True)]
 
 
 def _by_scene(images: Images, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +21,7 @@ from derainbench.results.load import load_run
 from derainbench.results.results import Results
 from derainbench.results.run_info import DatasetInfo, ManifestInfo, MethodInfo, WeightsInfo, read_done
 from derainbench.support.atomic import file_hash
+from derainbench.support.data_hash import data_hash
 from derainbench.support.words import counted, listed
 
 from ..comparison.means import score_means
@@ -55,26 +55,35 @@ class Checked:
     open: tuple[str, ...] = ()
 
 
+class Examined(NamedTuple):
+    """A run that was read, None where it cannot be or where files are wrong; its record, if it was sent in."""
+
+    checked: Checked
+    results: Results | None = None
+    record: Submission | None = None
+
+
 def check_file(path: Path, known: Known) -> Checked:
     """A submission or a run folder, checked. Nothing that it holds makes this fail: it is a line in ``wrong``."""
+    if path.is_dir():
+        return examined(path, known, (path / RECORD).is_file()).checked
     try:
-        if path.is_dir():
-            return _checked(path, known, (path / RECORD).is_file())
         with unpacked(path) as folder:
-            return _checked(folder, known, True)
+            return examined(folder, known, True).checked
     except UserError as error:
-        return Checked((_without(str(error), ""),))
+        return Checked((str(error),))
 
 
-def _checked(folder: Path, known: Known, submitted: bool) -> Checked:
+def examined(folder: Path, known: Known, submitted: bool) -> Examined:
+    """A run folder, or an unpacked submission with its record: read, and checked as by :func:`check_file`."""
     try:
         record = read_submission(folder) if submitted else None
-        if record is not None and (wrong := [*wrong_files(folder, record)]):
-            return Checked(tuple(wrong))
+        if record is not None and (wrong := tuple(wrong_files(folder, record))):
+            return Examined(Checked(wrong))
         results = load_run(folder)
-    except UserError as error:
-        return Checked((_without(str(error), str(folder)),))
-    return check_results(results, known, record)
+    except UserError as error:  # without the temporary folder's name
+        return Examined(Checked((str(error).replace(f"{folder}/", ""),)))
+    return Examined(check_results(results, known, record), results, record)
 
 
 def check_results(results: Results, known: Known, record: Submission | None = None) -> Checked:
@@ -95,11 +104,6 @@ def check_results(results: Results, known: Known, record: Submission | None = No
     if not results.evaluations:
         wrong.append("no finished evaluation is in it")
     return Checked(tuple(map(printable, wrong)), told, tuple(open_points))
-
-
-def _without(text: str, folder: str) -> str:
-    """A line without the temporary folder's name, and without a remedy that only who made the run can take."""
-    return text.replace(f"{folder}/", "") if folder else text
 
 
 def wrong_files(folder: Path, record: Submission) -> Iterator[str]:
@@ -139,8 +143,7 @@ def _wrong_keys(results: Results) -> Iterator[str]:
     for (method, _, _, _), place in results.evaluations.items():
         done = read_done(place / "done.json")
         where = place.relative_to(results.folder).as_posix()
-        inputs = done.inputs.as_data()
-        if hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest() != done.key:
+        if data_hash(done.inputs.as_data()) != done.key:
             yield f"{where}: its key is not the hash of its inputs"
         if done.sha256 is None:
             yield f"{where}: nothing says which scores were finished"

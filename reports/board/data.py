@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,8 +118,3 @@ def _scores_file(name: str, rows: Sequence[Row]) -> bytes:
     """A script that hands over the scores: a page that lies on a disk may load scripts, and no other data."""
     scores = [{metric: compact(values, metric) for metric, values in row.values.items()} for row in rows]
     return f"board.take({json.dumps(name)},{json.dumps(scores, separators=(',', ':'))});\n".encode()
-
-
-def finite(value: float) -> float | None:
-    """``value``, None where it is no number that JSON has."""
-    return value if math.isfinite(value) else None

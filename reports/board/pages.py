@@ -19,11 +19,12 @@ from derainbench.results.results import MethodInRun
 from derainbench.support.words import counted
 
 from ..comparison.costs import HEADERS, CostTable, cost_tables
+from ..comparison.labels import MISSING
 from ..page.html import page_environment
 from .boards import Board
 from .data import DatasetData
 from .plain import without_places
-from .rows import Row, Source, page_of
+from .rows import Row, Source, macs_of, page_of
 from .slugs import short, slug
 
 #: Lines of a method's page: one with thousands of rows has the rest on the datasets' pages.
@@ -223,8 +224,8 @@ def _only(table: CostTable, names: set[str]) -> CostTable:
 
 
 def _network(method: MethodInRun) -> dict[str, Any]:
-    counted_at_256 = method.macs is not None and (method.macs.height, method.macs.width) == (256, 256)
-    gmacs = f"{method.macs.macs / 1e9:,.2f}" if method.macs is not None and counted_at_256 else "–"
+    macs = macs_of(method)
+    gmacs = MISSING if macs is None else f"{macs / 1e9:,.2f}"
     return {"name": method.name, "parameters": method.parameters, "gmacs": gmacs, "weights": method.weights}
 
 

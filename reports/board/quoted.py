@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 
 from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import parse_name
 
-from ..comparison.cells import Cell, rounded
-from ..comparison.labels import MISSING
+from ..comparison.cells import NO_SCORE, Cell, rounded
 from ..published.paper_table import PRINTED, PaperTable, Published, TableRow
 from .rows import Row, identity_of
 
@@ -36,9 +34,8 @@ def _rows(table: PaperTable) -> Iterator[tuple[str, Row]]:
 def _row(table: PaperTable, line: TableRow, dataset: str, published: Published) -> Row:
     trained_on, protocol = table.training_set(line) or dataset, published.protocol or ""
     cells = {
-        metric: _cell(text, METRICS[metric].digits) if text is not None else Cell("missing", math.nan, MISSING)
+        metric: NO_SCORE if (text := published.score(metric)) is None else _cell(text, METRICS[metric].digits)
         for metric in PRINTED
-        for text in [published.score(metric)]
     }
     texts = [cell.text for cell in cells.values()]
     source = table.sources[published.source]

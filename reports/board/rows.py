@@ -120,7 +120,7 @@ def rows_of(source: Source) -> list[tuple[Images, Row]]:
             values={metric: _values(scores, metric, here.names) for metric in cells},
             seeds=seeds,
             parameters=method.parameters,
-            macs=None if method.macs is None or method.macs.height != 256 else method.macs.macs,
+            macs=macs_of(method),
             licence="" if method.weights is None else method.weights.licence,
             recipe=_recipe(info.recipe.name, info.recipe.comparable, (name, trained_on) in recipes),
             precision=info.precision,
@@ -143,6 +143,12 @@ def page_of(method: MethodInRun) -> str:
     A row of somebody's images has a page of its own.
     """
     return method.name if method.base == IMAGES else method.base
+
+
+def macs_of(method: MethodInRun) -> int | None:
+    """Its multiply-accumulates for 256 x 256 pixels; None where they were counted of another size, or not at all."""
+    counted = method.macs
+    return counted.macs if counted is not None and (counted.height, counted.width) == (256, 256) else None
 
 
 def distinct(rows: Iterable[tuple[Images, Row]]) -> list[tuple[Images, Row]]:

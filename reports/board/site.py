@@ -6,12 +6,14 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from derainbench.catalogue.cards import Card
 from derainbench.errors import UserError
 from derainbench.support.atomic import read_regular
 
 from ..own_files import OwnFiles
-from ..published.shipped import PaperTable
+from ..published.paper_table import PaperTable
 from .boards import Board, boards_of
 from .data import dataset_data
 from .every_eval_ever import records
@@ -33,7 +35,7 @@ def site_of(
     sources: Sources,
     tables: Sequence[PaperTable],
     title: str = "Leaderboard",
-    cards: Mapping[str, object] | None = None,
+    cards: Mapping[str, Card] = MappingProxyType({}),
 ) -> Site:
     """The boards of all that was read, with what papers print beside. :class:`UserError` where nothing was read."""
     rows = distinct(row for source in sources.read for row in rows_of(source))
@@ -43,7 +45,7 @@ def site_of(
             f"no board can be made, for no run adds up{why}; derainbench leaderboard check says what is wrong"
         )
     boards: tuple[Board, ...] = tuple(boards_of(rows, quoted_rows(tables)))
-    return Site(title, boards, sources.read, sources.left_out, cards or {}, sources.efficiency)  # type: ignore[arg-type]
+    return Site(title, boards, sources.read, sources.left_out, cards, sources.efficiency)
 
 
 def write_site(site: Site, folder: Path, export: bool = False) -> Path:

@@ -11,11 +11,11 @@ from pathlib import Path
 from derainbench.efficiency.record import EfficiencyRecord, read_efficiency
 from derainbench.errors import UserError, printable
 from derainbench.metrics.kinds import Metric, use
-from derainbench.results.load import load_run
+from derainbench.results.results import Results
 
-from .checking import Known, check_results, wrong_files
+from .checking import Known, examined
 from .rows import Source
-from .submission import RECORD, read_submission, unpacked
+from .submission import RECORD, Submission, unpacked
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,16 @@ def opened(paths: Sequence[Path], known: Known) -> Iterator[Sources]:
     with ExitStack() as stack:
         for path in paths:
             try:
-                source, wrong, costs = _source(path, known, stack)
+                folder = path if path.is_dir() else stack.enter_context(unpacked(path))
             except UserError as error:
                 left_out.append(printable(f"{path.name}: {error}"))
                 continue
-            if wrong:
-                left_out.append(printable(f"{path.name}: {_first(wrong)}"))
+            submitted = folder != path or (folder / RECORD).is_file()
+            checked, results, record = examined(folder, known, submitted)
+            if results is None or checked.wrong:
+                left_out.append(printable(f"{path.name}: {_first(checked.wrong)}"))
                 continue
+            source, costs = _source(path, results, record), read_efficiency(folder)
             read.append(source)
             metrics = {metric.name: metric.kind for metric in source.results.info.metrics} | metrics
             for session in costs.sessions:
@@ -79,18 +82,10 @@ def opened(paths: Sequence[Path], known: Known) -> Iterator[Sources]:
         yield Sources(tuple(read), tuple(left_out), efficiency)
 
 
-def _source(path: Path, known: Known, stack: ExitStack) -> tuple[Source, tuple[str, ...], EfficiencyRecord]:
-    """A run and what of it does not add up."""
-    folder = path if path.is_dir() else stack.enter_context(unpacked(path))
-    if not (folder / RECORD).is_file() and path.is_dir():
-        results = load_run(folder)
-        return Source(results, path.resolve().name), check_results(results, known).wrong, read_efficiency(folder)
-    record = read_submission(folder)
-    if wrong := tuple(wrong_files(folder, record)):
-        raise UserError(_first(wrong))
-    results = load_run(folder)
-    source = Source(results, record.name, record.by or record.name, True)
-    return source, check_results(results, known, record).wrong, read_efficiency(folder)
+def _source(path: Path, results: Results, record: Submission | None) -> Source:
+    if record is None:
+        return Source(results, path.resolve().name)
+    return Source(results, record.name, record.by or record.name, True)
 
 
 def _first(wrong: Sequence[str]) -> str:

@@ -47,6 +47,11 @@ class Cell:
     seen: bool = False
 
 
+#: Where nothing was scored, and where it failed.
+NO_SCORE = Cell("missing", math.nan, MISSING)
+FAILED_SCORE = Cell("failed", math.nan, FAILED)
+
+
 @dataclass(frozen=True)
 class Column:
     """The scores of one metric on one dataset."""
@@ -132,6 +137,18 @@ def ranked(cells: Iterable[Cell], metric: Metric) -> tuple[Cell, ...]:
     order = sorted({height(cell) for cell in cells if contends(cell)}, reverse=True)
     ranks: dict[float, Literal["best", "second"]] = dict(zip(order, ("best", "second"), strict=False))
     return tuple(replace(cell, rank=ranks.get(height(cell))) if contends(cell) else cell for cell in cells)
+
+
+def ranked_if_several(cells: Iterable[Cell], metric: Metric) -> tuple[Cell, ...]:
+    """The same; one that would take part alone is not marked."""
+    marked = ranked(cells, metric)
+    alone = sum(cell.state == "finished" and not cell.seen for cell in marked) < 2
+    return tuple(replace(cell, rank=None) for cell in marked) if alone else marked
+
+
+def as_printed(text: str | None) -> Cell:
+    """A published number as its digits are, None where none is printed."""
+    return NO_SCORE if text is None else Cell("finished", float(text), text)
 
 
 def pooled(of_seeds: Sequence[tuple[float, int]], metric: Metric) -> Cell:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # loads its submodules when they are first used
 
 from derainbench.metrics.kinds import LEADING, METRICS
 from derainbench.plugins.names import NO_TRAINING_SET
@@ -214,21 +215,17 @@ def _standings(rows: Sequence[Sequence[Transfer]], tests: Sequence[str]) -> tupl
     """Each training's mean rank over the tests, and the one where it is farthest below the best training."""
     kind = METRICS[LEADING]
     good = np.array([[kind.goodness(cell.mean) for cell in row] for row in rows])
-    known = np.isfinite(good).all(axis=1)
-    ranks = np.array([[1 + sum(other > value for other in column[known]) for value in column] for column in good.T])
-    ties = np.array(
-        [[(sum(other == value for other in column[known]) - 1) / 2 for value in column] for column in good.T]
-    )
-    found = []
-    for number, row in enumerate(good):
-        if not known[number]:
-            found.append(Standing(math.nan, MISSING))
-            continue
-        behind = [value - max(column[known]) for value, column in zip(row, good.T, strict=True)]
-        at = int(np.argmin(behind))
-        worst = f"{tests[at]} {signed(kind.goodness(behind[at]))}" if behind[at] < 0 else "none"
-        found.append(Standing(float((ranks + ties)[:, number].mean()), worst))
-    return tuple(found)
+    known = np.flatnonzero(np.isfinite(good).all(axis=1))
+    standings = [Standing(math.nan, MISSING)] * len(rows)
+    if not len(known):
+        return tuple(standings)
+    ranks = scipy.stats.rankdata(-good[known], axis=0).mean(axis=1)
+    behind = good[known] - good[known].max(axis=0)
+    for number, rank, losses in zip(known, ranks, behind, strict=True):
+        at = int(np.argmin(losses))
+        worst = f"{tests[at]} {signed(kind.goodness(losses[at]))}" if losses[at] < 0 else "none"
+        standings[number] = Standing(float(rank), worst)
+    return tuple(standings)
 
 
 def _of_union(label: str, title: str, row: Sequence[Transfer], tests: Sequence[str]) -> str:

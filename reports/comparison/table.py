@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from derainbench.errors import UserError, did_you_mean
 from derainbench.metrics.kinds import METRICS
 
-from .cells import FAILED, Cell, Column, ComparisonTable, Row, pooled, protocol_title, ranked
+from .cells import FAILED_SCORE, NO_SCORE, Cell, Column, ComparisonTable, Row, pooled, protocol_title, ranked
 from .entries import Entry, failed_seeds
-from .labels import MISSING
 from .measured import Measured
 from .notes import table_notes
 from .seen import is_seen
@@ -39,11 +37,11 @@ def comparison_table(run: Measured, protocol: str) -> ComparisonTable:
 def _cell(run: Measured, protocol: str, entry: Entry, column: Column) -> Cell:
     name = column.dataset.name
     if entry.trained_on == name:  # stands in the method's own row, and once is enough
-        return Cell("missing", math.nan, MISSING)
+        return NO_SCORE
     for source in entry.sources(name):
         of_seeds = run.means.of_seeds(entry.method.name, source, name, protocol, column.metric)
         if of_seeds:
             return replace(pooled(of_seeds, column.metric), seen=is_seen(run.copies, entry.method, source, name))
     if failed_seeds(run.results, entry, name):
-        return Cell("failed", math.nan, FAILED)
-    return Cell("missing", math.nan, MISSING)
+        return FAILED_SCORE
+    return NO_SCORE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from derainbench.plugins.recipe import Recipe
 from derainbench.results.recorded_inputs import evaluation_inputs
 from derainbench.results.results import MethodInRun, Results
 
-from ..comparison.cells import FAILED, Cell, Metric, pooled, ranked, rounded
+from ..comparison.cells import FAILED, FAILED_SCORE, NO_SCORE, Cell, Metric, as_printed, pooled, ranked, rounded
 from ..comparison.labels import MISSING
 from ..comparison.means import Means
 from ..comparison.measured import Measured
@@ -386,8 +385,7 @@ def printed_metrics() -> tuple[Metric, ...]:
 
 
 def _as_printed(published: Published | None, metric: Metric) -> Cell:
-    text = None if published is None else published.score(metric)
-    return Cell("missing", math.nan, MISSING) if text is None else Cell("finished", float(text), text)
+    return as_printed(None if published is None else published.score(metric))
 
 
 def _measured_column(
@@ -416,12 +414,12 @@ def _digits(table: PaperTable, dataset: str, metric: Metric) -> int:
 
 def _measured(found: Filling | None, protocol: str, metric: Metric, digits: int, means: Means) -> Cell:
     if found is None:
-        return Cell("missing", math.nan, MISSING)
+        return NO_SCORE
     if found.failed:
-        return Cell("failed", math.nan, FAILED)
+        return FAILED_SCORE
     of_seeds = means.of_seeds(*found.place, protocol, metric)
     if not of_seeds:
-        return Cell("missing", math.nan, MISSING)
+        return NO_SCORE
     cell = pooled(of_seeds, metric)
     deviation = "" if cell.deviation is None else rounded(cell.deviation, digits)
     return replace(cell, text=rounded(cell.value, digits), deviation_text=deviation, seen=found.seen)

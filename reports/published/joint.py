@@ -6,7 +6,6 @@ protocol. All others stand apart, with what differs, and are ranked with nothing
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +16,17 @@ from derainbench.results.results import MethodInRun
 from derainbench.stats.means import finite_mean
 from derainbench.support.words import listed
 
-from ..comparison.cells import FAILED, Cell, Metric, pooled, ranked, rounded
-from ..comparison.labels import MISSING, method_labels
+from ..comparison.cells import (
+    FAILED_SCORE,
+    NO_SCORE,
+    Cell,
+    Metric,
+    as_printed,
+    pooled,
+    ranked_if_several,
+    rounded,
+)
+from ..comparison.labels import method_labels
 from ..comparison.measured import Measured
 from ..comparison.seen import is_seen
 from .filled import Place, RunIndex, in_bf16, printed_metrics, run_index, unknown
@@ -91,15 +99,16 @@ def _joint(table: PaperTable, run: Measured, index: RunIndex) -> JointTable:
     scored = [_Scored(method, source) for method in run.results.methods for source in _sources(run, table, method)]
     here = [(each, _measured(table, run, index, each)) for each in scored]
     asked = {table.row_name(row) for row in table.rows}
-    own = [row for each, row in here if _belongs(table, each.source) or row.name in asked]
-    others = [row for each, row in here if not (_belongs(table, each.source) or row.name in asked)]
+    own: list[JointRow] = []
+    others: list[JointRow] = []
+    for each, row in here:
+        (own if _belongs(table, each.source) or row.name in asked else others).append(row)
     there = {row.name for row in own}
     waiting = [_not_run(table, row) for row in table.rows if not row.published and table.row_name(row) not in there]
     agreeing = [row for row in quoted if all(cell.agrees or cell.unconfirmed for cell in row.cells)]
     apart = [row for row in quoted if row not in agreeing]
-    every = [*agreeing, *own]
     digits = _digits(table)
-    rows = [*_ranked([_at(row, digits) for row in every]), *waiting]
+    rows = [*_ranked([_at(row, digits) for row in (*agreeing, *own)]), *waiting]
     notes = (*table.notes, *_notes(table, run, index, [each for each, _ in here]), *unknown(index, table))
     return JointTable(table, _columns(table), tuple(rows), tuple(_at(row, digits) for row in (*apart, *others)), notes)
 
@@ -109,6 +118,11 @@ def _columns(table: PaperTable) -> tuple[JointColumn, ...]:
     protocols = {column.protocol for column in columns}
     average = JointColumn(table.average, protocols.pop() if len(protocols) == 1 else "")
     return (*columns, average) if table.average else columns
+
+
+def _names(table: PaperTable) -> list[str]:
+    """What ``published`` of a row calls the columns."""
+    return [*(column.dataset for column in table.columns), *([AVERAGE] if table.average else [])]
 
 
 @dataclass(frozen=True)
@@ -141,19 +155,14 @@ def _belongs(table: PaperTable, source: str | None) -> bool:
 
 def _quoted(table: PaperTable, row: TableRow) -> JointRow:
     protocols = [column.protocol for column in _columns(table)]
-    names = [*(column.dataset for column in table.columns), *([AVERAGE] if table.average else [])]
-    cells = [_printed(row.published.get(name), protocol) for name, protocol in zip(names, protocols, strict=True)]
+    cells = [_printed(row.published.get(n), protocol) for n, protocol in zip(_names(table), protocols, strict=True)]
     return JointRow(table.row_name(row), False, tuple(cells))
 
 
 def _printed(published: Published | None, protocol: str) -> JointCell:
     if published is None:
         return _empty()
-    scores = {
-        metric: Cell("missing", math.nan, MISSING) if text is None else Cell("finished", float(text), text)
-        for metric in printed_metrics()
-        for text in [published.score(metric)]
-    }
+    scores = {metric: as_printed(published.score(metric)) for metric in printed_metrics()}
     tag = "" if published.protocol == protocol else published.protocol or "?"
     doubtful = published.unconfirmed or published.guess
     tag = f"{published.protocol or ''}?" if doubtful else tag
@@ -161,7 +170,7 @@ def _printed(published: Published | None, protocol: str) -> JointCell:
 
 
 def _empty() -> JointCell:
-    return JointCell({metric: Cell("missing", math.nan, MISSING) for metric in printed_metrics()})
+    return JointCell(dict.fromkeys(printed_metrics(), NO_SCORE))
 
 
 def _not_run(table: PaperTable, row: TableRow) -> JointRow:
@@ -191,7 +200,7 @@ def _score(run: Measured, index: RunIndex, place: Place, protocol: str) -> Joint
     for metric in printed_metrics():
         of_seeds = run.means.of_seeds(*place, protocol, metric)
         failed = place in index.failed and not of_seeds
-        missing = Cell("failed", math.nan, FAILED) if failed else Cell("missing", math.nan, MISSING)
+        missing = FAILED_SCORE if failed else NO_SCORE
         found[metric] = replace(pooled(of_seeds, metric), seen=seen) if of_seeds else missing
     return JointCell(found)
 
@@ -205,17 +214,14 @@ def _average(cells: Sequence[JointCell]) -> JointCell:
         value, _ = finite_mean(cell.value for cell in of_row)
         seen = any(cell.seen for cell in of_row)
         found[metric] = (
-            Cell("finished", value, rounded(value, METRICS[metric].digits), seen=seen)
-            if complete
-            else Cell("missing", math.nan, MISSING)
+            Cell("finished", value, rounded(value, METRICS[metric].digits), seen=seen) if complete else NO_SCORE
         )
     return JointCell(found)
 
 
 def _digits(table: PaperTable) -> list[dict[Metric, int]]:
     """The decimal places by column and metric, as most of what is printed there has."""
-    names = [*(column.dataset for column in table.columns), *([AVERAGE] if table.average else [])]
-    return [{metric: _usual(table, name, metric) for metric in printed_metrics()} for name in names]
+    return [{metric: _usual(table, name, metric) for metric in printed_metrics()} for name in _names(table)]
 
 
 def _usual(table: PaperTable, name: str, metric: Metric) -> int:
@@ -246,10 +252,9 @@ def _ranked(rows: Sequence[JointRow]) -> list[JointRow]:
     for across in range(len(rows[0].cells) if rows else 0):
         takes_part = [down for down, row in enumerate(rows) if row.cells[across].agrees]
         for metric in printed_metrics():
-            cells = ranked((rows[down].cells[across].scores[metric] for down in takes_part), metric)
-            alone = sum(cell.state == "finished" and not cell.seen for cell in cells) < 2
+            cells = ranked_if_several((rows[down].cells[across].scores[metric] for down in takes_part), metric)
             for down, cell in zip(takes_part, cells, strict=True):
-                scores = {**marked[down][across].scores, metric: replace(cell, rank=None) if alone else cell}
+                scores = {**marked[down][across].scores, metric: cell}
                 marked[down][across] = replace(marked[down][across], scores=scores)
     return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, marked, strict=True)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from derainbench.reports.published.shipped import PaperTable, paper_tables, ship
 from derainbench.results.results import Results
 
 from .conftest import dataset, method, results
+from .floats import overfull_lines
 from .published_renderings import Rows, latex, page, rows_of_latex, rows_of_page, rows_of_paper
 
 
@@ -83,18 +83,8 @@ def test_the_text_of_the_paper_has_nine_tables(printed: dict[str, Rows]) -> None
 def test_a_latex_document_has_no_line_that_is_too_wide(
     paper: tuple[PaperTable, ...], everything_measured: Results, tmp_path: Path
 ) -> None:
-    preamble = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{lmodern}\usepackage[a4paper,margin=2.5cm]"
     body = latex(fill_all(paper, measured(everything_measured)))
-    document = preamble + r"{geometry}\usepackage{booktabs}\begin{document}" + body + r"\end{document}"
-    (tmp_path / "tables.tex").write_text(document, encoding="ascii")
-    try:
-        run = subprocess.run(
-            ["pdflatex", "-halt-on-error", "tables.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        pytest.skip("pdflatex is not installed")
-    assert run.returncode == 0, run.stdout[-2000:]
-    assert [line for line in run.stdout.splitlines() if line.startswith("Overfull")] == []
+    assert overfull_lines(body, tmp_path) == []
 
 
 def test_every_own_number_of_the_paper_is_under_its_authors_protocol(paper: tuple[PaperTable, ...]) -> None:

@@ -358,9 +358,7 @@ byId("board-table").addEventListener("click", (event) => {
   if (head && event.target.closest("button")) {
     const title = head.querySelector("button").firstChild.textContent;
     const column = columns().find((each) => each.title === title);
-    const orders = column.best === "lowest" ? ["ascending", "descending"] : ["descending", "ascending"];
-    const before = head.getAttribute("aria-sort");
-    const order = before === null ? orders[0] : before === orders[0] ? orders[1] : null;
+    const order = nextOrder(head);
     sort = order && { column, order };
     show();
     selectAll(byId("board-table"), ".sort button").find((button) => button.firstChild.textContent === title)?.focus();
@@ -377,8 +375,7 @@ byId("board-table").addEventListener("click", (event) => {
 byId("pair-table").addEventListener("click", (event) => {
   const head = event.target.closest(".sort");
   if (!head || !event.target.closest("button")) return;
-  const before = head.getAttribute("aria-sort");
-  const order = before === null ? "descending" : before === "descending" ? "ascending" : null;
+  const order = nextOrder(head);
   pair.order = order && { key: head.dataset.key, order };
   drawPair();
 });

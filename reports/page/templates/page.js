@@ -119,14 +119,14 @@ const markSorted = (table, isSorted, order) => {
     else header.removeAttribute("aria-sort");
   }
 };
+const nextOrder = (header) => {
+  const before = header.getAttribute("aria-sort");
+  const orders = header.dataset.best === "lowest" ? ["ascending", "descending"] : ["descending", "ascending"];
+  return before === null ? orders[0] : before === orders[0] ? orders[1] : null;
+};
 function onSort(table, listener) {
   for (const header of selectAll(table, ".sort")) {
-    header.addEventListener("click", (event) => {
-      if (!event.target.closest("button")) return;
-      const before = header.getAttribute("aria-sort");
-      const orders = header.dataset.best === "lowest" ? ["ascending", "descending"] : ["descending", "ascending"];
-      listener(header, before === null ? orders[0] : before === orders[0] ? orders[1] : null);
-    });
+    header.addEventListener("click", (event) => { if (event.target.closest("button")) listener(header, nextOrder(header)); });
   }
 }
 /* The comparison has a table a protocol, which sort together: who switches looks at the same order of the same column. */
