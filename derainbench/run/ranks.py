@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -24,6 +25,9 @@ from derainbench.support.workers import interrupts_held
 
 #: Seconds that the other processes have for ending by themselves once the first one has written the result.
 LAST = 30.0
+
+#: Seconds for which a process that broke off is not believed alone: another's end, which broke it, may not be seen yet.
+CAUSE = 3.0
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -65,6 +69,14 @@ def train_together(job: Job, name: str, words: Words, devices: Sequence[str], th
                 rank.answer.close()
 
 
+@dataclass(frozen=True)
+class _Said:
+    """How one of the processes says that the training ended, and when: the clock is the machine's."""
+
+    ending: Ending
+    when: float = field(default_factory=time.monotonic)
+
+
 class _Rank:
     """One of the processes, and where it answers."""
 
@@ -79,8 +91,13 @@ class _Rank:
 def _first_ending(ranks: Sequence[_Rank]) -> Ending:
     """What the first process says that has something to say: rank 0 of the result, any of an error."""
     left = {rank.answer: rank for rank in ranks}
+    broken: list[_Said] = []
+    until: float | None = None
     while True:
-        for answer in wait(list(left)):
+        ready = wait(list(left), None if until is None else max(0.0, until - time.monotonic())) if left else []
+        if not ready:  # all have said what broke them, or the others go on
+            return min(broken, key=lambda said: said.when).ending
+        for answer in ready:
             assert isinstance(answer, Connection)
             rank = left.pop(answer)
             try:
@@ -90,17 +107,17 @@ def _first_ending(ranks: Sequence[_Rank]) -> Ending:
                 return Ending(0.0, why_silent("one of the processes that trained together", rank.process.exitcode))
             if isinstance(said, BaseException):
                 raise said
+            if said is None:  # it has done its part
+                continue
+            assert isinstance(said, _Said)
+            if said.ending.crash:  # perhaps only because another one is gone
+                broken.append(said)
+                until = until or time.monotonic() + CAUSE
+                continue
             if rank is ranks[0]:
                 for other in ranks[1:]:
                     other.process.join(LAST)
-                return _typed(said)
-            if said is not None:  # None: it has done its part
-                return _typed(said)
-
-
-def _typed(said: object) -> Ending:
-    assert isinstance(said, Ending)
-    return said
+            return said.ending
 
 
 def _free_port() -> int:
@@ -139,15 +156,15 @@ def _rank(part: _Part, answer: Connection) -> None:
         else:
             with obeyed_once():
                 teller = CellFile(part.words.folder, part.name, part.devices, process=os.getppid())
-                answer.send(_train(part, teller))
+                answer.send(_Said(_train(part, teller)))
     except Stopped as stopped:
         os._exit(stopped.status)
     except StorageError as error:
         answer.send(error)
     except UserError as mistake:
-        answer.send(Ending(0.0, str(mistake)))
+        answer.send(_Said(Ending(0.0, str(mistake))))
     except FOREIGN as exception:
-        answer.send(Ending(0.0, f"{type(exception).__name__}: {one_line(exception)}", repr(exception)))
+        answer.send(_Said(Ending(0.0, f"{type(exception).__name__}: {one_line(exception)}", repr(exception))))
     with contextlib.suppress(OSError):
         answer.close()
     os._exit(0)  # without goodbyes to processes that may be gone
