@@ -37,6 +37,8 @@ adversarial = true
 """
 #: What a run may leave in its folder, beside what is in none of these.
 DEBRIS = (".cells", ".driver.json", ".stop", ".slurm")
+#: Seconds that a run may take: of several methods, on a machine that does other work, too.
+WAIT = 3600.0
 
 
 class Order(NamedTuple):
@@ -63,7 +65,7 @@ def family(process: int) -> list[int]:
 
 def ended_whole(workshop: Workshop, order: Order, out: str, way: str, expected: dict[str, bytes]) -> None:
     """The command once more, undisturbed."""
-    done = workshop.process(command(workshop, order, out, way))
+    done = workshop.process(command(workshop, order, out, way), WAIT)
     run = workshop.folder / out
     if done.returncode or results(run) != expected:
         raise SystemExit(f"{way}: {out} is not what it should be\n{done.stderr}")
@@ -91,7 +93,7 @@ def kill_at_random(
             met["driver" if victim == process.pid else "other"] += 1
         else:
             finished += 1
-        process.communicate(timeout=300)
+        process.communicate(timeout=WAIT)
         if chance.random() < 0.2 or sum(met.values()) >= kills:
             ended_whole(workshop, order, out, way, expected)
             runs += 1
@@ -116,7 +118,7 @@ def main() -> None:
         (workshop.folder / "few.toml").write_text(FEW.format(base=options.base, steps=options.steps))
         asked = {"seeds": "0,1"} if options.methods is None else {"methods": options.methods, "recipe": "few.toml"}
         order = Order(asked, options.last)
-        whole = workshop.process(command(workshop, order, "whole", "inline"))
+        whole = workshop.process(command(workshop, order, "whole", "inline"), WAIT)
         if whole.returncode:
             raise SystemExit(whole.stderr)
         expected = results(workshop.folder / "whole")

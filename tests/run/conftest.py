@@ -54,10 +54,10 @@ class Workshop:
         """One thread, and a cache of its own."""
         return {**os.environ, "OMP_NUM_THREADS": "1", "DERAINBENCH_CACHE": str(self.folder / "cache")}
 
-    def process(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run derainbench in this folder, in a process of its own, to its end."""
+    def process(self, arguments: Sequence[str], timeout: float = 300.0) -> subprocess.CompletedProcess[str]:
+        """Run derainbench in this folder, in a process of its own, to its end, within so many seconds."""
         process = self.popen(arguments)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(arguments, process.wait(), out, err)
 
     def __call__(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
