@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.networks import METHODS, Pair, build, fitting, gmac, rainy_photograph
 from benchmarks.timing import MATRIX_SIDE, interleaved, machine, parse, parser, refuse_unequal, table
-from benchmarks.training_step import PLAIN_LOSSES, patches, plain_step
+from benchmarks.training_step import PLAIN_LOSSES, patches, plain_step, recipe_of
 from derainbench.engine.compiled import compile_training
 from derainbench.engine.device import Engine, Precision, choose_engine
 from derainbench.engine.restore import prepare, restore
@@ -81,8 +81,7 @@ def restoring(name: str, pair: Pair, engine: Engine, quick: bool) -> Task:
 
 def training(name: str, pair: Pair, engine: Engine, quick: bool, compiled: bool) -> Task:
     """One step of the authors' recipe."""
-    recipe = METHODS[name].recipe
-    assert recipe is not None
+    recipe = recipe_of(name)
     side, size = (QUICK_PATCH, QUICK_BATCH) if quick else (recipe.patch, recipe.batch)
     side, _ = fitting(pair.ours, (side, side))
     device = str(engine.fabric.device)
@@ -109,11 +108,10 @@ def training(name: str, pair: Pair, engine: Engine, quick: bool, compiled: bool)
 
 def step_gmac(name: str, pair: Pair, side: int, size: int) -> float:
     """1e9 multiply-accumulates of the plain network's loss and its gradients, counted on few pixels of one patch."""
-    recipe, few = METHODS[name].recipe, 32
-    assert recipe is not None
+    few = 32
     plain, batch = copy.deepcopy(pair.plain).train(), patches(few, 1, "cpu")
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.backward(PLAIN_LOSSES[name](plain, batch, get_loss(recipe.loss)))
+        torch.autograd.backward(PLAIN_LOSSES[name](plain, batch, get_loss(recipe_of(name).loss)))
     return float(counter.get_total_flops() / 2e9 * size * side**2 / few**2)
 
 

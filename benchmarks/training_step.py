@@ -167,6 +167,13 @@ def gradients(network: nn.Module) -> dict[str, Tensor]:
     return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in network.named_parameters()}
 
 
+def recipe_of(name: str) -> Recipe:
+    """The published recipe, without what needs a file or another network."""
+    published = METHODS[name].recipe
+    assert published is not None
+    return published.changed({field: OF_SOME_METHODS[field] for field in published.asks})
+
+
 def plain_step(name: str, plain: Plain, recipe: Recipe, batch: Batch) -> Callable[[], object]:
     optimiser, loss = make_optimiser(plain.train(), recipe), get_loss(recipe.loss)
 
@@ -180,11 +187,7 @@ def plain_step(name: str, plain: Plain, recipe: Recipe, batch: Batch) -> Callabl
 
 def measure(name: str, side: int, size: int, repeats: int, device: str) -> tuple[object, ...]:
     """A row of the table."""
-    published = METHODS[name].recipe
-    assert published is not None
-    usual = {field: OF_SOME_METHODS[field] for field in published.asks}  # which need a file, or another network
-    recipe = published.changed(usual)
-    pair = build(name)
+    recipe, pair = recipe_of(name), build(name)
     pair = pair._replace(ours=pair.ours.to(device), plain=pair.plain.to(device))
     side, _ = fitting(pair.ours, (side, side))
     batch = patches(side, size, device)

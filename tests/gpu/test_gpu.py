@@ -8,38 +8,67 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from derainbench.catalogue.pairing import Pair
+from derainbench.catalogue.cards import read_card
+from derainbench.catalogue.locate import Dataset, locate
 from derainbench.engine.device import choose_engine
+from derainbench.engine.layers import find_layers
 from derainbench.engine.patches import Levels
 from derainbench.engine.restore import restorer
 from derainbench.engine.trainer import Trainer
 from derainbench.engine.training import train
-from derainbench.images.decode import png_bytes
 from derainbench.metrics.scores import score_all
 from derainbench.plugins.method import Batch
 from derainbench.plugins.recipe import Recipe
+from derainbench.plugins.recipe_book import RecipeBook
 from derainbench.plugins.registry import discover
+from derainbench.plugins.variant import Variant
 from tests.run.conftest import Workshop, workshop_in
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 
-NETWORKS = ["prenet", "rescan", "spanet", "nasnet[blocks=2]"]
-RECIPE = Recipe(lr=1e-3, steps=6, batch=2, patch=32, loss="l1+ssim", checkpoint_every=3, augment=("hflip", "rot90"))
+NETWORKS = [
+    "prenet",
+    "rescan",
+    "spanet",
+    "nasnet[blocks=2]",
+    "nasnet[attention=se,blocks=2]",
+    "ddn",
+    "jorder",
+    "jorder[network=paper,recurrences=3,width=16]",
+    "jordere[blocks=2,width=16]",
+    "dgnl",
+    "didmdn[classifier_side=56]",
+    "deraindrop[width=8]",
+    "dafnet[narrower=8]",
+    "drn",
+    "brn",
+    "brn[supervised=both]",
+    "drsformer[width=16,blocks=1-1-1-1]",
+    "nerdrain[width=16,blocks=1-1-1,hidden=16]",
+]
+LAYERS = ("mask", "streak", "depth", "density")
 
 
-def batch() -> Batch:
-    torch.manual_seed(1)
-    clean = torch.rand(2, 3, 32, 32)
-    return Batch((clean + 0.2).clamp(0, 1).cuda(), clean.cuda())
+def shortened(variant: Variant) -> Recipe:
+    """The method's quick recipe, for six steps; a generator has its discriminator."""
+    changes = {"steps": 6, "batch": 2, "patch": 64, "checkpoint_every": 3, "augment": ("hflip", "rot90")}
+    if variant.method.name == "deraindrop":
+        changes["adversarial"] = True
+    return RecipeBook("short", True, changes).recipe(variant.method)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_training_step_does_not_wait(name: str, precision: str) -> None:
-    trainer = Trainer(choose_engine("cuda", precision).fabric, discover().variant(name).build(), RECIPE, 9)
-    given = batch()
+    variant = discover().variant(name)
+    recipe, network = shortened(variant), variant.build()
+    clean = torch.rand(2, 3, recipe.patch, recipe.patch, device="cuda")
+    layers = {name: torch.zeros_like(clean[:, :1]) for name in LAYERS}
+    given = Batch((clean + 0.2).clamp(0, 1), clean, layers)
+    trainer = (variant.method.trainer or Trainer)(choose_engine("cuda", precision).fabric, network, recipe, 9)
     trainer.step(0, given)  # the first loads kernels
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -56,17 +85,36 @@ def test_bytes_become_the_same_floats() -> None:
     assert np.array_equal(here.rainy.numpy()[0, 0].ravel(), np.arange(256, dtype=np.float32) / np.float32(255))
 
 
+CARD = """
+name = "few"
+title = "Few pairs"
+rain_model = "streak"
+kind = "synthetic"
+root = "."
+[[layouts]]
+name = "only"
+[layouts.train]
+rainy = "rainy/{id}.png"
+clean = "clean/{id}.png"
+layers = { mask = "mask/{id}.png", depth = "depth/{id}.png" }
+"""
+
+
 @pytest.fixture
-def pairs(tmp_path: Path) -> list[Pair]:
-    """Four pairs of 40x44 pixels."""
+def few(tmp_path: Path) -> Dataset:
+    """Four pairs of 72x80 pixels, and what layers methods cannot do without or derive."""
     random = np.random.default_rng(1)
-    found = []
     for number in range(4):
-        clean = random.integers(0, 200, (40, 44, 3), dtype=np.uint8)
-        pair = Pair(str(number), str(number), tmp_path / f"rainy{number}.png", tmp_path / f"clean{number}.png")
-        (tmp_path / f"rainy{number}.png").write_bytes(png_bytes(clean + 40))
-        (tmp_path / f"clean{number}.png").write_bytes(png_bytes(clean))
-        found.append(pair)
+        clean = random.integers(0, 200, (72, 80, 3), dtype=np.uint8)
+        mask = np.where(np.arange(80) < 20 * number, 255, 0) * np.ones((72, 1))
+        depth = random.integers(0, 256, (72, 80))
+        images: dict[str, np.ndarray] = {"rainy": clean + 40, "clean": clean, "mask": mask, "depth": depth}
+        for role, image in images.items():
+            (tmp_path / role).mkdir(exist_ok=True)
+            Image.fromarray(image.astype(np.uint8)).save(tmp_path / role / f"{number}.png")
+    (tmp_path / "few.toml").write_text(CARD)
+    found = locate(read_card(tmp_path / "few.toml"), None)
+    assert found is not None
     return found
 
 
@@ -76,15 +124,18 @@ class Interruption(Exception):  # noqa: N818
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_training_repeats_itself_and_resumes(name: str, precision: str, pairs: list[Pair], tmp_path: Path) -> None:
+def test_a_training_repeats_itself_and_resumes(name: str, precision: str, few: Dataset, tmp_path: Path) -> None:
     engine, variant = choose_engine("cuda", precision), discover().variant(name)
+    recipe, pairs = shortened(variant), few.pairs("train")
+    layers = {name: found.source for name, found in find_layers(variant.build().needed_layers, few).items()}
 
     def run(folder: str, until: int | None = None) -> bytes:
         def on_step(done: int, total: int, loss: float) -> None:
             if until is not None and done >= until:
                 raise Interruption
 
-        train(variant, RECIPE, pairs, 3, tmp_path / folder, "k", engine.fabric, on_step, workers=2)
+        (tmp_path / folder).mkdir(exist_ok=True)
+        train(variant, recipe, pairs, 3, tmp_path / folder, "k", engine.fabric, on_step, workers=2, layers=layers)
         return (tmp_path / folder / "weights.safetensors").read_bytes()
 
     whole = run("whole")
@@ -97,7 +148,7 @@ def test_a_training_repeats_itself_and_resumes(name: str, precision: str, pairs:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_gpu_restores_and_scores_as_the_processor_does(name: str) -> None:
     torch.manual_seed(0)
-    network, (rainy, clean) = discover().variant(name).build(), torch.rand(2, 1, 3, 48, 56).unbind()
+    network, (rainy, clean) = discover().variant(name).build(), torch.rand(2, 1, 3, 64, 96).unbind()
     restored: dict[str, Tensor] = {
         device: restorer(choose_engine(device, "fp32").fabric, network)(rainy).cpu() for device in ("cpu", "cuda")
     }
