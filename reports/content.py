@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from derainbench.efficiency.record import EfficiencyRecord, read_efficiency
 from derainbench.errors import UserError
@@ -17,7 +18,7 @@ from derainbench.results.spread import Spread
 
 from .comparison.cells import ComparisonTable, Metric
 from .comparison.grids import ScoreGrid, score_grids
-from .comparison.labels import with_distinct_titles
+from .comparison.labels import renamed, with_distinct_titles
 from .comparison.measured import Measured, measured
 from .comparison.provenance import Provenance, provenance
 from .comparison.reproduction import Reproduction, reproductions
@@ -116,14 +117,17 @@ DEFAULT_TABLES = ("nasnet",)
 MERGED_FOLDER = Path("report")
 
 
-def report_of(runs: Sequence[Path], tables: Sequence[str] = DEFAULT_TABLES) -> Content:
+def report_of(
+    runs: Sequence[Path], tables: Sequence[str] = DEFAULT_TABLES, titles: Mapping[str, str] = MappingProxyType({})
+) -> Content:
     """The report of one or more runs (several are merged) beside the published ``tables``, by name or file.
 
-    Where no others than the :data:`DEFAULT_TABLES` are asked for, those that a run's suite measured are there too.
-    UserError where a folder is no run, where runs do not belong together, or where a table does not exist.
+    ``titles`` are what readers call methods, by their names, where that is not their own title. Where no others than
+    the :data:`DEFAULT_TABLES` are asked for, those that a run's suite measured are there too.
+    UserError where a folder is no run, where runs do not belong together, or where a table or a method does not exist.
     """
     published = paper_tables(tables) if tables else ()
-    results = merged([load_run(run) for run in runs])
+    results = renamed(merged([load_run(run) for run in runs]), titles)
     if tuple(tables) == DEFAULT_TABLES:
         suite = () if results.info.suite is None else results.info.suite.rows
         shipped = {name for names in shipped_tables().values() for name in names}

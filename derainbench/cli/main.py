@@ -25,6 +25,7 @@ from derainbench.cli.protocols import protocols, spread
 from derainbench.cli.report import compare, report
 from derainbench.cli.run import run
 from derainbench.cli.score import score
+from derainbench.cli.table import table
 from derainbench.cli.watch import status, stop
 from derainbench.cli.weights import weights_app
 from derainbench.support.stopping import obeyed
@@ -61,6 +62,7 @@ app.command(short_help="Score folders of restored images.")(score)
 app.command(short_help="Say how far a run is, from any terminal.")(status)
 app.command(short_help="Ask a run to end, its state saved.")(stop)
 app.command(short_help="Write the comparison: page, LaTeX, CSV, ...")(report)
+app.command(short_help="Print one table, as a file asks for it.")(table)
 app.command(short_help="Say what changed between two runs.")(compare)
 app.add_typer(leaderboard_app, name="leaderboard", short_help="Make a site of many runs; check submissions.")
 app.command(short_help="Pack a run for a leaderboard.")(submit)

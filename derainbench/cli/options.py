@@ -70,6 +70,15 @@ def check_words(words: Iterable[str], environment: Mapping[str, str]) -> None:
             )
 
 
+#: What readers call methods; :func:`derainbench.reports.titles.parse_renames` reads it.
+RenameOption = Annotated[
+    list[str],
+    typer.Option(metavar="METHOD=TITLE", help="What readers call a method, as in nasnet='Ours'; repeatable."),
+]
+ColumnsOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=2, help="LaTeX tables that fit a document of one column (12 cm), or of two (CVPR, IEEE)."),
+]
 PluginOption = Annotated[list[Path], typer.Option("--plugin", help="A Python file that defines methods; repeatable.")]
 CardOption = Annotated[list[Path], typer.Option("--card", help="A dataset card (TOML) of your own; repeatable.")]
 DataOption = Annotated[

@@ -23,9 +23,9 @@ def cells(row: EfficiencyRow) -> tuple[str, ...]:
     seconds, throughput = row.seconds, row.megapixels_per_second
     if seconds is None or throughput is None:
         return (*shown, *[MISSING] * 3, _mebibytes(row.peak_bytes))
-    quartiles = f"{_figures(1e3 * seconds.low)} – {_figures(1e3 * seconds.high)}"
+    quartiles = f"{figures(1e3 * seconds.low)} – {figures(1e3 * seconds.high)}"
     return (
-        *shown, _figures(1e3 * seconds.median), quartiles, _figures(throughput), _mebibytes(row.peak_bytes)
+        *shown, figures(1e3 * seconds.median), quartiles, figures(throughput), _mebibytes(row.peak_bytes)
     )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _mebibytes(count: int | None) -> str:
     return MISSING if count is None else f"{count / 2**20:,.0f}"
 
 
-def _figures(value: float) -> str:
+def figures(value: float) -> str:
     """Three significant figures, whole numbers from 100."""
     return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
 

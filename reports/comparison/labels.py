@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from derainbench.errors import UserError, did_you_mean
 from derainbench.results.results import MethodInRun, Results
 
 #: What stands for a number that nobody has.
@@ -46,3 +47,33 @@ def with_distinct_titles(results: Results) -> Results:
         for dataset in results.datasets
     )
     return replace(results, datasets=tuple(datasets))
+
+
+def renamed(results: Results, titles: Mapping[str, str]) -> Results:
+    """The same run with titles of somebody's choice, by the names of methods; one without options and tag will do.
+
+    UserError for a name that no method of the run has, and for one that several have.
+    """
+    chosen = {the_method(results, name).name: title for name, title in titles.items()}
+    methods = tuple(replace(each, title=chosen.get(each.name, each.title)) for each in results.methods)
+    return replace(results, methods=methods)
+
+
+def the_method(results: Results, name: str) -> MethodInRun:
+    """The method of a run that a name means: its own, or without tag, or without options too where one alone has it.
+
+    UserError where there is none, or several.
+    """
+    ways = (
+        lambda each: name in (each.name, each.asked),
+        lambda each: name == each.name.partition("@")[0],
+        lambda each: name == each.base,
+    )
+    for way in ways:
+        found = [each for each in results.methods if way(each)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UserError(f"{name!r} may be {', '.join(each.name for each in found)}; give one of these names")
+    known = [method.name for method in results.methods]
+    raise UserError(f"the run has no method {name!r}; {did_you_mean(name, known)}")

@@ -21,6 +21,9 @@ from .seen import seen_notes
 if TYPE_CHECKING:
     from .cells import Cell, Column, Row
 
+#: Of tables that leave a row's cell blank where another row has it.
+AT_HOME = "A training tested on its own dataset stands in its method's first row only."
+
 
 def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: Sequence[Column]) -> tuple[str, ...]:
     """What belongs under the table of ``rows`` and ``columns``."""
@@ -29,7 +32,7 @@ def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: S
         notes.append("± is the sample standard deviation over seeds.")
     tested_at_home = {column.dataset.name for column in columns}
     if any(row.entry.trained_on in tested_at_home for row in rows):
-        notes.append("A training tested on its own dataset stands in its method's first row only.")
+        notes.append(AT_HOME)
     # By the name that is typed: it is what the terminal's rows show, and the other formats' titles carry the tag too.
     unverified = {row.entry.method.name: _licence(row.entry.method) for row in rows if row.entry.method.unverified}
     notes += [f"{n}: unverified weights, from a file that nobody vouches for{said}." for n, said in unverified.items()]

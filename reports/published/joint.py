@@ -233,13 +233,14 @@ def _usual(table: PaperTable, name: str, metric: Metric) -> int:
 def _at(row: JointRow, digits: Sequence[Mapping[Metric, int]]) -> JointRow:
     """A row with as many digits as its columns have; a quoted number with fewer stays as it is printed."""
     cells = [
-        replace(cell, scores={m: _shown(score, places[m], row.measured) for m, score in cell.scores.items()})
+        replace(cell, scores={m: at_digits(score, places[m], row.measured) for m, score in cell.scores.items()})
         for cell, places in zip(row.cells, digits, strict=True)
     ]
     return replace(row, cells=tuple(cells))
 
 
-def _shown(cell: Cell, digits: int, measured: bool) -> Cell:
+def at_digits(cell: Cell, digits: int, measured: bool) -> Cell:
+    """A score with as many digits as its column has; a quoted one with fewer stays as it is printed."""
     if cell.state != "finished" or (not measured and len(cell.text.partition(".")[2]) <= digits):
         return cell
     deviation = "" if cell.deviation is None else rounded(cell.deviation, digits)

@@ -78,7 +78,7 @@ def _read(path: Path, name: str, datasets: Sequence[str]) -> PaperTable:
     try:
         table = PaperTable.model_validate({"name": name, **content, "sources": sources})
     except ValidationError as error:
-        found = _by_title(complaints(PaperTable, error), content.get("rows"))
+        found = by_title(complaints(PaperTable, error), content.get("rows"))
         raise UserError(f"table {path}: {found}") from error
     for where, wrong, known in _references(table, datasets):
         if wrong not in known:
@@ -92,7 +92,7 @@ def _read(path: Path, name: str, datasets: Sequence[str]) -> PaperTable:
     return table.model_copy(update={"sources": {key: each for key, each in table.sources.items() if key in used}})
 
 
-def _by_title(complaint: str, rows: object) -> str:
+def by_title(complaint: str, rows: object) -> str:
     """``rows.3.`` as ``row 'PReNet', ``, where it has a title: nobody counts the rows of a file."""
 
     def named(found: re.Match[str]) -> str:
