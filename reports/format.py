@@ -16,10 +16,14 @@ Images = Literal["embed", "beside", "none"]
 
 @dataclass(frozen=True)
 class Style:
-    """How a report is written: where the page's pictures are, and how LaTeX sets numbers."""
+    """How a report is written: where the page's pictures are, and how LaTeX sets numbers.
+
+    ``columns`` are those of the document that the tables are for, one or two; None: a line of 16 cm.
+    """
 
     images: Images = "embed"
     numbers: NumberStyle = PLAIN
+    columns: int | None = None
 
 
 def nothing_needed(style: Style) -> None:

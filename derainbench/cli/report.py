@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from derainbench.cli.options import OUT, JsonOption
+from derainbench.cli.options import OUT, ColumnsOption, JsonOption, RenameOption
 
 
 class PageImages(StrEnum):
@@ -38,6 +38,8 @@ def report(
         typer.Option(help="Published tables: nasnet, nasnet/3, rain13k, a TOML file of your own, or none; repeatable."),
     ] = ["nasnet"],  # noqa: B006 - typer copies it
     siunitx: Annotated[bool, typer.Option("--siunitx", help="Set LaTeX's numbers in siunitx columns.")] = False,
+    columns: ColumnsOption = None,
+    rename: RenameOption = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Write the comparison as a page, LaTeX tables, Markdown, CSV and JSON, and print it.
 
@@ -48,12 +50,14 @@ def report(
     from derainbench.reports.latex.numbers import PLAIN, SIUNITX
     from derainbench.reports.options import check_protocol, formats_of, tables_of
     from derainbench.reports.text.terminal import terminal
+    from derainbench.reports.titles import parse_renames
     from derainbench.reports.write import write_report
 
-    style = Style(images.value, SIUNITX if siunitx else PLAIN)
+    style = Style(images.value, SIUNITX if siunitx else PLAIN, columns)
+    titles = parse_renames(rename)
     asked, tables = formats_of(formats, style), tables_of(table)
     check_protocol(protocol, runs)
-    content = report_of(runs, tables)
+    content = report_of(runs, tables, titles)
     text = terminal(content, protocol)
     path = write_report(content, folder_for(runs, out), asked, style)
     typer.echo(text)

@@ -12,10 +12,10 @@ from ..own_files import OwnFiles
 
 
 def _write(content: Content, own: OwnFiles, style: Style) -> Path:
-    report = own.write("report.tex", report_tex(content, style.numbers).encode())
-    own.write("tables.tex", tables_tex(content, style.numbers).encode())
-    own.write("weights.tex", weights_tex(content).encode())
-    own.write("published.tex", published_tex(content).encode())
+    report = own.write("report.tex", report_tex(content, style.numbers, style.columns).encode())
+    own.write("tables.tex", tables_tex(content, style.numbers, style.columns).encode())
+    own.write("weights.tex", weights_tex(content, style.columns).encode())
+    own.write("published.tex", published_tex(content, style.columns).encode())
     own.write("references.bib", references_bib(content).encode())
     return report
 

@@ -22,45 +22,44 @@ from ..layout.published import set_tables
 from ..layout.statistics import WHERE_OTHERS, set_statistics
 from ..tex.escape import printable
 from .against_best import against_best
-from .environment import HEADING, latex_environment
+from .environment import Latex, latex_environment
 from .figure_floats import dataset_floats, training_floats
 from .floats import floats
 from .numbers import PLAIN, NumberStyle
+from .place import Place, place_for
 from .references import OWN, cited
 
 #: Lines of a float that fits a page of A4 below the report's title: LaTeX would leave the title alone on its page.
 PAGE = 46
 
 
-def _number_width(cell: Cell) -> float:
-    # deviations are in small print
-    return len(cell.text) + (0.75 * len(f" ± {cell.deviation_text}") if cell.deviation_text else 0)
+def tables_tex(content: Content, numbers: NumberStyle = PLAIN, columns: int | None = None) -> str:
+    """A ``table`` float or more for each protocol: best in bold, second underlined, ties marked; with notes.
+
+    For a document of one or two ``columns``; None: a line of 16 cm.
+    """
+    place = place_for(columns)
+    tables = _laid_out(content.marked_tables, place)
+    return _rendered("tables.tex.j2", content, place, tables=tables, numbers=numbers)
 
 
-#: \small text on a line 16 cm wide, with columns 8 pt apart; a citation such as [12] beside every name.
-FRAME = Frame(width=94, heading=HEADING, beside=5, number=_number_width)
-
-
-def tables_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
-    """A ``table`` float or more for each protocol: best in bold, second underlined, ties marked; with notes."""
-    return _rendered("tables.tex.j2", content, tables=_laid_out(content.marked_tables), numbers=numbers)
-
-
-def weights_tex(content: Content) -> str:
+def weights_tex(content: Content, columns: int | None = None) -> str:
     """A ``table`` float of published weights beside what their authors print, if there are any."""
-    return _rendered("weights.tex.j2", content)
+    return _rendered("weights.tex.j2", content, place_for(columns))
 
 
-def published_tex(content: Content) -> str:
+def published_tex(content: Content, columns: int | None = None) -> str:
     """A ``table`` float for each published table of ``content.paper``."""
-    return _rendered("published.tex.j2", content, paper=set_tables(content.paper), joint=set_joint(content.joint))
+    paper, joint = set_tables(content.paper), set_joint(content.joint)
+    return _rendered("published.tex.j2", content, place_for(columns), paper=paper, joint=joint)
 
 
-def report_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
+def report_tex(content: Content, numbers: NumberStyle = PLAIN, columns: int | None = None) -> str:
     """A standalone document that inputs the tables (set in ``numbers``) and adds statistics, failures, provenance."""
     return _rendered(
         "report.tex.j2",
         content,
+        place_for(columns),
         numbers=numbers,
         figures=content.figures,
         dataset_floats=dataset_floats,
@@ -75,12 +74,14 @@ def report_tex(content: Content, numbers: NumberStyle = PLAIN) -> str:
     )
 
 
-def _rendered(template: str, content: Content, **more: Any) -> str:
+def _rendered(template: str, content: Content, place: Place, **more: Any) -> str:
     references = cited(content)
     environment = latex_environment(references)
-    environment.globals.update(datasets=_datasets, columns=_columns, bibtex_of=_bibtex_of, label_width=_label_width)
+    environment.globals.update(datasets=_datasets, columns=_columns, bibtex_of=_bibtex_of, label_width=label_width)
     return environment.get_template(template).render(
         content=content,
+        place=place,
+        raw=Latex,
         references=references,
         own=OWN,
         source=content.source,
@@ -92,8 +93,8 @@ def _rendered(template: str, content: Content, **more: Any) -> str:
     )
 
 
-def _laid_out(tables: Iterable[ComparisonTable]) -> list[tuple[ComparisonTable, str, Any]]:
-    """Each comparison with what its label ends in, and its floats."""
+def _laid_out(tables: Iterable[ComparisonTable], place: Place) -> list[tuple[ComparisonTable, str, Any, Frame]]:
+    """Each comparison with what its label ends in, its floats, and what they have room for."""
     found = []
     labels: set[str] = set()
     for table in map(_printable, tables):
@@ -102,7 +103,9 @@ def _laid_out(tables: Iterable[ComparisonTable]) -> list[tuple[ComparisonTable, 
         while label in labels:
             label, number = f"{stem}-{number}", number + 1
         labels.add(label)
-        found.append((table, label, floats(panels(table, FRAME), table.notes, PAGE, FRAME)))
+        frame = place.frame_for(table)
+        note_line = place.note_line if frame is place.frame else frame.width
+        found.append((table, label, floats(panels(table, frame), table.notes, PAGE, frame, note_line), frame))
     return found
 
 
@@ -121,10 +124,6 @@ def _datasets(table: ComparisonTable) -> list[DatasetInRun]:
 def _columns(table: ComparisonTable) -> Sequence[tuple[Cell, ...]]:
     """The cells of each column, from top to bottom."""
     return [tuple(row.cells[number] for row in table.rows) for number in range(len(table.columns))]
-
-
-def _label_width(panel: ComparisonTable) -> int:
-    return label_width(panel, FRAME)
 
 
 def _bibtex_of(row: Row) -> str:

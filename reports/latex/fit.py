@@ -22,8 +22,8 @@ ONE, COLUMN, PAGE = "12cm", "3.25in", "6.875in"
 SIZES = ((9.0, 4.5), (9.0, 3.0), (8.0, 4.0), (8.0, 2.5), (7.0, 3.0), (7.0, 2.0))
 #: Where names of rows may be broken, in characters; 0: nowhere.
 NAMES = (0, 30, 22, 16)
-#: A superscript against the text that it stands at, and a deviation's font size against a number's.
-RAISED, DEVIATION = 0.75, 0.8
+#: A superscript against the text that it stands at; font sizes of deviations and of protocols against a number's.
+RAISED, DEVIATION, PROTOCOL = 0.75, 0.8, 0.85
 #: Of a cite in square brackets, as numbers of two digits.
 CITED = "~[12]"
 
@@ -134,7 +134,7 @@ def _width(table: SetOwn, way: Fit, first: int, last: int) -> float:
         ]
         place += len(group.columns)
         heading = max((text_width(line, way.size) for line in wrapped(group.title, HEADING)), default=0.0)
-        protocol = typewriter_width(group.protocol, way.size) if several else 0.0
+        protocol = typewriter_width(group.protocol, PROTOCOL * way.size) if several else 0.0
         inner = sum(columns) + 2 * way.separation * (len(columns) - 1)
         total += max(inner, heading, protocol) + 2 * way.separation
     return total

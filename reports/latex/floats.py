@@ -32,8 +32,12 @@ class Floats:
     after: tuple[str, ...]
 
 
-def floats(panels: tuple[ComparisonTable, ...], notes: tuple[str, ...], lines: int, frame: Frame) -> Floats:
+def floats(
+    panels: tuple[ComparisonTable, ...], notes: tuple[str, ...], lines: int, frame: Frame, note_line: int = NOTE_LINE
+) -> Floats:
     """``panels`` in order on as few floats of at most ``lines`` lines as there must be, ``notes`` below the last.
+
+    ``note_line`` is how many characters of a note fit a line.
 
     A panel that is longer is cut between rows. From the first note on that does not fit, notes stand after the floats.
     """
@@ -47,7 +51,7 @@ def floats(panels: tuple[ComparisonTable, ...], notes: tuple[str, ...], lines: i
         filled[-1].append(panel)
         used += height
     said = accumulate(len(note) + 1 for note in notes)
-    fitting = sum(1 for characters in said if used + math.ceil(characters / NOTE_LINE) <= lines)
+    fitting = sum(1 for characters in said if used + math.ceil(characters / note_line) <= lines)
     *before, last = (tuple(part) for part in filled)
     return Floats((*(Float(part, ()) for part in before), Float(last, notes[:fitting])), notes[fitting:])
 

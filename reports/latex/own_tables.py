@@ -10,7 +10,7 @@ from ..own_tables.table import CHECK
 from ..tex.bibtex import bibliography
 from ..tex.escape import escape, stacked
 from .environment import HEADING, Latex, emphasised, latex_environment
-from .fit import DEVIATION, Fit, fit, shortfall, tail_of
+from .fit import DEVIATION, PROTOCOL, Fit, fit, shortfall, tail_of
 
 
 def own_tex(table: SetOwn, layout: Layout) -> str:
@@ -26,6 +26,7 @@ def own_tex_as(table: SetOwn, way: Fit) -> str:
         way=way,
         several=len(table.protocols) > 1,
         font=lambda part: _font(way.size * part),
+        protocol_size=PROTOCOL,
         checks=any(cell.cell.text == CHECK for line in table.lines for cell in line.cells),
         cites=any(line.cite for line in table.lines),
         name=lambda line: _name(line.name, line.marks, line.cite, way),
@@ -59,13 +60,13 @@ def _cell(marked: MarkedCell, column: Sequence[MarkedCell], size: float) -> Late
     text = escape(cell.text)
     if cell.deviation_text:
         text += rf"{{{small}\,$\pm$\,{cell.deviation_text}}}"
-    shown = emphasised(text, cell)
-    if fewer := shortfall(marked, column):
-        shown = Latex(shown + rf"\phantom{{{'0' * fewer}}}")
-    longest = max((each.cell.deviation_text for each in column), key=len, default="")
-    if longest and not cell.deviation_text:
-        shown = Latex(shown + rf"{{{small}\phantom{{\,$\pm$\,{longest}}}}}")
     tail, room = tail_of(marked), max((tail_of(each) for each in column), key=len, default="")
-    blank = room[len(tail) :]
-    raised = escape(tail) + (rf"\phantom{{{escape(blank)}}}" if blank else "")
-    return Latex(shown + (rf"\textsuperscript{{{raised}}}" if raised else ""))
+    longest = max((each.cell.deviation_text for each in column), key=len, default="")
+    fewer, blank = "0" * shortfall(marked, column), escape(room[len(tail) :])
+    return Latex(
+        emphasised(text, cell)
+        + _raised(tail)
+        + (rf"\phantom{{{fewer}}}" if fewer else "")
+        + (rf"{{{small}\phantom{{\,$\pm$\,{longest}}}}}" if longest and not cell.deviation_text else "")
+        + (rf"\textsuperscript{{\phantom{{{blank}}}}}" if blank else "")
+    )

@@ -14,17 +14,18 @@ from derainbench.errors import UserError
 
 from ..own_files import OwnFiles
 
-#: What report.tex loads beyond LaTeX itself, and the style of its bibliography.
-LATEX_FILES = ("geometry.sty", "lmodern.sty", "booktabs.sty", "longtable.sty", "tikz.sty", "plain.bst")
-#: Where Debian has them, and what may be asked for beside.
-_DEBIAN = {
-    "geometry.sty": "texlive-latex-base",
-    "lmodern.sty": "lmodern",
-    "booktabs.sty": "texlive-latex-recommended",
-    "longtable.sty": "texlive-latex-base",
-    "tikz.sty": "texlive-pictures",
-    "plain.bst": "texlive-base",
-    "siunitx.sty": "texlive-science",
+#: What report.tex cannot do without beyond LaTeX itself, and the style of its bibliography.
+LATEX_FILES = ("geometry.sty", "booktabs.sty", "longtable.sty", "tikz.sty", "plain.bst")
+#: What it loads where it is there: with it letters are outlines under every encoding, without it the old fonts do.
+COSMETIC = ("lmodern.sty",)
+#: The packages of Debian and of TeX Live that have them, and what may be asked for beside.
+_PACKAGES = {
+    "geometry.sty": ("texlive-latex-base", "geometry"),
+    "booktabs.sty": ("texlive-latex-recommended", "booktabs"),
+    "longtable.sty": ("texlive-latex-base", "tools"),
+    "tikz.sty": ("texlive-pictures", "pgf"),
+    "plain.bst": ("texlive-base", "bibtex"),
+    "siunitx.sty": ("texlive-science", "siunitx"),
 }
 #: What LaTeX reads of a report's folder.
 _READ = (".tex", ".bib", ".bbl")
@@ -42,10 +43,10 @@ def check_latex(files: Sequence[str] = LATEX_FILES) -> None:
         )
     absent = _absent(files)
     if absent:
-        packages = " ".join(dict.fromkeys(_DEBIAN[name] for name in absent))
+        debian, texlive = (" ".join(dict.fromkeys(_PACKAGES[name][n] for name in absent)) for n in (0, 1))
         raise UserError(
-            f"report.pdf needs {', '.join(absent)}, which LaTeX does not find: install the LaTeX packages (on Debian: "
-            f"apt install {packages}), or leave pdf out of --format and compile report.tex elsewhere"
+            f"report.pdf needs {', '.join(absent)}, which LaTeX does not find: apt install {debian} (Debian, Ubuntu) "
+            f"or tlmgr install {texlive} (TeX Live), or leave pdf out of --format and compile report.tex elsewhere"
         )
 
 

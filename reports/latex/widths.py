@@ -20,8 +20,8 @@ _OF_8_PT = {
 _EMS = {character: width for characters, width in _OF_8_PT.items() for character in characters}
 #: Small sizes are drawn wider: cmr7 by so much than cmr8, cmr9 less.
 _OPTICAL = ((7.5, 1.073), (8.5, 1.0), (12.0, 0.97))
-#: cmbx8 against cmr8, and cmtt8.
-_BOLD, _TYPEWRITER = 1.16, 0.54
+#: cmbx8 against cmr8; and Courier, which stands beside Times and is wider than cmtt8.
+_BOLD, _TYPEWRITER = 1.16, 0.6
 _WIDEST = 1.10  # of what the table does not have, such as code points' letters
 
 
@@ -38,7 +38,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 def typewriter_width(text: str, size: float) -> float:
     """The same in typewriter type."""
-    return len(text) * _TYPEWRITER * _optical(size) * size
+    return len(text) * _TYPEWRITER * size
 
 
 def _ems(character: str) -> float:

@@ -45,6 +45,12 @@ def panels(table: ComparisonTable, frame: Frame) -> tuple[ComparisonTable, ...]:
     return tuple(_only(table, block) for block in blocks)
 
 
+def fits(table: ComparisonTable, frame: Frame) -> bool:
+    """Whether the whole table is no wider than ``frame``."""
+    columns = sum(_need(table, title, numbers, frame) for title, numbers in _datasets(table))
+    return min(_stub(table), frame.heading) + _fixed(table, frame) + columns <= frame.width
+
+
 def label_width(panel: ComparisonTable, frame: Frame) -> int:
     """How wide the names of a panel's rows may be without making it wider than ``frame``; its ``heading`` or more."""
     columns = sum(_need(panel, title, numbers, frame) for title, numbers in _datasets(panel))

@@ -46,7 +46,8 @@ def _given(column: SpecColumn, line: Line) -> str:
 def _parameters(column: SpecColumn, method: MethodInRun | None) -> str:
     if method is None or method.parameters is None or (method.base == UNPROCESSED and column.unit == "M"):
         return MISSING
-    return figures(method.parameters / 1e6) if column.unit == "M" else f"{method.parameters:,}"
+    millions = method.parameters / 1e6
+    return f"{millions:.{3 if millions < 1 else 2}f}" if column.unit == "M" else f"{method.parameters:,}"
 
 
 def _macs(column: SpecColumn, lines: Sequence[Line], where: str) -> tuple[list[str], list[str]]:

@@ -17,10 +17,11 @@ from derainbench.reports.comparison.measured import measured
 from derainbench.reports.comparison.table import comparison_tables
 from derainbench.reports.content import Content, content
 from derainbench.reports.format import Style
-from derainbench.reports.latex.documents import FRAME, report_tex, tables_tex
+from derainbench.reports.latex.documents import report_tex, tables_tex
 from derainbench.reports.latex.floats import floats
 from derainbench.reports.latex.numbers import SIUNITX
-from derainbench.reports.latex.pdf import LATEX_FILES, compile_pdf
+from derainbench.reports.latex.pdf import COSMETIC, LATEX_FILES, compile_pdf
+from derainbench.reports.latex.place import FRAME
 from derainbench.reports.latex.references import references_bib
 from derainbench.reports.layout.panels import panels
 from derainbench.reports.options import formats_of
@@ -292,10 +293,12 @@ def test_packages_that_are_missing_are_named_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    fake_latex(tmp_path, *(name for name in LATEX_FILES if name not in {"lmodern.sty", "tikz.sty"}))
-    with pytest.raises(
-        UserError, match=r"needs lmodern\.sty, tikz\.sty, .* apt install lmodern texlive-pictures\), or leave pdf out"
-    ):
+    fake_latex(tmp_path, *(name for name in LATEX_FILES if name not in {"booktabs.sty", "tikz.sty"}))
+    said = (
+        r"needs booktabs\.sty, tikz\.sty, which .* apt install texlive-latex-recommended texlive-pictures "
+        r"\(Debian, Ubuntu\) or tlmgr install booktabs pgf \(TeX Live\), or leave pdf out"
+    )
+    with pytest.raises(UserError, match=said):
         formats_of("pdf,html")
     fake_latex(tmp_path, *LATEX_FILES)
     assert formats_of("pdf") == ["pdf"]
@@ -311,9 +314,22 @@ def test_the_packages_are_those_that_the_document_loads(project: Path) -> None:
     loaded = {f"{name}.sty" for name in re.findall(r"\\usepackage(?:\[.*?\])?\{(\w+)\}", text)}
     of_latex_itself = {"fontenc.sty", "inputenc.sty"}
     styles = {f"{name}.bst" for name in re.findall(r"\\bibliographystyle\{(\w+)\}", text)}
-    assert loaded - of_latex_itself | styles == {*LATEX_FILES}
+    assert loaded - of_latex_itself | styles == {*LATEX_FILES, *COSMETIC}
+    assert all(rf"\IfFileExists{{{name}}}" in text for name in COSMETIC)
     wanted = (project / ".ci" / "run").read_text(encoding="utf-8")
     assert {"lmodern", "texlive-latex-recommended", "texlive-science"} <= {*wanted.split()}
+
+
+@needs_latex
+def test_a_document_does_without_what_is_cosmetic(tmp_path: Path) -> None:
+    run = with_hostile_names(tmp_path)
+    write_report(content(run), tmp_path / "report", ["latex"])
+    document = tmp_path / "report" / "report.tex"
+    text = document.read_text(encoding="utf-8")
+    for name in COSMETIC:
+        text = text.replace(rf"\IfFileExists{{{name}}}", r"\IfFileExists{not-there.sty}")
+    document.write_text(text, encoding="utf-8")
+    assert compile_pdf(OwnFiles(tmp_path / "report")).is_file()
 
 
 def test_without_latex_the_pdf_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
