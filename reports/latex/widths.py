@@ -12,10 +12,10 @@ POINTS = {"pt": 1.0, "in": 72.27, "cm": 72.27 / 2.54, "mm": 72.27 / 25.4}
 
 # cmr8.tfm (TeX Live), in ems, rounded up to hundredths
 _OF_8_PT = {
-    "!',.:;[]`|il ": 0.30, "fj": 0.33, "-": 0.36, "I": 0.39, "()rt": 0.42, "s": 0.43, "cez": 0.48, "?": 0.51,
+    "!',.:;[]`|il": 0.30, "fj": 0.33, "- ": 0.36, "I": 0.39, "()rt": 0.42, "s": 0.43, "cez": 0.48, "?": 0.51,
     '"$*/0123456789\\^ago{}~–': 0.54, "J": 0.55, "_kqvxy": 0.57, "Sbdhnpu": 0.60, "Z": 0.65, "L": 0.67, "F": 0.70,
-    "EP": 0.73, "B": 0.76, "CTw": 0.77, "R": 0.79, "AHNUVXY": 0.80, "D": 0.82, "&+<=>@GKOQ±×✓": 0.84, "#%m": 0.90,
-    "M": 0.98, "W": 1.10,
+    "EP": 0.73, "B": 0.76, "CTw": 0.77, "R": 0.79, "AHNUVXY": 0.80, "D": 0.82, "&+<=>@GKOQ×✓": 0.84, "#%m": 0.90,
+    "±": 0.95, "M": 0.98, "W": 1.10,
 }  # fmt: skip
 _EMS = {character: width for characters, width in _OF_8_PT.items() for character in characters}
 #: Small sizes are drawn wider: cmr7 by so much than cmr8, cmr9 less.

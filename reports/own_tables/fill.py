@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -203,7 +204,7 @@ def _scored(
 
 
 def _word(text: str) -> OwnCell:
-    return OwnCell(Cell("missing" if text == MISSING else "finished", float("nan"), text))
+    return OwnCell(Cell("missing" if text == MISSING else "finished", math.nan, text))
 
 
 def _costed(column: SpecColumn, line: Line, text: str) -> OwnCell:

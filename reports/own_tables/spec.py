@@ -156,8 +156,8 @@ class TableSpec(_Data):
     notes: bool = True
     remarks: tuple[str, ...] = ()
     layout: Layout = Layout()
-    columns: Annotated[tuple[SpecColumn, ...], Field(min_length=1)]
-    rows: Annotated[tuple[SpecRow, ...], Field(min_length=1)]
+    columns: tuple[SpecColumn, ...]
+    rows: tuple[SpecRow, ...]
     sources: dict[str, Source] = {}
 
     @field_validator("trained_on")
@@ -166,7 +166,9 @@ class TableSpec(_Data):
         return None if trained_on == EACH else trained_on
 
     @model_validator(mode="after")
-    def _sources_are_there(self) -> TableSpec:
+    def _has_rows_and_sources(self) -> TableSpec:
+        if not self.rows or not self.columns:
+            raise ValueError(f"give one of {'columns' if self.rows else 'rows'} at least")
         for row in self.rows:
             for dataset, published in row.published.items():
                 if published.source not in self.sources:
@@ -183,11 +185,9 @@ def read_spec(path: Path) -> TableSpec:
     try:
         return TableSpec.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"table spec {path}: {by_title(_found(error), content.get('rows'))}") from error
-
-
-def _found(error: ValidationError) -> str:
-    return complaints(TableSpec, error, "the file")
+        found = by_title(complaints(TableSpec, error, "the file"), content.get("rows"), keys=("title", "method"))
+        found = by_title(found, content.get("columns"), "column", ("title", *_KINDS))
+        raise UserError(f"table spec {path}: {found}") from error
 
 
 def spec_data(spec: TableSpec) -> dict[str, Any]:

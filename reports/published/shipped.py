@@ -92,15 +92,19 @@ def _read(path: Path, name: str, datasets: Sequence[str]) -> PaperTable:
     return table.model_copy(update={"sources": {key: each for key, each in table.sources.items() if key in used}})
 
 
-def by_title(complaint: str, rows: object) -> str:
-    """``rows.3.`` as ``row 'PReNet', ``, where it has a title: nobody counts the rows of a file."""
+def by_title(complaint: str, rows: object, word: str = "row", keys: Sequence[str] = ("title",)) -> str:
+    """``rows.3.`` as ``row 'PReNet', ``, where it has a title: nobody counts the rows of a file.
+
+    Others than rows are called by their ``word``, and known by the first of ``keys`` that is there.
+    """
 
     def named(found: re.Match[str]) -> str:
         row = rows[int(found[1])] if isinstance(rows, list) else None
-        title = row.get("title") if isinstance(row, dict) else None
-        return f"row {title!r}, " if isinstance(title, str) else f"row {int(found[1]) + 1}, "
+        titles = (row.get(key) for key in keys) if isinstance(row, dict) else ()
+        title = next((each for each in titles if isinstance(each, str)), None)
+        return f"{word} {int(found[1]) + 1 if title is None else repr(title)}{', ' if found[2] else ''}"
 
-    return re.sub(r"(?:(?<=^)|(?<=; ))rows\.([0-9]+)\.", named, complaint)
+    return re.sub(rf"(?:(?<=^)|(?<=; )){word}s\.([0-9]+)(?:(\.)|(?=:))", named, complaint)
 
 
 def _references(table: PaperTable, datasets: Sequence[str]) -> Iterator[tuple[str, str, Collection[str]]]:
