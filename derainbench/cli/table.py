@@ -112,6 +112,8 @@ def _defaults(plugins: list[Path]) -> Defaults:
     """What an option is where a method's name does not say it; methods are imported when that is asked first."""
     from functools import cache
 
+    from derainbench.reports.comparison.labels import MISSING
+
     @cache
     def default(method: str, option: str) -> str | None:
         from derainbench.plugins.options import option_defaults, spell
@@ -121,6 +123,6 @@ def _defaults(plugins: list[Path]) -> Defaults:
             options = option_defaults(discover(plugins).variant(method.partition("@")[0]).method.network)
         except UserError:  # somebody else's method, which is not here
             return None
-        return spell(options[option]) if option in options else None
+        return spell(options[option]) if option in options else MISSING
 
     return default

@@ -24,6 +24,8 @@ SIZES = ((9.0, 4.5), (9.0, 3.0), (8.0, 4.0), (8.0, 2.5), (7.0, 3.0), (7.0, 2.0))
 NAMES = (0, 30, 22, 16)
 #: A superscript against the text that it stands at; font sizes of deviations and of protocols against a number's.
 RAISED, DEVIATION, PROTOCOL = 0.75, 0.8, 0.85
+#: Points of a page that panels above each other may take, notes and captions left out, and lines of a panel's head.
+HIGH, HEAD = 520.0, 5
 #: Of a cite in square brackets, as numbers of two digits.
 CITED = "~[12]"
 
@@ -47,6 +49,13 @@ class Fit:
     separation: float
     names: int
     panels: tuple[Panel, ...]
+
+    def floats(self, table: SetOwn) -> tuple[tuple[Panel, ...], ...]:
+        """The panels, as many above each other as a page holds: LaTeX breaks nothing that stands in a float."""
+        rows = sum(len(wrapped(line.name, self.names)) + 0.5 * line.line for line in table.lines)
+        height = 1.2 * self.size * (rows + HEAD)
+        together = max(1, int(HIGH / height))
+        return tuple(self.panels[n : n + together] for n in range(0, len(self.panels), together))
 
 
 def fit(table: SetOwn, layout: Layout) -> Fit:

@@ -22,7 +22,8 @@ from .scores import Line, Place, Score, line_of, protocol_of, score
 from .spec import SpecColumn, TableSpec
 from .table import CHECK, OwnCell, OwnColumn, OwnRow, OwnTable, Remark
 
-#: What an option of a method is where its name does not say it; None where nobody knows. (method, option)
+#: What an option of a method is where its name does not say it: :data:`MISSING` where the method has no such option,
+#: None where nobody knows. (method, option)
 Defaults = Callable[[str, str], str | None]
 
 
@@ -62,7 +63,7 @@ def fill_own(spec: TableSpec, content: Content, where: str, defaults: Defaults =
             notes += said
         elif column.option is not None:
             shown = [OwnColumn(column.title or column.option)]
-            cells = [[_word(_option(column, line, defaults, where))] for line in lines]
+            cells = [[_word(text)] for text in _options(column, lines, defaults, where)]
         else:
             shown = [OwnColumn(column.title or column.text or "")]
             cells = [[_word(line.row.text.get(column.text or "", MISSING))] for line in lines]
@@ -213,6 +214,13 @@ def _costed(column: SpecColumn, line: Line, text: str) -> OwnCell:
     return replace(_word(text), remarks=(Remark("As given, not measured here"),) if given else (), quoted=given)
 
 
+def _options(column: SpecColumn, lines: Sequence[Line], defaults: Defaults, where: str) -> list[str]:
+    texts = [_option(column, line, defaults, where) for line in lines]
+    if all(text == MISSING for text in texts):
+        raise UserError(f"{where}: column {column.name!r}: no row has an option {column.option!r}; check its name")
+    return texts
+
+
 def _option(column: SpecColumn, line: Line, defaults: Defaults, where: str) -> str:
     """What a row shows of an option: a check mark, nothing, or the value."""
     option = column.option or ""
@@ -222,10 +230,10 @@ def _option(column: SpecColumn, line: Line, defaults: Defaults, where: str) -> s
         value = defaults(line.method.asked, option) if value is None else value
         if value is None:
             raise UserError(
-                f"{where}: column {column.name!r}: {line.method.asked!r} does not say its {option}; give the column's "
-                "default, or the row's options"
+                f"{where}: row {line.row.name!r}, column {column.name!r}: {line.method.asked!r} does not say its "
+                f"{option}; give the column's default, or the row's options"
             )
-    if value is None:
+    if value in (None, MISSING):
         return MISSING
     if column.value is not None:
         return CHECK if value == column.value else ""
