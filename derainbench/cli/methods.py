@@ -16,6 +16,7 @@ from derainbench.cli.options import (
     ThreadsOption,
     say_threads,
 )
+from derainbench.errors import UserError
 
 if TYPE_CHECKING:
     from derainbench.engine import conformance
@@ -68,6 +69,8 @@ def efficiency(
 
     say_threads(threads)
     variants = choose_variants(discover(plugin), methods, None)
+    if not variants:
+        raise UserError("--methods names none; name one at least, or leave it out for all")
     text, complete = measure_all(variants, size, choose_engine(device, precision), repeats, plugin, out, as_json)
     typer.echo(text)
     if not complete:

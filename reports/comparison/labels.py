@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.plugins.names import ParsedName, parse_name
 from derainbench.results.results import MethodInRun, Results
 
 #: What stands for a number that nobody has.
@@ -62,11 +63,13 @@ def renamed(results: Results, titles: Mapping[str, str]) -> Results:
 def the_method(results: Results, name: str) -> MethodInRun:
     """The method of a run that a name means: its own, or without tag, or without options too where one alone has it.
 
-    UserError where there is none, or several.
+    UserError where there is no such method, or several.
     """
+    parsed = _parsed(name)
     ways = (
-        lambda each: name in (each.name, each.asked),
-        lambda each: name == each.name.partition("@")[0],
+        lambda each: name == each.name,
+        lambda each: parsed is not None and parsed == _parsed(each.asked),  # options in any order
+        lambda each: parsed is not None and parsed == _parsed(each.asked.partition("@")[0]),
         lambda each: name == each.base,
     )
     for way in ways:
@@ -77,3 +80,11 @@ def the_method(results: Results, name: str) -> MethodInRun:
             raise UserError(f"{name!r} may be {', '.join(each.name for each in found)}; give one of these names")
     known = [method.name for method in results.methods]
     raise UserError(f"the run has no method {name!r}; {did_you_mean(name, known)}")
+
+
+def _parsed(name: str) -> ParsedName | None:
+    """A name taken apart; None for what is none, as a row of merged runs may be called."""
+    try:
+        return parse_name(name)
+    except UserError:
+        return None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Of tables that leave a row's cell blank where another row has it.
 AT_HOME = "A training tested on its own dataset stands in its method's first row only."
+#: How the sentence ends on cells that are empty though the run was asked for them.
+NOT_EVALUATED = ": not evaluated in this run; run the command again."
 
 
 def table_notes(results: Results, protocol: str, rows: Sequence[Row], columns: Sequence[Column]) -> tuple[str, ...]:
@@ -134,7 +136,7 @@ def _not_evaluated(results: Results, rows: Sequence[Row], columns: Sequence[Colu
             if here and cell.state == "missing" and _planned_seeds(results, row.entry, column.dataset):
                 missing[row.entry.full_label].append(column.dataset.title)
     said = "; ".join(f"{label} on {listed(titles)}" for label, titles in missing.items())
-    return [f"{said}: not evaluated in this run; run the command again."] if said else []
+    return [f"{said}{NOT_EVALUATED}"] if said else []
 
 
 def _planned_seeds(results: Results, entry: Entry, dataset: DatasetInRun) -> set[int]:

@@ -9,6 +9,7 @@ from derainbench.efficiency.text import figures, setting_line
 from derainbench.errors import UserError
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import MethodInRun
+from derainbench.support.words import listed
 
 from ..comparison.labels import MISSING
 from .scores import Line
@@ -89,11 +90,9 @@ def _measured(
     shown = [_given(column, line) or _shown(column, of_method.get(_network(line))) for line in lines]
     what = "Time: median of one image" if column.cost == "latency" else "Peak memory for an image"
     notes = [f"{what} of {size.replace('x', '×')} pixels on {setting}." for setting, size in kinds]
-    notes += [
-        f"The machine was busy when {row.method} was timed ({row.seconds.busy}): measure again on an idle one."
-        for _, row in found
-        if column.cost == "latency" and row.seconds is not None and row.seconds.busy
-    ]
+    busy = [row.method for _, row in found if row.seconds is not None and row.seconds.busy]
+    if busy and column.cost == "latency":
+        notes.append(f"The machine was busy when {listed(busy)} ran: measure times again on an idle one.")
     return shown, notes
 
 

@@ -15,9 +15,9 @@ def default_spec(content: Content, protocol: str | None = None, layout: Layout |
     UserError where the run has no scores, or none under that protocol.
     """
     run = content.run
-    name = protocol or next(iter(run.protocols), "")
+    name = next(iter(run.protocols), "") if protocol is None else protocol
     if name not in run.protocols or not run.results.datasets:
-        hint = did_you_mean(name, [*run.protocols]) if name else "run it first"
+        hint = did_you_mean(name, [*run.protocols]) if run.protocols else "run it first"
         raise UserError(f"no scores under protocol {name!r} in {run.results.folder}; {hint}")
     foreign = {entry.method.name for entry in run.lines if entry.trained_on is not None}
     rows = [

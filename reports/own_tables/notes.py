@@ -13,7 +13,7 @@ from derainbench.support.words import listed
 from ..comparison.cells import NO_SCORE, Cell, Column, Row, direction_words, protocol_title
 from ..comparison.entries import Entry
 from ..comparison.labels import method_labels
-from ..comparison.notes import AT_HOME, table_notes
+from ..comparison.notes import AT_HOME, NOT_EVALUATED, table_notes
 from ..content import Content
 from ..published.filled import in_bf16, run_index
 from .scores import Line, Place, Score
@@ -74,21 +74,22 @@ def _of_measured(content: Content, measured: Sequence[tuple[Place, Line, Score]]
     titles = _titles(content, measured)
     run = _narrowed(content.results, {*titles}, {place.dataset for place, _, _ in measured})
     datasets = {each.name: each for each in run.datasets}
-    rows: dict[tuple[str, bool], dict[tuple[str, str | None], dict[Column, Cell]]] = {}
+    rows: dict[str, dict[tuple[str, str | None], dict[Column, Cell]]] = {}
     for place, line, score in measured:
         if line.method is not None and place.dataset in datasets:
             home = score.source in (place.dataset, *NO_TRAINING_SET)
-            of_row = rows.setdefault((place.protocol, home), {})
-            cells = of_row.setdefault((line.method.name, None if home else score.source), {})
+            of_protocol = rows.setdefault(place.protocol, {})
+            cells = of_protocol.setdefault((line.method.name, None if home else score.source), {})
             cells |= {Column(datasets[place.dataset], metric): score.cells[metric].cell for metric in place.metrics}
     methods = {method.name: method for method in run.methods}
-    for (protocol, _), of_row in rows.items():
-        columns = list(dict.fromkeys(column for cells in of_row.values() for column in cells))
+    for protocol, of_protocol in rows.items():
+        columns = list(dict.fromkeys(column for cells in of_protocol.values() for column in cells))
         body = [
             Row(Entry(methods[name], titles[name], source), tuple(cells.get(each, NO_SCORE) for each in columns))
-            for (name, source), cells in of_row.items()
+            for (name, source), cells in of_protocol.items()
         ]
-        yield from (note for note in table_notes(run, protocol, body, columns) if note != AT_HOME)
+        said = table_notes(run, protocol, body, columns)
+        yield from (note for note in said if note != AT_HOME and not note.endswith(NOT_EVALUATED))
     for dataset in datasets.values():
         if not dataset.whole:
             yield f"{dataset.title}: {len(dataset.test)} test images, which is not all that it has, or too many."

@@ -211,7 +211,8 @@ def _judged(
             "marked and ranked with nothing"
         )
     if differs:
-        remarks = (*remarks, Remark(f"Not comparable with the others, and not ranked: {differs}", short=differs))
+        short = differs.replace("of a network ", "")
+        remarks = (*remarks, Remark(f"Not comparable with the others, and not ranked: {short}", short=short))
     shown = {metric: OwnCell(cell, tuple(remarks), quoted, unconfirmed) for metric, cell in cells.items()}
     shown = {metric: each if each.cell.state == "finished" else OwnCell(each.cell) for metric, each in shown.items()}
     return Score(shown, not differs and not unconfirmed, source)

@@ -121,6 +121,7 @@ READ_BY = {
     "added card": ("x.toml", ("datasets", "add", "x.toml"), "card x.toml"),
     "recipe": ("x.toml", run("--recipe", "x.toml", methods="tinycnn"), "recipe"),
     "table": ("x.toml", ("report", "run", "--table", "x.toml"), "table x.toml"),
+    "table spec": ("x.toml", ("table", "run", "--spec", "x.toml"), "table spec x.toml"),
     "suite": ("x.toml", ("run", "--suite", "x.toml", "--out", "new"), "suite x.toml"),
     "figure": ("x.toml", ("efficiency", "--figure", "x.toml"), "figure x.toml"),
     "sources": ("sources.toml", ("report", "run", "--table", "own.toml"), "table"),

@@ -248,6 +248,13 @@ def test_names_come_from_the_command(tmp_path: Path) -> None:
     shown = content(run)
     asked = retitled(spec(NET, DEEP | {"title": "Deep"}), shown, titles)
     assert [row.name for row in fill_own(asked, shown, "t").rows] == ["Net", "Ours = best"]
+    two = results([], [method("net[a=1,b=2]@x", "T"), method("net@y", "T")], [dataset("a", "1")])
+    assert [each.title for each in renamed(two, {"net[b=2,a=1]": "Ours"}).methods] == ["Ours", "T"]
+    with pytest.raises(UserError, match=r"'net\[c=1\]'; did you mean"):
+        renamed(two, {"net[c=1]": "Ours"})
+    several = results([], [method("net@x", "T"), method("net@y", "T")], [dataset("a", "1")])
+    with pytest.raises(UserError, match=r"'net' may be net@x, net@y; give one of these names"):
+        renamed(several, {"net": "Ours"})
     with pytest.raises(UserError, match=r"the run has no method 'ned'; did you mean 'net'\?"):
         renamed(two_sets(), {"ned": "X"})
     for word in ("net", "=X", "net=", "net= "):
