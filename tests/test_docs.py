@@ -44,7 +44,7 @@ def test_commands(command: str) -> None:
     command_words = iter(word for word in words if not word.startswith("-"))
     known = {"--help"}
     while True:
-        known |= {option for parameter in chosen.params for option in parameter.opts}
+        known |= {option for each in chosen.params for option in (*each.opts, *each.secondary_opts)}
         if not hasattr(chosen, "commands"):
             break
         name = next(command_words, "")

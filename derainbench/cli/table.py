@@ -62,7 +62,9 @@ def table(
 
     if protocol is not None and spec is not None:
         raise UserError(f"--protocol does not go with --spec, whose file names its protocols; write it into {spec}")
-    kind = _format(table_format, out)
+    kind = _format(table_format, out, print_spec)
+    if out is not None and (out.exists() if print_spec else spec is not None and out.resolve() == spec.resolve()):
+        raise UserError(f"--out {out} is there already, and may be a file that you wrote; give another name")
     asked, titles = None if spec is None else read_spec(spec), parse_renames(rename)
     content = report_of(runs, (), titles)
     where = "table" if spec is None else f"table spec {spec}"
@@ -85,9 +87,9 @@ def table(
             typer.echo(f"not said in the table: {note}", err=True)
 
 
-def _format(asked: TableFormat | None, out: Path | None) -> TableFormat:
+def _format(asked: TableFormat | None, out: Path | None, any_name: bool) -> TableFormat:
     """The format that is asked for, or that a file's name ends in."""
-    if asked is not None or out is None:
+    if asked is not None or out is None or any_name:
         return asked or TableFormat.MD
     ending = out.suffix.removeprefix(".").lower()
     named = {"htm": "html", "markdown": "md"}.get(ending, ending)

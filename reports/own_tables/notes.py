@@ -64,9 +64,10 @@ def _measuring(places: Sequence[Place]) -> Iterator[str]:
     """Which metrics under which protocol, a sentence each; where several are, columns name theirs."""
     for protocol in dict.fromkeys(place.protocol for place in places):
         names = dict.fromkeys(m for place in places if place.protocol == protocol for m in place.metrics)
-        kinds = [METRICS[name] for name in METRICS if name in names]
+        kinds = [kind for name, kind in METRICS.items() if name in names and kind.by_protocol]
         titles = listed([f"{kind.title} in {kind.unit}" if kind.unit else kind.title for kind in kinds])
-        yield f"{titles} under protocol {protocol} ({protocol_title(protocol)}), means over test images."
+        if kinds:  # of the others it is said who measured them
+            yield f"{titles} under protocol {protocol} ({protocol_title(protocol)}), means over test images."
 
 
 def _of_measured(content: Content, measured: Sequence[tuple[Place, Line, Score]]) -> Iterator[str]:

@@ -44,6 +44,18 @@ def test_the_file_that_it_prints_gives_the_table_that_it_prints(
     assert capsys.readouterr().out == table
 
 
+def test_a_file_that_somebody_may_have_written_is_kept(
+    run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.toml"
+    assert answered(monkeypatch, "table", run, "--print-spec", "--out", str(mine)) == 0
+    text = mine.read_bytes()
+    for words in (["--print-spec"], ["--spec", str(mine), "--format", "tex"]):
+        assert answered(monkeypatch, "table", run, *words, "--out", str(mine)) == 2
+        assert "is there already" in capsys.readouterr().err
+    assert mine.read_bytes() == text
+
+
 @pytest.mark.parametrize(("name", "begins"), [("t.tex", "% Written"), ("t.csv", "Method,"), ("t.html", "<figure")])
 def test_a_file_is_written_as_its_name_says_and_without_notes_they_are_told(
     run: str,
