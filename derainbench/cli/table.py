@@ -58,6 +58,7 @@ def table(
     from derainbench.reports.own_tables.default import default_spec
     from derainbench.reports.own_tables.fill import fill_own, retitled
     from derainbench.reports.own_tables.spec import read_spec, spec_data
+    from derainbench.reports.text.terminal import plain_text
     from derainbench.reports.titles import parse_renames
 
     if protocol is not None and spec is not None:
@@ -76,7 +77,7 @@ def table(
     filled = fill_own(chosen, content, where, _defaults(plugin))
     text = tomli_w.dumps(spec_data(chosen)) if print_spec else _written(filled, kind)
     if out is None:
-        typer.echo(text, nl=False)
+        typer.echo("\n".join(map(plain_text, text.split("\n"))), nl=False)
     else:
         from derainbench.support.atomic import write_atomic
 
@@ -84,7 +85,7 @@ def table(
         typer.echo(str(out))
     if not chosen.notes and not print_spec:
         for note in filled.notes:
-            typer.echo(f"not said in the table: {note}", err=True)
+            typer.echo(plain_text(f"not said in the table: {note}"), err=True)
 
 
 def _format(asked: TableFormat | None, out: Path | None, any_name: bool) -> TableFormat:

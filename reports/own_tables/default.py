@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.plugins.names import UNKNOWN
 
 from ..comparison.cells import protocol_title
 from ..content import Content
@@ -36,7 +37,7 @@ def default_spec(content: Content, protocol: str | None = None, layout: Layout |
         caption=f"Comparison of deraining methods, {protocol_title(name)}.",
         label=f"tab:{name}",
         protocol=name,
-        trained_on=ANY if foreign else None,
+        trained_on=ANY if foreign or UNKNOWN in {*run.results.scores["trained_on"]} else None,
         columns=tuple(columns),
         rows=tuple(rows),
         layout=layout or Layout(),

@@ -241,12 +241,15 @@ def _option(column: SpecColumn, line: Line, defaults: Defaults, where: str) -> s
 
 
 def _check_words(spec: TableSpec, where: str) -> None:
-    """UserError for what a row says that no column shows: a slip of the pen."""
+    """UserError for what the file says and nothing shows: a slip of the pen."""
     shown: dict[str, list[str]] = {
         "options": [each.option for each in spec.columns if each.option],
         "costs": [each.cost for each in spec.columns if each.cost],
         "text": [each.text for each in spec.columns if each.text],
     }
+    for metric in spec.digits:
+        if metric not in METRICS:
+            raise UserError(f"{where}: digits: no metric {metric!r}; {did_you_mean(metric, [*METRICS])}")
     sets = [each.dataset for each in spec.columns if each.dataset]
     for row in spec.rows:
         for kind, known in shown.items():

@@ -100,6 +100,8 @@ def _measured(
     stated = place.dataset if stated == EACH else stated
     fits, remarks = _trained(spec, line, place, stated)
     differs = "" if fits else f"of a network trained on {stated}"
+    if stated == UNKNOWN and not fits:
+        differs = "of files whose network was trained on what is unknown (the row's trained_on may say it)"
     return _judged(spec, line, place, where, cells, differs, remarks, source)
 
 
@@ -211,7 +213,7 @@ def _judged(
             "marked and ranked with nothing"
         )
     if differs:
-        short = differs.replace("of a network ", "")
+        short = differs.replace("of a network ", "").removesuffix(" (the row's trained_on may say it)")
         remarks = (*remarks, Remark(f"Not comparable with the others, and not ranked: {short}", short=short))
     shown = {metric: OwnCell(cell, tuple(remarks), quoted, unconfirmed) for metric, cell in cells.items()}
     shown = {metric: each if each.cell.state == "finished" else OwnCell(each.cell) for metric, each in shown.items()}

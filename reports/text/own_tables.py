@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from tabulate import tabulate
 
@@ -40,7 +41,7 @@ def own_csv(table: SetOwn) -> str:
     for line in table.lines:
         fields = [harmless(line.name)]
         for cell, spread in zip(line.cells, deviations, strict=True):
-            fields += [cell.cell.text, *([cell.cell.deviation_text] if spread else [])]
+            fields += [_field(cell.cell), *([cell.cell.deviation_text] if spread else [])]
         marks = [line.marks, *(cell.marks for cell in line.cells)]
         each = dict.fromkeys(mark for marked in marks for mark in marked.split(",") if mark)
         seen = ["seen in training"] if any(cell.cell.seen for cell in line.cells) else []
@@ -56,6 +57,11 @@ def _heads(table: SetOwn) -> list[str]:
         for group in table.groups
         for column in group.columns
     ]
+
+
+def _field(cell: Cell) -> str:
+    """A number as it is; a word as no spreadsheet takes it for a formula."""
+    return cell.text if re.fullmatch(r"-?[0-9.,]+|-?∞", cell.text) else harmless(cell.text)
 
 
 def _superscript(marks: str) -> str:

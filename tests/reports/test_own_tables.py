@@ -121,6 +121,23 @@ def test_rows_of_any_training_set_are_compared_where_the_file_says_so() -> None:
     assert set_own(table).footnotes == (("a", "Trained on c."),)
 
 
+def test_what_somebody_s_files_were_trained_on_is_for_the_row_to_say() -> None:
+    run = two_sets(*scores("images[name=mine]", 40.0, "unknown"))
+    run = replace(run, methods=(*run.methods, method("images[name=mine]", "Mine")))
+    mine = {"method": "images[name=mine]"}
+    with pytest.raises(
+        UserError, match=r"trained on what is unknown \(the row's trained_on may say it\), the column's"
+    ):
+        filled(spec(mine, NET), run)
+    for trained_on in ("a", "each"):
+        table = filled(spec(mine | {"trained_on": trained_on}, NET), run)
+        assert table.rows[0].cells[0].cell.rank == "best"
+    shown = content(run)
+    default = fill_own(default_spec(shown), shown, "t")
+    assert default.rows[-1].cells[1].cell.text == "40.00", "the default table is never refused"
+    assert set_own(default).footnotes == (("a", "Trained on what is unknown."),)
+
+
 def test_one_dataset_under_two_protocols_has_quoted_numbers_in_the_column_of_theirs() -> None:
     columns = [{"dataset": "a", "protocol": "y"}, {"dataset": "a", "protocol": "rgb"}]
     theirs = {"title": "X", "published": {"a": PRINTED | {"protocol": "rgb"}}}
@@ -320,6 +337,7 @@ def test_a_mistake_in_the_file_is_one_line(tmp_path: Path, before: str, after: s
         (spec(NET, columns=[{"dataset": "a", "metrics": ["pnsr"]}]), "no metric 'pnsr'; did you mean 'psnr'?"),
         (spec({"quote": {"table": "nasnet/2", "row": "PRENet"}}), "did you mean 'PReNet'?"),
         (spec({"quote": {"table": "nasnt", "row": "PReNet"}}), "no table is called 'nasnt'"),
+        (spec(NET, digits={"pnsr": 2}), "digits: no metric 'pnsr'; did you mean 'psnr'?"),
         (spec(NET | {"options": {"depth": 1}}), "options: no column shows 'depth'"),
         (spec(NET, columns=[{"dataset": "a"}, {"average": ["c"]}]), "column 'average': no column is of 'c'"),
         (spec(QUOTED, columns=[{"dataset": "b"}], sources=SOURCES), "published: no column is of 'a'"),
