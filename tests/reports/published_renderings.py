@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
-from derainbench.reports.latex.environment import latex_environment
+from derainbench.reports.latex.environment import Latex, latex_environment
+from derainbench.reports.latex.place import OWN_DOCUMENT
 from derainbench.reports.layout.published import set_tables
 from derainbench.reports.page.html import page_environment
 from derainbench.reports.published.filled import FilledTable
@@ -19,7 +20,7 @@ Rows = list[list[str]]
 
 def latex(paper: Sequence[FilledTable]) -> str:
     template = latex_environment(bibliography([])).get_template("published.tex.j2")
-    return template.render(paper=set_tables(paper), joint=())
+    return template.render(paper=set_tables(paper), joint=(), place=OWN_DOCUMENT, raw=Latex)
 
 
 def page(paper: Sequence[FilledTable]) -> str:

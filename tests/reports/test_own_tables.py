@@ -355,3 +355,10 @@ def test_notes_warn_of_what_is_no_publication() -> None:
     assert "Trained here with recipe quick: not comparable with published numbers." in filled(spec(NET), quick).notes
     notes = filled(spec(INPUT), quick).notes
     assert not any("quick" in note for note in notes), "nothing of it was trained"
+
+
+def test_the_files_of_the_page_on_tables_are_files(project: Path) -> None:
+    blocks = re.findall(r"^```toml\n(.*?)^```", (project / "docs" / "tables.md").read_text("utf-8"), re.M | re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        assert TableSpec.model_validate(tomllib.loads(block)).rows
