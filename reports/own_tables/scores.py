@@ -66,7 +66,8 @@ def line_of(run: Measured, row: SpecRow, where: str) -> Line:
         known = list(dict.fromkeys(each.title for table in tables for each in table.rows))
         several = f"{row.quote.table} has several tables with that row; name one, such as {tables[0].name!r}"
         hint = several if found else did_you_mean(row.quote.row, known)
-        raise UserError(f"{where}: row {row.name!r}: {row.quote.table} has no one row {row.quote.row!r}; {hint}")
+        number = "several rows" if found else "no row"
+        raise UserError(f"{where}: row {row.name!r}: {row.quote.table} has {number} {row.quote.row!r}; {hint}")
     return Line(row, method, found[0])
 
 
