@@ -133,21 +133,21 @@ def report_of(
         shipped = {name for names in shipped_tables().values() for name in names}
         known = {table.name for table in published}
         published += paper_tables([*dict.fromkeys(row.table for row in suite if row.table in shipped - known)])
-    return content(results, published, _efficiency(runs))
+    return content(results, published, efficiency_of(runs))
 
 
-def folder_for(runs: Sequence[Path], out: Path | None) -> Path:
-    """Where the report goes: as asked, or beside the only run, or :data:`MERGED_FOLDER`.
+def folder_for(runs: Sequence[Path], out: Path | None, name: str = MERGED_FOLDER.name) -> Path:
+    """Where the report goes, or what else has that ``name``: as asked, or in the only run, or in the folder at hand.
 
     UserError where a run's folder ``report`` is a link, which leads elsewhere: nobody asked for that.
     """
-    folder = out or (runs[0] / "report" if len(runs) == 1 else MERGED_FOLDER)
+    folder = out or (runs[0] / name if len(runs) == 1 else Path(name))
     if out is None and folder.is_symlink():
         raise UserError(f"{folder} is a link; give --out with the folder that it leads to, or remove it")
     return folder
 
 
-def _efficiency(runs: Sequence[Path]) -> EfficiencyRecord:
+def efficiency_of(runs: Sequence[Path]) -> EfficiencyRecord:
     """What was measured in any of the runs' folders; the later run's where two measured the same."""
     record = EfficiencyRecord()
     for run in runs:

@@ -11,7 +11,7 @@ from typing import Any
 
 from derainbench.errors import UserError
 from derainbench.results.score_table import PLACE_COLUMNS
-from derainbench.support.atomic import storage_error, write_atomic
+from derainbench.support.atomic import remove, storage_error, write_atomic
 
 #: Lies in a report's folder and says what was written there.
 RECORD = ".derainbench-report.json"
@@ -91,6 +91,14 @@ class OwnFiles:
                 write_atomic(self.folder / name, data)
         self._hashes |= {name: [digest] for name, digest in digests.items()}
         self.finish()
+
+    def remove_others(self, start: str, kept: Iterable[str]) -> None:
+        """Remove the files that an earlier one wrote below ``start`` and this one did not, as far as they are ours."""
+        for name in sorted({name for name in self._hashes if name.startswith(start)} - {*kept}):
+            if self.may_write(name):
+                remove(self.folder / name)
+            del self._hashes[name]
+        self._keep()
 
     def finish(self) -> None:
         """Forget what was there before: call it once all files are written."""

@@ -17,6 +17,7 @@ from derainbench import __version__
 from derainbench.cli.datasets import datasets_app
 from derainbench.cli.derain import derain
 from derainbench.cli.exit_status import status_of
+from derainbench.cli.figure import figure
 from derainbench.cli.leaderboard import leaderboard_app, submit
 from derainbench.cli.methods import check, efficiency, methods
 from derainbench.cli.metrics import metrics
@@ -63,6 +64,7 @@ app.command(short_help="Say how far a run is, from any terminal.")(status)
 app.command(short_help="Ask a run to end, its state saved.")(stop)
 app.command(short_help="Write the comparison: page, LaTeX, CSV, ...")(report)
 app.command(short_help="Print one table, as a file asks for it.")(table)
+app.command(short_help="Make figures for papers: crops, charts.")(figure)
 app.command(short_help="Say what changed between two runs.")(compare)
 app.add_typer(leaderboard_app, name="leaderboard", short_help="Make a site of many runs; check submissions.")
 app.command(short_help="Pack a run for a leaderboard.")(submit)

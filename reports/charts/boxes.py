@@ -59,7 +59,7 @@ def distribution(rows: Sequence[Spread], x_title: str, *, title: str, digits: in
     """Rows in their order; the median is written at the right. What is infinite or missing is left out, and said."""
     boxes = [box(row.scores) for row in rows]
     height = TOP + ROW * len(rows) + BOTTOM
-    names = fitted_apart([row.name for row in rows], 130, NAME)
+    names = fitted_apart([row.name for row in rows], 0.42 * WIDTH, NAME)
     medians = [f"{each.median:.{digits}f}" if len(each.values) else "–" for each in boxes]
     medians = [fitted(text, 90, NAME) for text in medians]
     left = 16 + widest(names, NAME)

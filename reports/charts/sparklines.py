@@ -13,7 +13,9 @@ from .placement import widest
 TOP, ROW, BOTTOM = 30.0, 34.0, 8.0
 
 
-def sparklines(rows: Mapping[str, Sequence[tuple[float, float]]], *, y_title: str, title: str) -> Drawing:
+def sparklines(
+    rows: Mapping[str, Sequence[tuple[float, float]]], *, y_title: str, title: str, width: float = WIDTH
+) -> Drawing:
     """Each name's finite points (x, y) as a curve over its own ranges, since what they measure is not comparable.
 
     First and last value stand beside it.
@@ -23,14 +25,14 @@ def sparklines(rows: Mapping[str, Sequence[tuple[float, float]]], *, y_title: st
         for name, points in rows.items()
     }
     kept = {name: points for name, points in kept.items() if points}
-    names = fitted_apart([*kept], 130, NAME)
+    names = fitted_apart([*kept], 0.45 * width, NAME)
     firsts, lasts = ([_text(points[end][1]) for points in kept.values()] for end in (0, -1))
     before = 16 + widest(names, NAME) + max(widest(firsts, NAME), text_width("first", NOTE))
-    after = WIDTH - 2 - max(widest(lasts, NAME), text_width("last", NOTE))
+    after = width - 2 - max(widest(lasts, NAME), text_width("last", NOTE))
     left, right = before + 10, after - 12
     shapes: list[Line | Path | Mark | Rect | Text] = [
         Text(before, TOP - 12, "first", "soft", "end"),
-        Text(WIDTH - 2, TOP - 12, "last", "soft", "end"),
+        Text(width - 2, TOP - 12, "last", "soft", "end"),
         Text(2, TOP - 12, fitted(y_title, before - text_width("first", NOTE) - 10, NOTE), "soft"),
     ]
     for number, (name, first, last, points) in enumerate(zip(names, firsts, lasts, kept.values(), strict=True)):
@@ -39,16 +41,16 @@ def sparklines(rows: Mapping[str, Sequence[tuple[float, float]]], *, y_title: st
         up = scale((y for _, y in points), top + ROW - 5, top + 5, margin=0.0)
         places = tuple((across(x), up(y)) for x, y in points)
         middle = top + ROW / 2 + 4.5
-        shapes += [Line(2, top, WIDTH - 2, top), Text(2, middle, name, size=NAME)]
+        shapes += [Line(2, top, width - 2, top), Text(2, middle, name, size=NAME)]
         if len(places) > 1:
             shapes.append(Path(places, "series-1", 1.4))
         shapes += [
             Mark(*places[-1], "series-1", "circle", 2.6),
             Text(before, middle, first, "soft", "end", NAME),
-            Text(WIDTH - 2, middle, last, "ink", "end", NAME),
+            Text(width - 2, middle, last, "ink", "end", NAME),
         ]
     said = "; ".join(f"{name} from {a} to {b}" for name, a, b in zip(kept, firsts, lasts, strict=True))
-    return Drawing(WIDTH, TOP + ROW * len(kept) + BOTTOM, tuple(shapes), title, f"{y_title}: {said or 'no values'}.")
+    return Drawing(width, TOP + ROW * len(kept) + BOTTOM, tuple(shapes), title, f"{y_title}: {said or 'no values'}.")
 
 
 def _text(value: float) -> str:

@@ -19,15 +19,15 @@ COLOURS: dict[Role, str] = {
 _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 
 
-def tikz(drawing: Drawing) -> str:
+def tikz(drawing: Drawing, points: float = POINTS) -> str:
     """``drawing`` as a ``tikzpicture``; the document needs ``\\usepackage{tikz}`` and nothing else.
 
-    The picture is as wide as the drawing says, :data:`POINTS` a unit, whatever the document's font makes of its words.
+    The picture is as wide as the drawing says, ``points`` of TeX a unit, whatever the document's font makes of its words.
     """
     used = sorted({shape.role for shape in drawing.shapes})
     colours = [rf"\definecolor{{{_colour(role)}}}{{HTML}}{{{COLOURS[role]}}}" for role in used]
     lines = [
-        rf"\begin{{tikzpicture}}[x={_number(POINTS)}pt,y=-{_number(POINTS)}pt,inner sep=0pt,outer sep=0pt]",
+        rf"\begin{{tikzpicture}}[x={points:.4g}pt,y=-{points:.4g}pt,inner sep=0pt,outer sep=0pt]",
         *colours,
         rf"\path[use as bounding box] (0,0) rectangle ({_number(drawing.width)},{_number(drawing.height)});",
         *map(_shape, drawing.shapes),

@@ -1,0 +1,191 @@
+"""Where everything of a qualitative figure stands: the whole image left, crops beside it, words below them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..page.plates import BRIGHTEST
+from ..page.qualitative import error_map
+from .sheet import Frame, Picture, Sheet, Words
+from .subjects import TRUTH, Plate, Subject
+from .template import LEADING, SIZES
+from .wording import fitting_size, wrapped
+
+#: Points between pictures, between the whole image and the crops, and between images.
+GAP, BESIDE, BETWEEN = 2.0, 4.0, 6.0
+#: Crops are at least so wide, in points, if any number of rows allows it.
+LEAST = 43.0
+#: The whole image takes at most this share of the width.
+SHARE = 0.42
+#: Windows of an image are told apart by the colours of their frames; a light and a dark one show on any ground.
+COLOURS = ("E6194B", "FFD21F", "3CB4FF", "55D660", "FF7FE9")
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """How a figure is divided: columns of crops ``crop`` points wide, in rows of so many, beside a box for the whole."""
+
+    plate: Plate
+    width: float
+    rows: tuple[tuple[str, ...], ...]
+    crop: float
+
+    @property
+    def single(self) -> bool:
+        """Whether all columns stand beside each other: their names then stand once, below the last image."""
+        return len(self.rows) == 1
+
+    def left(self, place: int) -> float:
+        """Where the crops of a column begin."""
+        return self.width - self.crop - (len(self.rows[0]) - 1 - place) * (self.crop + GAP)
+
+    @property
+    def whole(self) -> float:
+        """The width of the box for whole images."""
+        return self.left(0) - BESIDE
+
+
+def arrange(plate: Plate, width: float) -> Sheet:
+    """The figure in ``width`` points: an image below the other; crops in as few rows as leave them large enough."""
+    keys = tuple(plate.columns)
+    grids = [_divided(plate, width, keys, rows) for rows in range(1, len(keys) + 1)]
+    grid = next((each for each in grids if each.crop >= LEAST), max(grids, key=lambda each: each.crop))
+    texts = _Texts.of(grid)
+    shapes: list[Picture | Frame | Words] = []
+    y = 0.0
+    for number, subject in enumerate(plate.subjects, 1):
+        last = number == len(plate.subjects)
+        block, height = _block(grid, texts, subject, number, y, not grid.single or last)
+        shapes += block
+        y += height + (0 if last else BETWEEN)
+    return Sheet(width, y, tuple(shapes))
+
+
+def _divided(plate: Plate, width: float, keys: Sequence[str], rows: int) -> _Grid:
+    """With so many rows, crops as wide as the width allows beside whole images as high as they are."""
+    across = -(-len(keys) // rows)
+    lines = tuple(tuple(keys[start : start + across]) for start in range(0, len(keys), across))
+    low, high = 0.0, width / across
+    for _ in range(40):  # the whole images grow with the crops
+        crop = (low + high) / 2
+        grid = _Grid(plate, width, lines, crop)
+        wanted = max(
+            _crops_height(grid, _Texts.of(grid), each) * each.whole.shape[1] / each.whole.shape[0]
+            for each in plate.subjects
+        )
+        low, high = (crop, high) if min(wanted, SHARE * width) <= grid.whole else (low, crop)
+    return _Grid(plate, width, lines, low)
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """How the words below crops are set: the size and lines of names, and of scores, on one line or one a metric."""
+
+    name_size: float
+    names: dict[str, list[str]]
+    score_size: float
+    one_line: bool
+
+    @classmethod
+    def of(cls, grid: _Grid) -> _Texts:
+        plate = grid.plate
+        name_size, lines = wrapped([*plate.columns.values()], grid.crop)
+        scores = [each.scores for subject in plate.subjects for each in subject.versions.values()] + [plate.metrics]
+        size = fitting_size([" / ".join(each) for each in scores], grid.crop, 6)
+        apart = fitting_size([text for each in scores for text in each], grid.crop, 5) or min(SIZES)
+        return cls(name_size, dict(zip(plate.columns, lines, strict=True)), size or apart, size is not None)
+
+    def scores(self, plate: Plate, subject: Subject, key: str) -> list[str]:
+        """The lines below a crop: its scores; below the ground truth what they are."""
+        scores = plate.metrics if key == TRUTH else subject.versions[key].scores if key in subject.versions else ()
+        return [" / ".join(scores)] if self.one_line and scores else [*scores]
+
+    def height(self, plate: Plate, keys: Sequence[str], names: bool) -> float:
+        """What the words below a row of crops take."""
+        scores = (1 if self.one_line else len(plate.metrics)) if plate.metrics else 0
+        most = max(len(self.names[key]) for key in keys) if names else 0
+        above = 1.0 if scores or most else 0.0
+        return above + LEADING * (scores * self.score_size + most * self.name_size) + (0.5 if most else 0)
+
+
+def _crops_height(grid: _Grid, texts: _Texts, subject: Subject) -> float:
+    """From the upper edge of the first crop to the lower one of the last."""
+    windows = sum(grid.crop * box.height / box.width + GAP for box in subject.windows)
+    pictures = (windows * (2 if grid.plate.errors else 1) - GAP) * len(grid.rows)
+    between = sum(texts.height(grid.plate, keys, True) + GAP for keys in grid.rows[:-1])
+    return pictures + between
+
+
+def _block(
+    grid: _Grid, texts: _Texts, subject: Subject, number: int, top: float, names: bool
+) -> tuple[list[Picture | Frame | Words], float]:
+    """An image with its crops and the words below them; what it takes of the height."""
+    plate, stem = grid.plate, f"{number}-{_slug(subject.name)}"
+    shapes: list[Picture | Frame | Words] = [*_whole(grid, texts, subject, stem, top)]
+    y = top
+    for keys in grid.rows:
+        for window, box in enumerate(subject.windows):
+            height = grid.crop * box.height / box.width
+            truth = subject.versions[TRUTH].pixels if TRUTH in subject.versions else None
+            for maps in (False, True) if plate.errors else (False,):
+                for place, key in enumerate(keys):
+                    version = subject.versions.get(key)
+                    if version is None or (maps and key == TRUTH) or (maps and truth is None):
+                        continue
+                    pixels = box.cut(version.pixels)
+                    if maps and truth is not None:
+                        pixels = error_map(pixels, box.cut(truth), BRIGHTEST)
+                    kind = "-errors" if maps else ""
+                    name = f"{stem}-window{window + 1}-{[*plate.columns].index(key) + 1}-{_slug(key)}{kind}"
+                    place_of = (grid.left(place), y, grid.crop, height)
+                    shapes.append(Picture(*place_of, pixels, name))
+                    if len(subject.windows) > 1 and not maps:
+                        inside = (place_of[0] + 0.6, y + 0.6, grid.crop - 1.2, height - 1.2)
+                        shapes.append(Frame(*inside, COLOURS[window % len(COLOURS)]))
+                y += height + GAP
+        shapes += _words(grid, texts, subject, keys, names, y - GAP)
+        y += texts.height(plate, keys, names)
+    return shapes, y - GAP - top
+
+
+def _whole(grid: _Grid, texts: _Texts, subject: Subject, stem: str, top: float) -> Iterator[Picture | Frame]:
+    """The whole image as large as its box allows, in the middle of it, with its windows framed."""
+    height, width = subject.whole.shape[:2]
+    across, down = grid.whole, _crops_height(grid, texts, subject)
+    scale = min(across / width, down / height)
+    x, y = (across - scale * width) / 2, top + (down - scale * height) / 2
+    yield Picture(x, y, scale * width, scale * height, subject.whole, f"{stem}-whole", exact=False)
+    for number, box in enumerate(subject.windows):
+        place = (x + scale * box.x, y + scale * box.y, scale * box.width, scale * box.height)
+        yield Frame(*place, "FFFFFF", 2.0)
+        yield Frame(*place, COLOURS[number % len(COLOURS)], 1.2)
+
+
+def _words(
+    grid: _Grid, texts: _Texts, subject: Subject, keys: Sequence[str], names: bool, top: float
+) -> Iterator[Words]:
+    for place, key in enumerate(keys):
+        middle, y = grid.left(place) + grid.crop / 2, top + 1.0
+        scores = texts.scores(grid.plate, subject, key)
+        for line in scores:
+            yield Words(middle, y + 0.8 * LEADING * texts.score_size, line, texts.score_size)
+            y += LEADING * texts.score_size
+        if names:
+            rows = (1 if texts.one_line else len(grid.plate.metrics)) if grid.plate.metrics else 0
+            y = top + 1.0 + LEADING * texts.score_size * rows
+            for line in texts.names[key]:
+                yield Words(middle, y + 0.8 * LEADING * texts.name_size, line, texts.name_size)
+                y += LEADING * texts.name_size
+
+
+def _slug(text: str) -> str:
+    """Part of a file's name that every system and LaTeX take."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:40] or "x"
+
+
+def error_words() -> str:
+    """What the colours of error maps mean."""
+    return f"difference from the ground truth, black for none, white for {BRIGHTEST} of 255 grey levels or more"
+
