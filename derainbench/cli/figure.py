@@ -47,7 +47,7 @@ def figure(
         str, typer.Option("--format", help="Any of pdf, png, latex (of charts pgf), or all.")
     ] = "pdf,png",
     template: Annotated[str, typer.Option(metavar="cvpr|ieee", help="Widths and font of whose papers.")] = "cvpr",
-    columns: Annotated[int, typer.Option(min=1, max=2, help="Of a page; default 2, of charts 1.")] = 0,
+    columns: Annotated[int | None, typer.Option(min=1, max=2, help="Of a page; default 2, of charts 1.")] = None,
     dpi: Annotated[int, typer.Option(min=72, max=1200, help="Dots an inch of a PNG.")] = 300,
     out: Annotated[Path | None, typer.Option(**OUT, help="Folder to write to; default RUN/figures.")] = None,
     name: Annotated[str, typer.Option(help="Name of the files with crops.")] = "qualitative",

@@ -14,7 +14,8 @@ def placed(
 ) -> list[Text | None]:
     """A text for each (x, y, name), right, left, above or below its point, then farther away; None where none fits.
 
-    Texts lie inside ``frame`` (left, top, right, bottom), and overlap neither each other, nor a point, nor ``taken``.
+    Texts lie inside ``frame`` (left, top, right, bottom), and overlap neither each other, nor a point, nor ``taken``,
+    and the :func:`leader` of a text that stands farther away crosses no other text if that can be.
     Points in crowds choose first, those alone have room anyway.
     """
     obstacles = [*taken, *((x - 5, y - 5, x + 5, y + 5) for x, y, _ in points)]
@@ -23,15 +24,26 @@ def placed(
         x, y, _ = points[number]
         return sum(abs(x - other[0]) < 80 and abs(y - other[1]) < 30 for other in points)
 
+    texts: list[Box] = []
+
+    def fits(box: Box) -> bool:
+        return _inside(box, frame) and not any(overlap(box, other) for other in obstacles)
+
+    def crossed(x: float, y: float, text: Text) -> bool:
+        end = leader(x, y, text)
+        return end is not None and any(_crosses((x, y), end, box) for box in texts)
+
     found: list[Text | None] = [None] * len(points)
     for number in sorted(range(len(points)), key=lambda each: (-neighbours(each), each)):
         x, y, name = points[number]
-        for text in _candidates(x, y, name, size, gap):
-            box = extent(text)
-            if _inside(box, frame) and not any(overlap(box, other) for other in obstacles):
-                found[number] = text
-                obstacles.append(box)
-                break
+        free = [text for text in _candidates(x, y, name, size, gap) if fits(extent(text))]
+        text = next((each for each in free if not crossed(x, y, each)), free[0] if free else None)
+        if text is not None:
+            found[number] = text
+            texts.append(extent(text))
+            obstacles.append(extent(text))
+            if end := leader(x, y, text):
+                obstacles += _along((x, y), end)
     return found
 
 
@@ -46,6 +58,10 @@ def _candidates(x: float, y: float, name: str, size: float, gap: float) -> list[
         beside = 1 + step
         for each in (level - beside * size / 2, level + beside * size / 2):
             sides += [Text(x + gap, each, name, size=size), Text(x - gap, each, name, anchor="end", size=size)]
+    for step in (1.2, 2.4, 3.6, 4.8):  # aside, where a crowd takes all around the point
+        for aside in (gap + 2.5 * size, gap + 5 * size):
+            for each in (level - step * size, level + step * size):
+                sides += [Text(x + aside, each, name, size=size), Text(x - aside, each, name, anchor="end", size=size)]
     return sides
 
 
@@ -59,6 +75,16 @@ def leader(x: float, y: float, text: Text) -> tuple[float, float] | None:
 def overlap(a: Box, b: Box) -> bool:
     """Whether two boxes (left, top, right, bottom) share more than an edge."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _along(start: tuple[float, float], end: tuple[float, float]) -> list[Box]:
+    """A line as small boxes."""
+    places = [[a + (b - a) * share / 8 for a, b in zip(start, end, strict=True)] for share in range(9)]
+    return [(x - 1, y - 1, x + 1, y + 1) for x, y in places]
+
+
+def _crosses(start: tuple[float, float], end: tuple[float, float], box: Box) -> bool:
+    return any(overlap(step, box) for step in _along(start, end))
 
 
 def _inside(box: Box, frame: Box) -> bool:

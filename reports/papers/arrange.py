@@ -1,4 +1,4 @@
-"""Where everything of a qualitative figure stands: the whole image left, crops beside it, words below them."""
+"""Where everything of a qualitative figure stands: the whole image, crops beside and below it, words below them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .wording import fitting_size, wrapped
 
 #: Points between pictures, between the whole image and the crops, and between images.
 GAP, BESIDE, BETWEEN = 2.0, 4.0, 6.0
-#: Crops are at least so wide, in points, if any number of rows allows it.
+#: Crops are at least so wide, in points, where the width allows it.
 LEAST = 43.0
-#: The whole image takes at most this share of the width.
+#: Beside a single row of crops the whole image takes at most this share of the width.
 SHARE = 0.42
 #: Windows of an image are told apart by the colours of their frames; a light and a dark one show on any ground.
 COLOURS = ("E6194B", "FFD21F", "3CB4FF", "55D660", "FF7FE9")
@@ -25,33 +25,39 @@ COLOURS = ("E6194B", "FFD21F", "3CB4FF", "55D660", "FF7FE9")
 
 @dataclass(frozen=True)
 class _Grid:
-    """How a figure is divided: columns of crops ``crop`` points wide, in rows of so many, beside a box for the whole."""
+    """How a figure is divided: crops of ``crop`` points in ``rows`` of columns by key, and a box for the whole image.
+
+    In a single row the crops stand at the right of the box. Otherwise it takes the place of the first ``span`` crops.
+    """
 
     plate: Plate
     width: float
     rows: tuple[tuple[str, ...], ...]
     crop: float
+    span: int = 0
 
     @property
     def single(self) -> bool:
         """Whether all columns stand beside each other: their names then stand once, below the last image."""
-        return len(self.rows) == 1
+        return not self.span
 
-    def left(self, place: int) -> float:
-        """Where the crops of a column begin."""
-        return self.width - self.crop - (len(self.rows[0]) - 1 - place) * (self.crop + GAP)
+    def left(self, row: int, place: int) -> float:
+        """Where a crop begins."""
+        if self.single:
+            return self.width - self.crop - (len(self.rows[0]) - 1 - place) * (self.crop + GAP)
+        return (place + (0 if row else self.span)) * (self.crop + GAP)
 
     @property
     def whole(self) -> float:
         """The width of the box for whole images."""
-        return self.left(0) - BESIDE
+        return self.left(0, 0) - (BESIDE if self.single else GAP)
 
 
 def arrange(plate: Plate, width: float) -> Sheet:
-    """The figure in ``width`` points: an image below the other; crops in as few rows as leave them large enough."""
-    keys = tuple(plate.columns)
-    grids = [_divided(plate, width, keys, rows) for rows in range(1, len(keys) + 1)]
-    grid = next((each for each in grids if each.crop >= LEAST), max(grids, key=lambda each: each.crop))
+    """The figure in ``width`` points, an image below the other: crops in one row where they are then large enough."""
+    grid = _in_a_row(plate, width)
+    if grid.crop < LEAST:
+        grid = max(_in_rows(plate, width), grid, key=lambda each: each.crop)
     texts = _Texts.of(grid)
     shapes: list[Picture | Frame | Words] = []
     y = 0.0
@@ -63,20 +69,34 @@ def arrange(plate: Plate, width: float) -> Sheet:
     return Sheet(width, y, tuple(shapes))
 
 
-def _divided(plate: Plate, width: float, keys: Sequence[str], rows: int) -> _Grid:
-    """With so many rows, crops as wide as the width allows beside whole images as high as they are."""
-    across = -(-len(keys) // rows)
-    lines = tuple(tuple(keys[start : start + across]) for start in range(0, len(keys), across))
-    low, high = 0.0, width / across
+def _in_a_row(plate: Plate, width: float) -> _Grid:
+    """Crops as wide as the width allows beside whole images that are as high as they are."""
+    keys = tuple(plate.columns)
+    low, high = 0.0, width / len(keys)
     for _ in range(40):  # the whole images grow with the crops
-        crop = (low + high) / 2
-        grid = _Grid(plate, width, lines, crop)
-        wanted = max(
-            _crops_height(grid, _Texts.of(grid), each) * each.whole.shape[1] / each.whole.shape[0]
-            for each in plate.subjects
-        )
-        low, high = (crop, high) if min(wanted, SHARE * width) <= grid.whole else (low, crop)
-    return _Grid(plate, width, lines, low)
+        grid = _Grid(plate, width, (keys,), (low + high) / 2)
+        wanted = max(_crops_height(grid, each) * _aspect(each) for each in plate.subjects)
+        fits = min(wanted, SHARE * width) <= grid.whole
+        low, high = (grid.crop, high) if fits else (low, grid.crop)
+    return _Grid(plate, width, (keys,), low)
+
+
+def _in_rows(plate: Plate, width: float) -> _Grid:
+    """As many columns as leave the fewest places empty, and of these the fewest rows; the whole image among them."""
+    keys = tuple(plate.columns)
+    span = 2 if max(map(_aspect, plate.subjects)) > 1 else 1
+    most = max(span + 1, int((width + GAP) / (LEAST + GAP)))
+    across = min(
+        range(span + 1, min(most, len(keys) + span) + 1), key=lambda each: (-(len(keys) + span) % each, -each)
+    )
+    first = across - span
+    rows = (keys[:first], *(keys[start : start + across] for start in range(first, len(keys), across)))
+    return _Grid(plate, width, rows, (width - (across - 1) * GAP) / across, span)
+
+
+def _aspect(subject: Subject) -> float:
+    height, width = subject.whole.shape[:2]
+    return float(width / height)
 
 
 @dataclass(frozen=True)
@@ -110,12 +130,10 @@ class _Texts:
         return above + LEADING * (scores * self.score_size + most * self.name_size) + (0.5 if most else 0)
 
 
-def _crops_height(grid: _Grid, texts: _Texts, subject: Subject) -> float:
-    """From the upper edge of the first crop to the lower one of the last."""
+def _crops_height(grid: _Grid, subject: Subject) -> float:
+    """From the upper edge of a row's first crop to the lower one of its last: of all windows, with their maps."""
     windows = sum(grid.crop * box.height / box.width + GAP for box in subject.windows)
-    pictures = (windows * (2 if grid.plate.errors else 1) - GAP) * len(grid.rows)
-    between = sum(texts.height(grid.plate, keys, True) + GAP for keys in grid.rows[:-1])
-    return pictures + between
+    return windows * (2 if grid.plate.errors else 1) - GAP
 
 
 def _block(
@@ -125,7 +143,7 @@ def _block(
     plate, stem = grid.plate, f"{number}-{_slug(subject.name)}"
     shapes: list[Picture | Frame | Words] = [*_whole(grid, texts, subject, stem, top)]
     y = top
-    for keys in grid.rows:
+    for row, keys in enumerate(grid.rows):
         for window, box in enumerate(subject.windows):
             height = grid.crop * box.height / box.width
             truth = subject.versions[TRUTH].pixels if TRUTH in subject.versions else None
@@ -139,13 +157,13 @@ def _block(
                         pixels = error_map(pixels, box.cut(truth), BRIGHTEST)
                     kind = "-errors" if maps else ""
                     name = f"{stem}-window{window + 1}-{[*plate.columns].index(key) + 1}-{_slug(key)}{kind}"
-                    place_of = (grid.left(place), y, grid.crop, height)
+                    place_of = (grid.left(row, place), y, grid.crop, height)
                     shapes.append(Picture(*place_of, pixels, name))
                     if len(subject.windows) > 1 and not maps:
                         inside = (place_of[0] + 0.6, y + 0.6, grid.crop - 1.2, height - 1.2)
                         shapes.append(Frame(*inside, COLOURS[window % len(COLOURS)]))
                 y += height + GAP
-        shapes += _words(grid, texts, subject, keys, names, y - GAP)
+        shapes += _words(grid, texts, subject, row, names, y - GAP)
         y += texts.height(plate, keys, names)
     return shapes, y - GAP - top
 
@@ -153,9 +171,11 @@ def _block(
 def _whole(grid: _Grid, texts: _Texts, subject: Subject, stem: str, top: float) -> Iterator[Picture | Frame]:
     """The whole image as large as its box allows, in the middle of it, with its windows framed."""
     height, width = subject.whole.shape[:2]
-    across, down = grid.whole, _crops_height(grid, texts, subject)
+    across, down = grid.whole, _crops_height(grid, subject)
+    if not grid.single:  # the room of the words beside it, too
+        down += texts.height(grid.plate, grid.rows[0], True)
     scale = min(across / width, down / height)
-    x, y = (across - scale * width) / 2, top + (down - scale * height) / 2
+    x, y = (across - scale * width) / 2, top + ((down - scale * height) / 2 if grid.single else 0)
     yield Picture(x, y, scale * width, scale * height, subject.whole, f"{stem}-whole", exact=False)
     for number, box in enumerate(subject.windows):
         place = (x + scale * box.x, y + scale * box.y, scale * box.width, scale * box.height)
@@ -164,10 +184,10 @@ def _whole(grid: _Grid, texts: _Texts, subject: Subject, stem: str, top: float) 
 
 
 def _words(
-    grid: _Grid, texts: _Texts, subject: Subject, keys: Sequence[str], names: bool, top: float
+    grid: _Grid, texts: _Texts, subject: Subject, row: int, names: bool, top: float
 ) -> Iterator[Words]:
-    for place, key in enumerate(keys):
-        middle, y = grid.left(place) + grid.crop / 2, top + 1.0
+    for place, key in enumerate(grid.rows[row]):
+        middle, y = grid.left(row, place) + grid.crop / 2, top + 1.0
         scores = texts.scores(grid.plate, subject, key)
         for line in scores:
             yield Words(middle, y + 0.8 * LEADING * texts.score_size, line, texts.score_size)

@@ -36,6 +36,8 @@ _SETTINGS: dict[str, Any] = {
     "axes.unicode_minus": False,
     "text.usetex": False,
 }
+#: The axes, with frames and words, lie above pictures that are placed by pixels, which are the figure's own.
+_ABOVE = 1e6
 _METADATA: dict[Kind, dict[str, None]] = {
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
@@ -81,7 +83,7 @@ def _canvas(width: float, height: float, dpi: float) -> Iterator[tuple[Figure, A
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         figure = Figure(figsize=(width / INCH, height / INCH), dpi=dpi, facecolor="white")
-        axes = figure.add_axes((0, 0, 1, 1))
+        axes = figure.add_axes((0, 0, 1, 1), zorder=_ABOVE)
         axes.set_axis_off()
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)

@@ -151,12 +151,13 @@ def _find(word: str, chosen: Sequence[_Chosen]) -> str:
 
 
 def _by_rule(parts: Sequence[Part], keys: Sequence[str]) -> list[_Chosen]:
-    """Of each dataset those that a report's page shows, as far as what was restored of them was kept."""
+    """Those that a report's page shows, as far as what was restored of them was kept; of several datasets one each."""
     chosen = []
     for part in parts:
         here = [key for key in keys if key in part.lines]
         there = {n for n in range(len(part.grid.images)) if all(part.file(key, n).is_file() for key in here)}
-        chosen += [_Chosen(part, each.image, each.rule) for each in choose(part.grid, there.__contains__)]
+        by_rule = choose(part.grid, there.__contains__)[: 1 if len(parts) > 1 else None]
+        chosen += [_Chosen(part, each.image, each.rule) for each in by_rule]
     if not chosen:
         part = parts[0]
         raise UserError(_not_kept(part, next((key for key in keys if key in part.lines), ""), 0))
