@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from derainbench.cli.options import OUT
-from derainbench.errors import UserError
+from derainbench.errors import UserError, printable
 from derainbench.support.words import split_list
 
 if TYPE_CHECKING:
@@ -134,12 +135,12 @@ def _crops(
     for path in paths:
         typer.echo(str(path))
     for subject in plate.subjects:
-        words = " ".join(f"--window '{subject.name}:{box}'" for box in subject.windows)
-        typer.echo(f"{words}{f'  ({subject.rule})' if subject.rule else ''}")
+        words = " ".join(f"--window {shlex.quote(f'{subject.name}:{box}')}" for box in subject.windows)
+        typer.echo(printable(f"{words}{f'  ({subject.rule})' if subject.rule else ''}"))
     if height > look.template.height:
         typer.echo(
-            f"note: the figure is {height:.1f} in high, and a page of {look.template.name} {look.template.height} in; give "
-            "fewer images or windows",
+            f"note: the figure is {height:.1f} in high, and a page of {look.template.name} {look.template.height} in; "
+            "give fewer images or windows",
             err=True,
         )
 
@@ -149,9 +150,11 @@ def _of_photographs(runs: Sequence[Path], photos: Sequence[Path], order: Order) 
     from derainbench.reports.papers.from_photographs import methods_in, plate_of_photographs
 
     if len(runs) > 1 or not runs[0].is_dir():
-        raise UserError(f"{', '.join(map(str, runs))}: with --photos, give the one folder that derainbench derain wrote")
+        raise UserError(
+            f"{', '.join(map(str, runs))}: with --photos, give the one folder that derainbench derain wrote"
+        )
     if order.datasets or order.protocol:
-        raise UserError("--datasets and --protocol are about a run's scores, which photographs do not have; leave them out")
+        raise UserError("--datasets, --protocol: photographs have no scores, and are of no dataset; leave them out")
     registry, titles = discover([]), {}
     for name in methods_in(runs[0]):
         try:

@@ -120,9 +120,7 @@ def _staircase(places: Sequence[tuple[float, float]]) -> tuple[tuple[float, floa
     return tuple(steps)
 
 
-def _levels(
-    levels: Sequence[tuple[float, str]], left: float, right: float, crowd: Sequence[Box]
-) -> list[Line | Text]:
+def _levels(levels: Sequence[tuple[float, str]], left: float, right: float, crowd: Sequence[Box]) -> list[Line | Text]:
     """Dashed lines, each named above or below, at its right or left end: where the crowd leaves room, if anywhere."""
     shapes: list[Line | Text] = []
     taken = [*crowd]

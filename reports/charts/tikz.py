@@ -22,7 +22,8 @@ _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 def tikz(drawing: Drawing, points: float = POINTS) -> str:
     """``drawing`` as a ``tikzpicture``; the document needs ``\\usepackage{tikz}`` and nothing else.
 
-    The picture is as wide as the drawing says, ``points`` of TeX a unit, whatever the document's font makes of its words.
+    The picture is as wide as the drawing says, ``points`` of TeX a unit, whatever the document's font makes of its
+    words.
     """
     used = sorted({shape.role for shape in drawing.shapes})
     colours = [rf"\definecolor{{{_colour(role)}}}{{HTML}}{{{COLOURS[role]}}}" for role in used]

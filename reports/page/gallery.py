@@ -16,6 +16,7 @@ from derainbench.results.results import DatasetInRun, Results
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid, SeedScores
 from .compact import compact
+from .drawing import figure_command, pixel_sizes
 from .pictures import Pictures
 from .qualitative import choose
 
@@ -85,7 +86,7 @@ def _gallery(
         "lines": [entry.full_label for entry in lines],
         "names": [entry.full_name for entry in lines],
         "scores": {protocol: _scores(grid, where) for protocol, grid in grids.items()},
-        "viewer": _viewer(versions, shown, grids, pictures) if shown else None,
+        "viewer": _viewer(results, dataset, versions, shown, grids, pictures) if shown else None,
     }
     return Gallery(dataset, lines, data, len(shown), left_out)
 
@@ -124,14 +125,22 @@ def _shown(
 
 
 def _viewer(
-    versions: tuple[Version, ...], shown: _Shown, grids: Mapping[str, ScoreGrid], pictures: Pictures
+    results: Results,
+    dataset: DatasetInRun,
+    versions: tuple[Version, ...],
+    shown: _Shown,
+    grids: Mapping[str, ScoreGrid],
+    pictures: Pictures,
 ) -> dict[str, Any]:
     """What the slider can show; maps show the difference from the version ``reference``, ``truth`` is never scored.
 
     ``pictures[image][version]`` numbers a picture of the pool; ``sizes[image]`` is the width and height of the image's
     first picture, so that the page knows its place before it is loaded; ``scores[protocol][version]`` is the number of
-    a line whose scores are those of the picture, or scores of its own, or None.
+    a line whose scores are those of the picture, or scores of its own, or None. ``pixels`` are the sizes of the images
+    themselves where copies are smaller, and ``figure`` is the command for windows of them.
     """
+    sizes = [_first_size(shown[image], pictures) for image in sorted(shown)]
+    prefix = f"{dataset.name}/" if len(results.datasets) > 1 else ""
     return {
         "versions": [version.title for version in versions],
         "start": _start(versions, grids),
@@ -139,7 +148,9 @@ def _viewer(
         "truth": len(versions) - 1,
         "shown": sorted(shown),
         "pictures": [shown[image] for image in sorted(shown)],
-        "sizes": [_first_size(shown[image], pictures) for image in sorted(shown)],
+        "sizes": sizes,
+        "pixels": pixel_sizes([dataset.test[image].clean for image in sorted(shown)], sizes),
+        "figure": {"command": figure_command(results.folder), "prefix": prefix},
         "scores": {protocol: [_scores_of(version, grid) for version in versions] for protocol, grid in grids.items()},
     }
 

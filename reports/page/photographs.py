@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from derainbench.photographs.restored import Method, NoReferenceScore, Restored
 from derainbench.support.words import counted, listed
 
 from ..comparison.labels import MISSING, short_names
+from .drawing import figure_command, named, pixel_sizes
 from .html import page_environment
 from .pictures import FOLDER_NAME, LONGEST_SIDE, QUALITY, Pictures
 from .plates import BRIGHTEST
@@ -129,6 +131,9 @@ def _has(restored: Restored, method: Method, photograph: Photograph) -> bool:
 
 def _viewer(restored: Restored, labels: Sequence[str], shown: _Shown, pictures: Pictures) -> dict[str, Any]:
     """What the slider can show, as :func:`.gallery._viewer` says; its maps show what a method changed."""
+    sizes = [next(pictures.sizes[n] for n in numbers if n is not None) for numbers in shown.values()]
+    roots = {Path(str(each.path).removesuffix(each.name)) for each in restored.photographs}
+    photos = named(next(iter(roots))) if len(roots) == 1 else "PHOTOS"
     return {
         "versions": ["Photograph", *labels],
         "start": (0, 1),
@@ -136,7 +141,9 @@ def _viewer(restored: Restored, labels: Sequence[str], shown: _Shown, pictures: 
         "truth": None,
         "shown": list(shown),
         "pictures": list(shown.values()),
-        "sizes": [next(pictures.sizes[n] for n in numbers if n is not None) for numbers in shown.values()],
+        "sizes": sizes,
+        "pixels": pixel_sizes([restored.photographs[number].path for number in shown], sizes),
+        "figure": {"command": figure_command(restored.folder, "--photos", photos), "prefix": ""},
         "scores": {"": [_column(restored.scores, name) for name in (None, *(m.name for m in restored.methods))]},
     }
 

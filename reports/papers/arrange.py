@@ -86,9 +86,7 @@ def _in_rows(plate: Plate, width: float) -> _Grid:
     keys = tuple(plate.columns)
     span = 2 if max(map(_aspect, plate.subjects)) > 1 else 1
     most = max(span + 1, int((width + GAP) / (LEAST + GAP)))
-    across = min(
-        range(span + 1, min(most, len(keys) + span) + 1), key=lambda each: (-(len(keys) + span) % each, -each)
-    )
+    across = min(range(span + 1, min(most, len(keys) + span) + 1), key=lambda each: (-(len(keys) + span) % each, -each))
     first = across - span
     rows = (keys[:first], *(keys[start : start + across] for start in range(first, len(keys), across)))
     return _Grid(plate, width, rows, (width - (across - 1) * GAP) / across, span)
@@ -183,9 +181,7 @@ def _whole(grid: _Grid, texts: _Texts, subject: Subject, stem: str, top: float) 
         yield Frame(*place, COLOURS[number % len(COLOURS)], 1.2)
 
 
-def _words(
-    grid: _Grid, texts: _Texts, subject: Subject, row: int, names: bool, top: float
-) -> Iterator[Words]:
+def _words(grid: _Grid, texts: _Texts, subject: Subject, row: int, names: bool, top: float) -> Iterator[Words]:
     for place, key in enumerate(grid.rows[row]):
         middle, y = grid.left(row, place) + grid.crop / 2, top + 1.0
         scores = texts.scores(grid.plate, subject, key)
@@ -208,4 +204,3 @@ def _slug(text: str) -> str:
 def error_words() -> str:
     """What the colours of error maps mean."""
     return f"difference from the ground truth, black for none, white for {BRIGHTEST} of 255 grey levels or more"
-

@@ -55,11 +55,11 @@ def check_canvas() -> None:
 
 def sheet_file(sheet: Sheet, kind: Kind, dpi: int) -> bytes:
     """A qualitative figure as a file; in a PDF crops are the image's own pixels, in a PNG magnified without mixing."""
-    drawn = {Picture: _picture_exact if kind == "png" else _picture, Frame: _frame, Words: _words}
+    draw_picture = _picture_exact if kind == "png" else _picture
+    drawn: dict[type, Callable[..., None]] = {Picture: draw_picture, Frame: _frame, Words: _words}
     with _canvas(sheet.width, sheet.height, dpi if kind == "png" else INCH) as (figure, axes):
         for number, shape in enumerate(sheet.shapes):
-            draw: Callable[..., None] = drawn[type(shape)]
-            draw(figure, axes, sheet, shape, dpi, number)
+            drawn[type(shape)](figure, axes, sheet, shape, dpi, number)
         return _saved(figure, kind)
 
 
@@ -81,7 +81,8 @@ def _canvas(width: float, height: float, dpi: float) -> Iterator[tuple[Figure, A
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of letters that no font here has; a box stands for them
         mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
+        settings: Any = mpl.rcParams
+        settings.update(_SETTINGS)
         figure = Figure(figsize=(width / INCH, height / INCH), dpi=dpi, facecolor="white")
         axes = figure.add_axes((0, 0, 1, 1), zorder=_ABOVE)
         axes.set_axis_off()
@@ -132,7 +133,9 @@ def _frame(figure: Figure, axes: Axes, sheet: Sheet, frame: Frame, dpi: int, ord
 
     place = (frame.x, frame.y), frame.width, frame.height
     axes.add_patch(
-        Rectangle(*place, fill=False, edgecolor=f"#{frame.colour}", linewidth=frame.line, joinstyle="miter", zorder=order)
+        Rectangle(
+            *place, fill=False, edgecolor=f"#{frame.colour}", linewidth=frame.line, joinstyle="miter", zorder=order
+        )
     )
 
 
@@ -150,9 +153,7 @@ def _path(axes: Axes, path: Path, points: float, order: int) -> None:
     _stroke(axes, path.points, path, points, order)
 
 
-def _stroke(
-    axes: Axes, places: tuple[tuple[float, float], ...], line: Line | Path, points: float, order: int
-) -> None:
+def _stroke(axes: Axes, places: tuple[tuple[float, float], ...], line: Line | Path, points: float, order: int) -> None:
     x, y = ([points * place[axis] for place in places] for axis in (0, 1))
     dashes = (0, (4 * points, 3 * points)) if line.dashed else "solid"
     width = line.width * points

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from derainbench.errors import UserError, did_you_mean
-from derainbench.support.words import split_list
+from derainbench.support.words import listed, split_list
 
 from ..charts.tikz import tikz
 from ..own_files import OwnFiles
@@ -35,7 +35,7 @@ class Look:
 
 
 def formats_of(words: str, known: Sequence[str]) -> list[str]:
-    """The formats that ``--format`` names. :class:`UserError` for others, and where matplotlib is needed and missing."""
+    """The formats that ``--format`` names. :class:`UserError` for others, and where matplotlib is missing for them."""
     asked = list(dict.fromkeys(each for word in split_list(words) for each in (known if word == "all" else [word])))
     for word in asked:
         if word not in known:
@@ -48,7 +48,7 @@ def formats_of(words: str, known: Sequence[str]) -> list[str]:
 
 
 def write_plate(plate: Plate, folder: Path, name: str, formats: Sequence[str], look: Look) -> tuple[list[Path], float]:
-    """A qualitative figure as ``NAME.pdf``, ``.png`` and ``.tex`` with ``NAME/``; their paths, and its height in inches."""
+    """A qualitative figure as ``NAME.pdf``, ``.png``, ``.tex`` with ``NAME/``; their paths, its height in inches."""
     sheet = arrange(plate, look.template.width(look.columns))
     files: dict[str, bytes] = {}
     for kind in formats:
@@ -87,8 +87,11 @@ def _write(folder: Path, files: dict[str, bytes], beside: str = "") -> list[Path
 
 def caption(plate: Plate) -> str:
     """The caption in LaTeX: what is shown, and what the numbers are."""
-    shown = "; ".join(escape(subject.title) for subject in plate.subjects)
-    said = f"Qualitative comparison: {shown}."
+    by_set: dict[str, list[str]] = {}
+    for subject in plate.subjects:
+        by_set.setdefault(subject.dataset, []).append(subject.image)
+    shown = "; ".join(listed(images) + (f" of {title}" if title else "") for title, images in by_set.items())
+    said = f"Qualitative comparison: {escape(shown)}."
     if plate.metrics:
         below = " / ".join(map(escape, plate.metrics))
         said += f" Below the crops {below} of the whole image, protocol \\texttt{{{escape(plate.protocol)}}}."

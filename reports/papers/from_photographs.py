@@ -1,4 +1,4 @@
-"""The images of a qualitative figure out of photographs without ground truth, as ``derainbench derain`` restored them."""
+"""A qualitative figure out of photographs without ground truth, as ``derainbench derain`` restored them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def plate_of_photographs(folder: Path, photographs: Sequence[Path], titles: Mapp
     known = [name for name in titles if any(result_file(folder, name, each).is_file() for each in there.values())]
     if not known:
         raise UserError(
-            f"{folder} holds no results of {', '.join(map(str, photographs))}; give --photos with what derainbench derain "
-            "was given"
+            f"{folder} holds no results of {', '.join(map(str, photographs))}; give --photos with what derainbench "
+            "derain was given"
         )
     all_columns = columns({name: titles[name] for name in known}, {name: [parse_name(name).base] for name in known})
     keys = all_columns.chosen(order)
@@ -52,7 +52,8 @@ def plate_of_photographs(folder: Path, photographs: Sequence[Path], titles: Mapp
     windows = [(found(word, names or [*there], "--window"), box) for word, box in order.windows]
     complete = [name for name, each in there.items() if all(result_file(folder, key, each).is_file() for key in keys)]
     subjects = [
-        _subject(folder, there[name], keys, windows_of(name, windows)) for name in names or (complete or [*there])[:MOST]
+        _subject(folder, there[name], keys, windows_of(name, windows))
+        for name in names or (complete or [*there])[:MOST]
     ]
     return Plate(tuple(subjects), all_columns.renamed((INPUT, *keys), order))
 
@@ -70,4 +71,4 @@ def _subject(folder: Path, photograph: Photograph, keys: Sequence[str], windows:
     for box in windows:
         box.check(photo, photograph.name)
     restored = [versions[key].pixels for key in keys]
-    return Subject(photograph.name, photograph.name, photo, windows or (box_by_rule(restored, photo),), versions)
+    return Subject(photograph.name, photograph.name, "", photo, windows or (box_by_rule(restored, photo),), versions)

@@ -33,13 +33,8 @@ class Part:
     @property
     def input(self) -> dict[str, int]:
         """The number of the unprocessed input's line, by its column; empty where the run did not measure it."""
-        numbers = (n for n, line in enumerate(self.grid.lines) if line.method.base == UNPROCESSED)
-        return {INPUT: number for number in numbers}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What its images are called here, with the dataset's name in front."""
-        return tuple(f"{self.grid.dataset.name}/{image}" for image in self.grid.images)
+        numbers = [n for n, line in enumerate(self.grid.lines) if line.method.base == UNPROCESSED]
+        return {INPUT: numbers[0]} if numbers else {}
 
     def seed(self, key: str) -> SeedScores:
         """The scores of a column's first seed, whose images are shown."""
@@ -62,7 +57,13 @@ class _Chosen:
 
     @property
     def name(self) -> str:
-        return self.part.names[self.image]
+        """The whole name, with the dataset's in front."""
+        return f"{self.part.grid.dataset.name}/{self.short}"
+
+    @property
+    def short(self) -> str:
+        """The name in the dataset."""
+        return self.part.grid.images[self.image]
 
 
 def plate_of_run(results: Results, order: Order) -> Plate:
@@ -76,7 +77,7 @@ def plate_of_run(results: Results, order: Order) -> Plate:
     all_columns = columns_of(parts)
     keys = all_columns.chosen(order)
     chosen = _named(order.wanted, parts) if order.wanted else _by_rule(parts, keys)
-    windows = [(_find(name, chosen), box) for name, box in order.windows]
+    windows = [(_find(name, chosen, "--window"), box) for name, box in order.windows]
     metrics = [name for name, each in of_protocols().items() if each.measured_under(protocol)]
     whole_names = len({each.part.grid.dataset.name for each in chosen}) > 1
     subjects = [_subject(each, keys, windows_of(each.name, windows), metrics, whole_names) for each in chosen]
@@ -127,27 +128,19 @@ def columns_of(parts: Sequence[Part]) -> Columns:
 def _named(words: Sequence[str], parts: Sequence[Part]) -> list[_Chosen]:
     """The images of these names, in their order; a dataset's name stands in front where several have such an image."""
     everything = [_Chosen(part, image) for part in parts for image in range(len(part.grid.images))]
-    chosen = {name: next(each for each in everything if each.name == name) for name in _names(words, everything)}
-    return [*chosen.values()]
+    by_name = {each.name: each for each in everything}
+    return [by_name[name] for name in dict.fromkeys(_find(word, everything, "--images") for word in words)]
 
 
-def _names(words: Sequence[str], among: Sequence[_Chosen]) -> list[str]:
-    """The whole names that words stand for, each found with the dataset's name in front of it or without."""
-    whole = {each.name: each.name for each in among}
-    alone = Counter(each.name.partition("/")[2] for each in among)
-    short = {each.name.partition("/")[2]: each.name for each in among if alone[each.name.partition("/")[2]] == 1}
-    names = []
-    for word in words:
-        several = [each.name for each in among if each.name.partition("/")[2] == word]
-        if len(several) > 1:
-            raise UserError(f"--images {word!r} may be {' or '.join(several[:5])}; write one of these")
-        names.append((short | whole)[found(word, [*short, *whole] if "/" in word else [*short, *whole], "--images")])
-    return names
-
-
-def _find(word: str, chosen: Sequence[_Chosen]) -> str:
-    """The whole name of the image that a window is of; it must be one of the figure's."""
-    return _names([word], chosen)[0]
+def _find(word: str, among: Sequence[_Chosen], option: str) -> str:
+    """The whole name of the image that a word of ``option`` means: itself, or without the dataset in front."""
+    several = [each.name for each in among if each.short == word]
+    if len(several) > 1:
+        raise UserError(f"{option} {word!r} may be {' or '.join(several[:5])}; write one of these")
+    often = Counter(each.short for each in among)
+    names = {each.short: each.name for each in among if often[each.short] == 1}
+    names |= {each.name: each.name for each in among}
+    return names[found(word, [*names], option)]
 
 
 def _by_rule(parts: Sequence[Part], keys: Sequence[str]) -> list[_Chosen]:
@@ -184,7 +177,7 @@ def _subject(
     restored = [version.pixels for key, version in versions.items() if key not in (INPUT, TRUTH)]
     boxes = windows or (box_by_rule(restored or [versions.get(INPUT, versions[TRUTH]).pixels], clean),)
     whole = versions.get(INPUT, versions[TRUTH]).pixels
-    return Subject(name, f"{pair.image} of {part.grid.dataset.title}", whole, boxes, versions, chosen.rule)
+    return Subject(name, pair.image, part.grid.dataset.title, whole, boxes, versions, chosen.rule)
 
 
 def box_by_rule(restored: Sequence[Image], reference: Image) -> Box:
@@ -211,7 +204,11 @@ def _restored(part: Part, key: str, image: int) -> Image:
 
 
 def _not_kept(part: Part, key: str, image: int) -> str:
-    what = f"what {key} made of {part.names[image]}" if key else "a method's restored images"
+    what = (
+        f"what {key} made of {part.grid.dataset.name}/{part.grid.images[image]}"
+        if key
+        else "a method's restored images"
+    )
     return (
         f"{part.results.folder} does not hold {what}; run the same command again with --images all, which restores it "
         "anew and changes no score"

@@ -1,4 +1,4 @@
-"""A qualitative figure for LaTeX: crops as files, words in the document's font, all in a ``picture`` that can be read."""
+"""A qualitative figure for LaTeX: crops as files, words in the document's font, all in one ``picture``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .template import INCH, SIZES
 
 
 def crop_files(sheet: Sheet, dpi: int) -> dict[str, bytes]:
-    """A PNG for each picture by its name; crops are pixel for pixel the image's, whole images no larger than printed."""
+    """A PNG for each picture by its name: crops pixel for pixel the image's, whole images no larger than printed."""
     files = {}
     for picture in sheet.pictures:
         pixels = picture.pixels

@@ -24,6 +24,7 @@ from ..comparison.curves import curves
 from ..comparison.labels import method_labels
 from .from_run import Part, columns_of, parts_of
 from .subjects import Columns, Order
+from .subjects import columns as columns_by
 from .template import Template
 
 #: What quality may be set against.
@@ -109,7 +110,9 @@ def curve_charts(results: Results, order: Order, template: Template, columns: in
                 width=wide,
             )  # fmt: skip
         if each.loss:
-            drawn["loss"] = sparklines(each.loss, y_title="Loss", title=f"Loss of trainings on {each.title}", width=wide)
+            drawn["loss"] = sparklines(
+                each.loss, y_title="Loss", title=f"Loss of trainings on {each.title}", width=wide
+            )
         said = {
             "validation": f"Trainings on {each.title}: PSNR on training images held out, protocol y.",
             "loss": f"Trainings on {each.title}: loss, each on its own scale, since different losses do not compare.",
@@ -129,8 +132,6 @@ def units(template: Template, columns: int) -> float:
 
 
 def _trained(labels: Mapping[str, str], order: Order) -> Columns:
-    from .subjects import columns as columns_by
-
     return columns_by(labels, {name: [parse_name(name.split(" ")[0]).base, label] for name, label in labels.items()})
 
 
@@ -176,11 +177,11 @@ def _latencies(methods: Sequence[MethodInRun], known: EfficiencyRecord) -> tuple
         for (width, height), of_size in rows.items():
             timed = {}
             for method in methods:
-                row = of_size.get(method.name.partition("@")[0])
+                measured = of_size.get(method.name.partition("@")[0])
                 if method.parameters == 0:
                     timed[method.name] = 0.0
-                elif row is not None and row.seconds is not None:
-                    timed[method.name] = 1000 * row.seconds.median
+                elif measured is not None and measured.seconds is not None:
+                    timed[method.name] = 1000 * measured.seconds.median
             if sum(map(bool, timed.values())) > sum(map(bool, best[2].values())):
                 size, device = f"{width} × {height} pixels", session.setting.name or session.setting.device
                 best = f"Latency, ms, {size}", f"the median time of an image of {size} on {device}", timed

@@ -49,11 +49,13 @@ class Version:
 class Subject:
     """An image with its windows; ``versions`` are by the keys of columns. ``whole`` is the one that is shown whole.
 
-    ``name`` is how the command asks for it, ``rule`` says why it is shown where nobody asked.
+    ``name`` is how the command asks for it; ``image`` and ``dataset`` are for a caption, the dataset empty where it is
+    of none; ``rule`` says why it is shown where nobody asked.
     """
 
     name: str
-    title: str
+    image: str
+    dataset: str
     whole: Image
     windows: tuple[Box, ...]
     versions: Mapping[str, Version]

@@ -39,8 +39,8 @@ class Box:
         height, width = image.shape[:2]
         if self.x + self.width > width or self.y + self.height > height:
             raise UserError(
-                f"--window {name}:{self} does not lie in the image, which is {width} x {height} pixels; X + W is at most "
-                f"{width}, Y + H at most {height}"
+                f"--window {name}:{self} does not lie in the image, which is {width} x {height} pixels; X + W is at "
+                f"most {width}, Y + H at most {height}"
             )
 
 

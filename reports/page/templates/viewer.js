@@ -24,6 +24,7 @@ function startViewer(place) {
   let strip = -1;
 
   const image = () => viewer.shown[at];
+  const moved = startWindow(place, viewer, () => ({ at, name: data.images[image()] }));
   const address = (version, number = at) => report.pictures[viewer.pictures[number][version]];
 
   function thumbnail(number) {
@@ -154,6 +155,7 @@ function startViewer(place) {
     showScores();
     showErrors();
     divide();
+    moved();
   }
 
   function open(number) {
