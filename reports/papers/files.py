@@ -39,7 +39,7 @@ def formats_of(words: str, known: Sequence[str]) -> list[str]:
     asked = list(dict.fromkeys(each for word in split_list(words) for each in (known if word == "all" else [word])))
     for word in asked:
         if word not in known:
-            raise UserError(f"--format {word!r}: not one of {', '.join(known)}; {did_you_mean(word, [*known])}")
+            raise UserError(f"--format {word!r}: no such one here; {did_you_mean(word, [*known])}")
     if not asked:
         raise UserError(f"--format names none; give one of {', '.join(known)}")
     if {"pdf", "png"} & {*asked}:

@@ -121,7 +121,7 @@ def columns_of(parts: Sequence[Part]) -> Columns:
         for key, number in part.lines.items():
             line = part.grid.lines[number]
             titles.setdefault(key, line.label if key == line.method.name else line.full_label)
-            names[key] = [line.method.name, line.method.base, line.full_name, line.label]
+            names[key] = [line.method.name, line.method.base]
     return columns(titles, names)
 
 

@@ -132,7 +132,7 @@ def units(template: Template, columns: int) -> float:
 
 
 def _trained(labels: Mapping[str, str], order: Order) -> Columns:
-    return columns_by(labels, {name: [parse_name(name.split(" ")[0]).base, label] for name, label in labels.items()})
+    return columns_by(labels, {name: [parse_name(name.split(" ")[0]).base] for name in labels})
 
 
 def _points(

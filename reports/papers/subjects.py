@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from derainbench.errors import UserError, did_you_mean
+from derainbench.plugins.names import parse_name
 
 from ..comparison.labels import short_names
 from .windows import Box, Image
@@ -112,7 +113,7 @@ class Columns:
 
     def find(self, word: str, option: str) -> str:
         """The key of the column that a word of ``option`` names; :class:`UserError` where it is none, or several."""
-        keys = self.called.get(word, ())
+        keys = self.called.get(word) or [key for key in self.titles if _same_method(key, word)]
         if len(keys) == 1:
             return keys[0]
         if keys:
@@ -129,6 +130,14 @@ class Columns:
         short = dict(zip(self.titles, short_names(tuple(self.titles.values())), strict=True))
         given = {self.find(name, "--rename"): title for name, title in order.titles.items()}
         return {key: given.get(key, short[key]) for key in keys}
+
+
+def _same_method(key: str, word: str) -> bool:
+    """Whether two names mean one method: options may stand in any order."""
+    try:
+        return parse_name(key) == parse_name(word)
+    except UserError:
+        return False
 
 
 def columns(titles: Mapping[str, str], names: Mapping[str, Iterable[str]]) -> Columns:
