@@ -42,6 +42,18 @@ NAMED: dict[str, tuple[tuple[str, ...], str]] = {
     "table --spec": (("table", "run", "--spec", "{}"), "table spec"),
     "table --rename": (("table", "run", "--rename", "{}=X"), ""),
     "table --protocol": (("table", "run", "--protocol", "{}"), "protocol"),
+    "figure RUN": (("figure", "{}"), "run"),
+    "figure --images": (("figure", "run", "--images", "{}"), "--images"),
+    "figure --window": (("figure", "run", "--window", "{}"), "--window"),
+    "figure --methods": (("figure", "run", "--methods", "{}"), "--methods"),
+    "figure --rename": (("figure", "run", "--rename", "{}"), "--rename"),
+    "figure --datasets": (("figure", "run", "--datasets", "{}"), "--datasets"),
+    "figure --protocol": (("figure", "run", "--protocol", "{}"), "protocol"),
+    "figure --photos": (("figure", "run", "--photos", "{}"), ""),
+    "figure --plot": (("figure", "run", "--plot", "{}:macs"), "--plot"),
+    "figure --format": (("figure", "run", "--format", "{}"), "--format"),
+    "figure --template": (("figure", "run", "--template", "{}"), "--template"),
+    "figure --name": (("figure", "run", "--name", "{}"), "--name"),
     "compare": (("compare", "run", "{}"), "run"),
     "derain --method": (("derain", "photo.png", "--method", "{}"), ""),
     "derain PHOTO": (("derain", "{}", "--method", "identity"), ""),
@@ -83,7 +95,15 @@ NAMED: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 #: Where no name at all is no mistake.
-MAY_BE_EMPTY = {"run --device", "datasets synth --name", "datasets overlap"}
+MAY_BE_EMPTY = {
+    "run --device",
+    "datasets synth --name",
+    "datasets overlap",
+    "figure --images",
+    "figure --methods",
+    "figure --datasets",
+    "figure --photos",
+}
 
 NUMBERS = (DIGITS, "-1", "1e9", "nan", "\N{SUPERSCRIPT TWO}", "\N{ARABIC-INDIC DIGIT THREE}", "0x10", "9" * 25, "1.5")
 
@@ -94,6 +114,9 @@ NUMBERED: dict[str, tuple[tuple[str, ...], str]] = {
     "verify --workers": (("datasets", "verify", "tiny", "--card", "card.toml", "--workers", "{}"), "--workers"),
     "efficiency --size": (("efficiency", "--methods", "identity", "--size", "{}x8"), "--size"),
     "efficiency --repeats": (("efficiency", "--methods", "identity", "--repeats", "{}"), "--repeats"),
+    "figure --dpi": (("figure", "run", "--dpi", "{}"), "--dpi"),
+    "figure --columns": (("figure", "run", "--columns", "{}"), "--columns"),
+    "figure --window": (("figure", "run", "--window", "photo:0,0,{}x8"), "--window"),
     "synth --per-image": (
         ("datasets", "synth", "--clean", "pictures", "--out", "new", "--preset", "rain100l", "--per-image", "{}"),
         "--per-image",
