@@ -17,6 +17,13 @@ MISSING = "–"
 
 def short_names(labels: Sequence[str]) -> tuple[str, ...]:
     """``labels`` without the words in parentheses at their ends, where they stay different without them."""
+    names = tuple(labels)
+    while (shorter := _without_the_last(names)) != names:
+        names = shorter
+    return names
+
+
+def _without_the_last(labels: tuple[str, ...]) -> tuple[str, ...]:
     cut = [re.sub(r"(?<=\S)\s+\([^()]*\)\s*$", "", label) for label in labels]
     # a label that is another one cut would make two rows look alike
     often = Counter([*cut, *labels])

@@ -36,6 +36,8 @@ _SETTINGS: dict[str, Any] = {
     "axes.unicode_minus": False,
     "text.usetex": False,
 }
+#: A PNG's side in pixels, as matplotlib draws.
+MOST_PIXELS = 2**16
 #: The axes, with frames and words, lie above pictures that are placed by pixels, which are the figure's own.
 _ABOVE = 1e6
 _METADATA: dict[Kind, dict[str, None]] = {
@@ -57,6 +59,8 @@ def sheet_file(sheet: Sheet, kind: Kind, dpi: int) -> bytes:
     """A qualitative figure as a file; in a PDF crops are the image's own pixels, in a PNG magnified without mixing."""
     draw_picture = _picture_exact if kind == "png" else _picture
     drawn: dict[type, Callable[..., None]] = {Picture: draw_picture, Frame: _frame, Words: _words}
+    if kind == "png" and max(sheet.width, sheet.height) * dpi / INCH >= MOST_PIXELS:
+        raise UserError(f"a PNG of {sheet.height / INCH:.0f} in at {dpi} dots an inch is too large; give a lower --dpi")
     with _canvas(sheet.width, sheet.height, dpi if kind == "png" else INCH) as (figure, axes):
         for number, shape in enumerate(sheet.shapes):
             drawn[type(shape)](figure, axes, sheet, shape, dpi, number)

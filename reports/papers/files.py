@@ -53,7 +53,9 @@ def write_plate(plate: Plate, folder: Path, name: str, formats: Sequence[str], l
     files: dict[str, bytes] = {}
     for kind in formats:
         if kind == "latex":
-            files[f"{name}.tex"] = figure_tex(sheet, name, look.columns, caption(plate), _remarks(plate)).encode()
+            files[f"{name}.tex"] = figure_tex(sheet, name, look.columns, caption(plate), _remarks(plate)).encode(
+                "utf-8", "replace"
+            )
             files |= {f"{name}/{crop}": data for crop, data in crop_files(sheet, look.dpi).items()}
         elif kind == "pdf":
             files[f"{name}.pdf"] = sheet_file(sheet, "pdf", look.dpi)
@@ -69,7 +71,9 @@ def write_charts(charts: Sequence[Chart], folder: Path, formats: Sequence[str], 
         for kind in formats:
             if kind == "pgf":
                 head = f"% Written by derainbench. Needs \\usepackage{{tikz}}. {' '.join(chart.words.split())}\n"
-                files[f"{chart.stem}.pgf"] = (head + tikz(chart.drawing, chart.points * _TEX_INCH / INCH)).encode()
+                files[f"{chart.stem}.pgf"] = (head + tikz(chart.drawing, chart.points * _TEX_INCH / INCH)).encode(
+                    "utf-8", "replace"
+                )
             else:
                 data = drawing_file(chart.drawing, "pdf" if kind == "pdf" else "png", chart.points, look.dpi)
                 files[f"{chart.stem}.{kind}"] = data

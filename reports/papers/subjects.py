@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from derainbench.errors import UserError, did_you_mean
+from derainbench.errors import UserError, did_you_mean, printable
 from derainbench.plugins.names import parse_name
 
 from ..comparison.labels import short_names
@@ -129,7 +129,7 @@ class Columns:
         """The titles of some columns, as ``--rename`` has them; long ones without what stands in parentheses."""
         short = dict(zip(self.titles, short_names(tuple(self.titles.values())), strict=True))
         given = {self.find(name, "--rename"): title for name, title in order.titles.items()}
-        return {key: given.get(key, short[key]) for key in keys}
+        return {key: printable(" ".join(given.get(key, short[key]).split())) for key in keys}
 
 
 def _same_method(key: str, word: str) -> bool:

@@ -189,6 +189,9 @@ def test_crops_of_before_go_and_files_of_others_stay(run: Workshop) -> None:
     assert {path.name for path in (folder / "qualitative").iterdir()} == after
 
 
+#: Windows for seventy rows of crops.
+_MANY = [word for n in range(70) for word in ("--window", f"x:{n % 20},{n // 20},4x16")][1:]
+
 REFUSED = {
     "no such image": (("--images", "z"), ("--images 'z'", "known: tiny/x, tiny/y, x, y")),
     "no such window's": (("--images", "x", "--window", "y:0,0,8x8"), ("--window 'y'", "known: tiny/x, x")),
@@ -203,6 +206,7 @@ REFUSED = {
     "no protocol": (("--protocol", "x"), ("no scores under protocol 'x'",)),
     "no format": (("--format", "pgf"), ("--format 'pgf'",)),
     "no template": (("--template", "cvp"), ("--template 'cvp'", "did you mean 'cvpr'?")),
+    "no figure so large": (("--window", *_MANY, "--dpi", "1200"), ("too large; give a lower --dpi",)),
     "no name": (("--name", "../x"), ("--name '../x'",)),
     "two figures": (("--plot", "psnr:macs", "--curves"), ("figures of their own",)),
     "no plot": (("--plot", "psnr"), ("--plot 'psnr'", "METRIC:COST")),
