@@ -51,10 +51,13 @@ def _candidates(x: float, y: float, name: str, size: float, gap: float) -> list[
     level, half = y + size * 0.36, text_width(name, size) / 2
     sides = [Text(x + gap, level, name, size=size), Text(x - gap, level, name, anchor="end", size=size)]
     for step in (0.0, 0.5, 1.0, 1.75, 2.5, 3.25, 4.0):
-        up, down = y - gap - step * size, y + gap + (ASCENT + step) * size
-        for shift in (0.0, 0.5, -0.5, 1.0, -1.0):
+        up, down = y - gap - step * size - 0.5, y + gap + (ASCENT + step) * size
+        for shift in (0.0, 0.5, -0.5):
             middle = x + shift * half
             sides += [Text(middle, each, name, anchor="middle", size=size) for each in (up, down)]
+        # from the point on, whatever the font makes of the width
+        sides += [Text(x, each, name, size=size) for each in (up, down)]
+        sides += [Text(x, each, name, anchor="end", size=size) for each in (up, down)]
         beside = 1 + step
         for each in (level - beside * size / 2, level + beside * size / 2):
             sides += [Text(x + gap, each, name, size=size), Text(x - gap, each, name, anchor="end", size=size)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from .axes import WIDTH, scale
 from .drawing import NAME, NOTE, Drawing, Line, Mark, Path, Rect, Text, fitted, text_width
 from .names import fitted_apart
-from .placement import widest
+from .placement import line_height, widest
 
 TOP, ROW, BOTTOM = 30.0, 34.0, 8.0
 
@@ -18,7 +18,7 @@ def sparklines(
 ) -> Drawing:
     """Each name's finite points (x, y) as a curve over its own ranges, since what they measure is not comparable.
 
-    First and last value stand beside it.
+    First and last value stand beside it. Names that are too long to stand there too stand above.
     """
     kept = {
         name: sorted((x, y) for x, y in points if math.isfinite(x) and math.isfinite(y))
@@ -26,8 +26,12 @@ def sparklines(
     }
     kept = {name: points for name, points in kept.items() if points}
     names = fitted_apart([*kept], 0.45 * width, NAME)
+    beside = all(text == " ".join(name.split()) for text, name in zip(names, kept, strict=True))
+    names = names if beside else fitted_apart([*kept], width - 4, NAME)
+    above = 0.0 if beside else line_height(NAME) + 2
     firsts, lasts = ([_text(points[end][1]) for points in kept.values()] for end in (0, -1))
-    before = 16 + widest(names, NAME) + max(widest(firsts, NAME), text_width("first", NOTE))
+    titled = 16 + (widest(names, NAME) if beside else text_width(fitted(y_title, width / 3, NOTE), NOTE))
+    before = titled + max(widest(firsts, NAME), text_width("first", NOTE))
     after = width - 2 - max(widest(lasts, NAME), text_width("last", NOTE))
     left, right = before + 10, after - 12
     shapes: list[Line | Path | Mark | Rect | Text] = [
@@ -36,12 +40,12 @@ def sparklines(
         Text(2, TOP - 12, fitted(y_title, before - text_width("first", NOTE) - 10, NOTE), "soft"),
     ]
     for number, (name, first, last, points) in enumerate(zip(names, firsts, lasts, kept.values(), strict=True)):
-        top = TOP + ROW * number
+        top = TOP + (ROW + above) * number
         across = scale((x for x, _ in points), left, right, margin=0.0)
-        up = scale((y for _, y in points), top + ROW - 5, top + 5, margin=0.0)
+        up = scale((y for _, y in points), top + above + ROW - 5, top + above + 5, margin=0.0)
         places = tuple((across(x), up(y)) for x, y in points)
-        middle = top + ROW / 2 + 4.5
-        shapes += [Line(2, top, width - 2, top), Text(2, middle, name, size=NAME)]
+        middle = top + above + ROW / 2 + 4.5
+        shapes += [Line(2, top, width - 2, top), Text(2, middle if beside else top + above, name, size=NAME)]
         if len(places) > 1:
             shapes.append(Path(places, "series-1", 1.4))
         shapes += [
@@ -50,7 +54,8 @@ def sparklines(
             Text(width - 2, middle, last, "ink", "end", NAME),
         ]
     said = "; ".join(f"{name} from {a} to {b}" for name, a, b in zip(kept, firsts, lasts, strict=True))
-    return Drawing(width, TOP + ROW * len(kept) + BOTTOM, tuple(shapes), title, f"{y_title}: {said or 'no values'}.")
+    height = TOP + (ROW + above) * len(kept) + BOTTOM
+    return Drawing(width, height, tuple(shapes), title, f"{y_title}: {said or 'no values'}.")
 
 
 def _text(value: float) -> str:
