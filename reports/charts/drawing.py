@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 #: What a shape's colour means; each renderer has a colour for each, pages one a theme.
@@ -116,7 +117,12 @@ def series_shape(number: int) -> tuple[Shape, bool]:
 
 def text_width(text: str, size: float) -> float:
     """The width of ``text`` in the widest of the usual sans-serif fonts, roughly, in the units of ``size``."""
-    return size * sum(_advance(character) for character in text)
+    return size * _advances(text)
+
+
+@lru_cache(maxsize=4096)  # a name is measured for each place where it may stand
+def _advances(text: str) -> float:
+    return sum(_advance(character) for character in text)
 
 
 def extent(text: Text) -> tuple[float, float, float, float]:

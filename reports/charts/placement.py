@@ -14,37 +14,74 @@ def placed(
 ) -> list[Text | None]:
     """A text for each (x, y, name), right, left, above or below its point, then farther away; None where none fits.
 
-    Texts lie inside ``frame`` (left, top, right, bottom), and overlap neither each other, nor a point, nor ``taken``,
-    and the :func:`leader` of a text that stands farther away crosses no other text if that can be.
-    Points in crowds choose first, those alone have room anyway.
+    Texts lie inside ``frame`` (left, top, right, bottom), and overlap neither each other, nor a point, nor ``taken``.
+    The :func:`leader` of a text that stands farther away crosses nothing, or at least no other text, if that can be.
+    Points in crowds choose first, those alone have room anyway; where that ends in crossings, other orders are tried.
     """
-    obstacles = [*taken, *((x - 5, y - 5, x + 5, y + 5) for x, y, _ in points)]
 
     def neighbours(number: int) -> int:
         x, y, _ = points[number]
         return sum(abs(x - other[0]) < 80 and abs(y - other[1]) < 30 for other in points)
 
-    texts: list[Box] = []
+    crowds = sorted(range(len(points)), key=lambda each: (-neighbours(each), each))
+    longest = sorted(crowds, key=lambda each: -len(points[each][2]))
+    best: tuple[float, list[Text | None]] | None = None
+    for order in (crowds, longest, crowds[::-1], longest[::-1], sorted(crowds), sorted(crowds)[::-1]):
+        choice = _in_turn(points, order, size, frame, taken, gap)
+        if best is None or choice[0] < best[0]:
+            best = choice
+        if best[0] < _POINT:
+            break
+    return best[1] if best else []
+
+
+#: What it costs, in units of a leader's length, that one crosses a line, a point or a name; that a name has no place.
+_LINE, _POINT, _NAME, _NO_PLACE = 30.0, 150.0, 300.0, 1e6
+
+
+def _in_turn(
+    points: Sequence[tuple[float, float, str]],
+    order: Sequence[int],
+    size: float,
+    frame: Box,
+    taken: Sequence[Box],
+    gap: float,
+) -> tuple[float, list[Text | None]]:
+    """The texts where points choose in this order, and what that costs."""
+    dots = [(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
+    obstacles, texts = [*taken, *dots], list[Box]()
 
     def fits(box: Box) -> bool:
         return _inside(box, frame) and not any(overlap(box, other) for other in obstacles)
 
-    def crossed(x: float, y: float, text: Text) -> bool:
+    def cost(x: float, y: float, text: Text) -> float:
         end = leader(x, y, text)
-        return end is not None and any(_crosses((x, y), end, box) for box in texts)
+        if end is None:
+            return 0.0
+        at, length = (x - 5, y - 5, x + 5, y + 5), abs(end[0] - x) + abs(end[1] - y)
+        for price, boxes in ((_NAME, texts), (_POINT, dots), (_LINE, taken)):
+            if any(_crosses((x, y), end, box) for box in boxes if not overlap(at, box)):
+                return length + price
+        return length
 
     found: list[Text | None] = [None] * len(points)
-    for number in sorted(range(len(points)), key=lambda each: (-neighbours(each), each)):
+    total = 0.0
+    for number in order:
         x, y, name = points[number]
-        free = [text for text in _candidates(x, y, name, size, gap) if fits(extent(text))]
-        text = next((each for each in free if not crossed(x, y, each)), free[0] if free else None)
+        text, least = None, _NO_PLACE
+        for each in _candidates(x, y, name, size, gap):
+            if fits(extent(each)) and (price := cost(x, y, each)) < least:
+                text, least = each, price
+            if not least:  # it needs no leader
+                break
+        total += least
         if text is not None:
             found[number] = text
             texts.append(extent(text))
             obstacles.append(extent(text))
             if end := leader(x, y, text):
                 obstacles += _along((x, y), end)
-    return found
+    return total, found
 
 
 def _candidates(x: float, y: float, name: str, size: float, gap: float) -> list[Text]:
@@ -87,7 +124,18 @@ def _along(start: tuple[float, float], end: tuple[float, float]) -> list[Box]:
 
 
 def _crosses(start: tuple[float, float], end: tuple[float, float], box: Box) -> bool:
-    return any(overlap(step, box) for step in _along(start, end))
+    """Whether a line meets a box: by how far along it lies between the sides (Liang and Barsky 1984)."""
+    first, last = 0.0, 1.0
+    for axis in (0, 1):
+        way = end[axis] - start[axis]
+        low, high = box[axis] - start[axis], box[axis + 2] - start[axis]
+        if abs(way) < 1e-9:
+            if low > 0 or high < 0:
+                return False
+            continue
+        near, far = sorted((low / way, high / way))
+        first, last = max(first, near), min(last, far)
+    return first <= last
 
 
 def _inside(box: Box, frame: Box) -> bool:

@@ -176,7 +176,9 @@ def _whole(grid: _Grid, texts: _Texts, subject: Subject, stem: str, top: float) 
     x, y = (across - scale * width) / 2, top + ((down - scale * height) / 2 if grid.single else 0)
     yield Picture(x, y, scale * width, scale * height, subject.whole, f"{stem}-whole", exact=False)
     for number, box in enumerate(subject.windows):
-        place = (x + scale * box.x, y + scale * box.y, scale * box.width, scale * box.height)
+        left, right = (min(max(x + scale * at, x + 1), x + scale * width - 1) for at in (box.x, box.x + box.width))
+        above, below = (min(max(y + scale * at, y + 1), y + scale * height - 1) for at in (box.y, box.y + box.height))
+        place = (left, above, right - left, below - above)  # at the edge of the image, whole lines all the same
         yield Frame(*place, "FFFFFF", 2.0)
         yield Frame(*place, COLOURS[number % len(COLOURS)], 1.2)
 
