@@ -126,8 +126,8 @@ def report_of(
     the :data:`DEFAULT_TABLES` are asked for, those that a run's suite measured are there too.
     UserError where a folder is no run, where runs do not belong together, or where a table or a method does not exist.
     """
-    published = paper_tables(tables) if tables else ()
     results = renamed(merged([load_run(run) for run in runs]), titles)
+    published = paper_tables(tables, [each.name for each in results.datasets]) if tables else ()
     if tuple(tables) == DEFAULT_TABLES:
         suite = () if results.info.suite is None else results.info.suite.rows
         shipped = {name for names in shipped_tables().values() for name in names}

@@ -55,7 +55,7 @@ def report(
 
     style = Style(images.value, SIUNITX if siunitx else PLAIN, columns)
     titles = parse_renames(rename)
-    asked, tables = formats_of(formats, style), tables_of(table)
+    asked, tables = formats_of(formats, style), tables_of(table, runs)
     check_protocol(protocol, runs)
     content = report_of(runs, tables, titles)
     text = terminal(content, protocol)
