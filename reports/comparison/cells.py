@@ -164,6 +164,19 @@ def pooled(of_seeds: Sequence[tuple[float, int]], metric: Metric) -> Cell:
     return Cell("finished", value, printed(value, metric), deviation, text, left_out, len(of_seeds))
 
 
+def averaged(cells: Iterable[Cell], metric: Metric) -> Cell:
+    """The mean of a row's scores on several datasets; it is seen where one of them is.
+
+    None where a score is missing, or one is infinite and others are not: a mean that left that dataset out would stand
+    among means over all of them.
+    """
+    cells = tuple(cells)
+    value, infinite = finite_mean(cell.value for cell in cells)
+    if any(cell.state != "finished" for cell in cells) or infinite not in (0, len(cells)):
+        return NO_SCORE
+    return Cell("finished", value, printed(value, metric), seen=any(cell.seen for cell in cells))
+
+
 def in_words(values: Mapping[Metric, float]) -> str:
     """All scores of one image: ``31.75 dB · SSIM 0.9375``; titles say what numbers are, but for the decibels."""
     said = []

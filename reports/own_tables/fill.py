@@ -10,9 +10,8 @@ from dataclasses import replace
 from derainbench.errors import UserError, did_you_mean
 from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import parse_name
-from derainbench.stats.means import finite_mean
 
-from ..comparison.cells import NO_SCORE, Cell, Metric, ranked_if_several, rounded
+from ..comparison.cells import Cell, Metric, averaged, ranked_if_several
 from ..comparison.labels import MISSING, method_labels, the_method
 from ..content import Content
 from ..published.joint import at_digits
@@ -146,45 +145,52 @@ def _average(
 ) -> tuple[Place, list[Score]]:
     """A column of means over datasets: of rows that have a score on each of them."""
     sets = [number for number, place in places.items() if place.column.dataset is not None]
-    if column.average != "all":
-        known = [places[number].dataset for number in sets]
-        for name in column.average or ():
-            if name not in known:
-                raise UserError(
-                    f"{where}: column {column.name!r}: no column is of {name!r}; {did_you_mean(name, known)}"
-                )
-        asked = column.protocol or (spec.protocol if len(known) > len(set(known)) else None)
-        sets = [
-            number
-            for number in sets
-            if places[number].dataset in (column.average or ()) and asked in (None, places[number].protocol)
-        ]
+    known = [places[number].dataset for number in sets]
+    wanted = {*known} if column.average == "all" else {*(column.average or ())}
+    for name in wanted:
+        if name not in known:
+            raise UserError(f"{where}: column {column.name!r}: no column is of {name!r}; {did_you_mean(name, known)}")
+    asked = column.protocol or (spec.protocol if len(known) > len(set(known)) else None)
+    sets = [n for n in sets if places[n].dataset in wanted and asked in (None, places[n].protocol)]
+    if lacking := sorted(wanted - {places[number].dataset for number in sets}):
+        raise UserError(
+            f"{where}: column {column.name!r} would leave out {', '.join(lacking)}, which no column shows under {asked}; "
+            "name its protocol, or the datasets to average"
+        )
     protocols = list(dict.fromkeys(places[number].protocol for number in sets))
     if len(protocols) != 1:
         told = " and ".join(protocols) or "nothing"
         raise UserError(
             f"{where}: column {column.name!r} would average scores under {told}; average columns of one protocol"
         )
-    shared = [m for m in METRICS if all(m in places[number].metrics for number in sets)]
+    of_set: dict[str, list[int]] = {}
+    for number in sets:
+        of_set.setdefault(places[number].dataset, []).append(number)
+    known_of = [{m for number in numbers for m in places[number].metrics} for numbers in of_set.values()]
+    shared = [m for m in METRICS if all(m in known for known in known_of)]
     metrics = tuple(m for m in (_metrics(spec, column, where) if column.metrics else shared) if m in shared)
     place = Place(column, "", protocols[0], metrics)
-    rows = [_mean([scores[number][down] for number in sets], metrics) for down in range(len(spec.rows))]
+    rows = [
+        _mean([_together([scores[number][down] for number in numbers]) for numbers in of_set.values()], metrics)
+        for down in range(len(spec.rows))
+    ]
     return place, _digits(spec, place, rows)
+
+
+def _together(of_set: Sequence[Score]) -> Score:
+    """A row's scores in all columns of one dataset, which counts once."""
+    cells = {metric: cell for each in reversed(of_set) for metric, cell in each.cells.items()}
+    return Score(cells, all(each.compared for each in of_set))
 
 
 def _mean(of_row: Sequence[Score], metrics: Sequence[Metric]) -> Score:
     cells = {}
     for metric in metrics:
         parts = [each.cells[metric] for each in of_row]
-        if all(part.cell.state == "finished" for part in parts):
-            value, _ = finite_mean(part.cell.value for part in parts)
-            mean = Cell(
-                "finished", value, rounded(value, METRICS[metric].digits), seen=any(part.cell.seen for part in parts)
-            )
-            remarks = tuple(dict.fromkeys(remark for part in parts for remark in part.remarks))
-            cells[metric] = OwnCell(mean, remarks, False, any(part.unconfirmed for part in parts))
-        else:
-            cells[metric] = OwnCell(NO_SCORE)
+        mean = averaged((part.cell for part in parts), metric)
+        remarks = tuple(dict.fromkeys(remark for part in parts for remark in part.remarks))
+        unconfirmed = any(part.unconfirmed for part in parts)
+        cells[metric] = OwnCell(mean, remarks, False, unconfirmed) if mean.state == "finished" else OwnCell(mean)
     return Score(cells, all(each.compared for each in of_row))
 
 

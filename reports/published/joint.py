@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import NO_TRAINING_SET, UNTRAINED
 from derainbench.results.results import MethodInRun
-from derainbench.stats.means import finite_mean
 from derainbench.support.words import listed
 
 from ..comparison.cells import (
@@ -22,6 +21,7 @@ from ..comparison.cells import (
     Cell,
     Metric,
     as_printed,
+    averaged,
     pooled,
     ranked_if_several,
     rounded,
@@ -207,16 +207,7 @@ def _score(run: Measured, index: RunIndex, place: Place, protocol: str) -> Joint
 
 def _average(cells: Sequence[JointCell]) -> JointCell:
     """Of a row that has a score in every column; too good where one of them is of test images that were seen."""
-    found = {}
-    for metric in printed_metrics():
-        of_row = [cell.scores[metric] for cell in cells]
-        complete = all(cell.state == "finished" for cell in of_row)
-        value, _ = finite_mean(cell.value for cell in of_row)
-        seen = any(cell.seen for cell in of_row)
-        found[metric] = (
-            Cell("finished", value, rounded(value, METRICS[metric].digits), seen=seen) if complete else NO_SCORE
-        )
-    return JointCell(found)
+    return JointCell({m: averaged((cell.scores[m] for cell in cells), m) for m in printed_metrics()})
 
 
 def _digits(table: PaperTable) -> list[dict[Metric, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable
@@ -362,3 +363,29 @@ def test_the_files_of_the_page_on_tables_are_files(project: Path) -> None:
     assert len(blocks) == 2
     for block in blocks:
         assert TableSpec.model_validate(tomllib.loads(block)).rows
+
+
+def test_an_average_is_over_the_same_datasets_in_every_row() -> None:
+    """A network that restores a dataset without a flaw has no mean of the others alone to be ranked by."""
+    flawless = [("net", "a", 0, "a", "1", "y", math.inf, 1.0), ("net", "b", 0, "b", "1", "y", 20.0, 0.8)]
+    methods = [method("net", "Net"), method("net[deep=true]", "Net (deep)")]
+    datasets = [dataset(name, "1", title=name.upper()) for name in SETS]
+    run = results([*flawless, *scores("net[deep=true]", 32.0)], methods, datasets, protocols=["y"])
+    table = filled(spec(NET, DEEP, columns=[{"dataset": "a"}, {"dataset": "b"}, {"average": "all"}]), run)
+    assert texts(table, 0) == ["∞", "1.0000", "20.00", "0.8000", "–", "0.9000"]
+    assert texts(table, 1)[4:] == ["32.50", "0.9320"]
+
+
+def test_a_dataset_of_several_columns_counts_once_in_an_average() -> None:
+    psnr, ssim = {"dataset": "a", "metrics": ["psnr"]}, {"dataset": "a", "metrics": ["ssim"]}
+    table = filled(spec(DEEP, columns=[psnr, ssim, psnr, {"dataset": "b"}, {"average": "all"}]))
+    assert texts(table, 0)[-2:] == ["32.50", "0.9320"]
+
+
+@pytest.mark.parametrize("average", ["all", ["a", "b"]])
+def test_an_average_leaves_no_dataset_out_without_a_word(average: Any) -> None:
+    columns = [{"dataset": "a"}, {"dataset": "a", "protocol": "rgb"}, {"dataset": "b", "protocol": "rgb"}]
+    with pytest.raises(UserError, match="would leave out b, which no column shows under y"):
+        filled(spec(NET, columns=[*columns, {"average": average}]))
+    table = filled(spec(NET, columns=[*columns, {"average": average, "protocol": "rgb", "metrics": ["psnr"]}]))
+    assert texts(table, 0)[-1] == "20.50"
