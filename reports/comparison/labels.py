@@ -62,9 +62,20 @@ def renamed(results: Results, titles: Mapping[str, str]) -> Results:
 
     UserError for a name that no method of the run has, and for one that several have.
     """
-    chosen = {the_method(results, name).name: title for name, title in titles.items()}
+    chosen = titles_by_name(results, titles)
     methods = tuple(replace(each, title=chosen.get(each.name, each.title)) for each in results.methods)
     return replace(results, methods=methods)
+
+
+def titles_by_name(results: Results, titles: Mapping[str, str]) -> dict[str, str]:
+    """Titles by the methods' own names. UserError where :func:`the_method` has one, and for a method named twice."""
+    asked: dict[str, str] = {}
+    for name in titles:
+        method = the_method(results, name).name
+        if method in asked:
+            raise UserError(f"--rename {asked[method]!r} and {name!r} are one method, {method!r}; keep one")
+        asked[method] = name
+    return {method: titles[name] for method, name in asked.items()}
 
 
 def the_method(results: Results, name: str) -> MethodInRun:

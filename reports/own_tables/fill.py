@@ -12,7 +12,7 @@ from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import parse_name
 
 from ..comparison.cells import Cell, Metric, averaged, ranked_if_several
-from ..comparison.labels import MISSING, method_labels, the_method
+from ..comparison.labels import MISSING, method_labels, titles_by_name
 from ..content import Content
 from ..published.joint import at_digits
 from .costs import cost_column, cost_texts
@@ -79,8 +79,15 @@ def fill_own(spec: TableSpec, content: Content, where: str, defaults: Defaults =
 
 
 def retitled(spec: TableSpec, content: Content, titles: Mapping[str, str]) -> TableSpec:
-    """A spec whose rows of these methods have other titles. UserError for a method that the run does not have."""
-    chosen = {the_method(content.results, name).name: title for name, title in titles.items()}
+    """A spec whose rows of these methods have other titles.
+
+    UserError for a method that the run does not have, and for one title of two methods, whose rows would look alike.
+    """
+    chosen = titles_by_name(content.results, titles)
+    for title, count in Counter(chosen.values()).items():
+        if count > 1:
+            alike = " and ".join(repr(name) for name in chosen if chosen[name] == title)
+            raise UserError(f"--rename calls {alike} {title!r}; give each a title of its own")
     named = {each: method.name for method in content.results.methods for each in (method.name, method.asked)}
     rows = [
         row.model_copy(update={"title": chosen.get(named.get(row.method or "", ""), row.title)}) for row in spec.rows
@@ -154,8 +161,8 @@ def _average(
     sets = [n for n in sets if places[n].dataset in wanted and asked in (None, places[n].protocol)]
     if lacking := sorted(wanted - {places[number].dataset for number in sets}):
         raise UserError(
-            f"{where}: column {column.name!r} would leave out {', '.join(lacking)}, which no column shows under {asked}; "
-            "name its protocol, or the datasets to average"
+            f"{where}: column {column.name!r} would leave out {', '.join(lacking)}, which no column shows under "
+            f"{asked}; name its protocol, or the datasets to average"
         )
     protocols = list(dict.fromkeys(places[number].protocol for number in sets))
     if len(protocols) != 1:

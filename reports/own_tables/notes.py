@@ -48,11 +48,13 @@ def _contend(scores: Sequence[Score], metric: str) -> bool:
 
 
 def _training(spec: TableSpec, columns: Sequence[tuple[Place, Sequence[Score]]]) -> list[str]:
-    """What the networks of the table were trained on, where that is one thing."""
+    """What the networks of the table were trained on, but for what marks say."""
     networks = any(score.source not in NO_TRAINING_SET for _, scores in columns for score in scores)
-    if not networks or spec.trained_on == ANY:
+    if not networks:
         return []
     each = "the training images of each column's own dataset"
+    if spec.trained_on == ANY:
+        return [f"Networks trained on {each}, where nothing else is said."]
     return [f"Networks trained on {spec.trained_on or each}."]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -94,7 +95,8 @@ def _measured(
             cell = FAILED_SCORE
         if not spec.deviations:
             cell = replace(cell, deviation=None, deviation_text="")
-        cells[metric] = replace(cell, seen=is_seen(run.copies, method, source, place.dataset))
+        seen = cell.state == "finished" and is_seen(run.copies, method, source, place.dataset)
+        cells[metric] = replace(cell, seen=seen)
     if all(cell.state == "missing" for cell in cells.values()):
         return None
     stated = line.row.trained_on if source == UNKNOWN and line.row.trained_on else source
@@ -134,7 +136,7 @@ def _trained(spec: TableSpec, line: Line, place: Place, stated: str) -> tuple[bo
         return True, ()
     if wanted == ANY:
         said = "trained on what is unknown" if stated == UNKNOWN else f"trained on {stated}"
-        told = stated == place.dataset or said in line.row.title
+        told = stated == place.dataset or re.search(rf"\b{re.escape(said)}(?![\w-])", line.row.title)
         return True, () if told else (Remark(said[0].upper() + said[1:], short=said),)
     return False, ()
 

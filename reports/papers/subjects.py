@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -126,10 +127,23 @@ class Columns:
         return tuple(key for key in asked or self.titles if key not in TITLES)
 
     def renamed(self, keys: Iterable[str], order: Order) -> dict[str, str]:
-        """The titles of some columns, as ``--rename`` has them; long ones without what stands in parentheses."""
+        """The titles of some columns, as ``--rename`` has them; long ones without what stands in parentheses.
+
+        :class:`UserError` where it names a column twice, or would make two of these look alike.
+        """
         short = dict(zip(self.titles, short_names(tuple(self.titles.values())), strict=True))
-        given = {self.find(name, "--rename"): title for name, title in order.titles.items()}
-        return {key: printable(" ".join(given.get(key, short[key]).split())) for key in keys}
+        given: dict[str, str] = {}
+        for name, title in order.titles.items():
+            key = self.find(name, "--rename")
+            if key in given:
+                raise UserError(f"--rename {name!r}: {key!r} has the title {given[key]!r} already; keep one")
+            given[key] = title
+        titles = {key: printable(" ".join(given.get(key, short[key]).split())) for key in keys}
+        for title, count in Counter(titles.values()).items():
+            if count > 1:
+                alike = " and ".join(repr(key) for key in titles if titles[key] == title)
+                raise UserError(f"--rename: {alike} would all be called {title!r}; give each a title of its own")
+        return titles
 
 
 def _same_method(key: str, word: str) -> bool:

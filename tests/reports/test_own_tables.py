@@ -268,6 +268,8 @@ def test_names_come_from_the_command(tmp_path: Path) -> None:
     assert [row.name for row in fill_own(asked, shown, "t").rows] == ["Net", "Ours = best"]
     two = results([], [method("net[a=1,b=2]@x", "T"), method("net@y", "T")], [dataset("a", "1")])
     assert [each.title for each in renamed(two, {"net[b=2,a=1]": "Ours"}).methods] == ["Ours", "T"]
+    with pytest.raises(UserError, match="are one method, "):
+        renamed(two, {"net[b=2,a=1]": "Ours", "net[a=1,b=2]": "Mine"})
     with pytest.raises(UserError, match=r"'net\[c=1\]'; did you mean"):
         renamed(two, {"net[c=1]": "Ours"})
     several = results([], [method("net@x", "T"), method("net@y", "T")], [dataset("a", "1")])
@@ -389,3 +391,20 @@ def test_an_average_leaves_no_dataset_out_without_a_word(average: Any) -> None:
         filled(spec(NET, columns=[*columns, {"average": average}]))
     table = filled(spec(NET, columns=[*columns, {"average": average, "protocol": "rgb", "metrics": ["psnr"]}]))
     assert texts(table, 0)[-1] == "20.50"
+
+
+def test_a_rename_that_would_make_rows_alike_is_refused() -> None:
+    titles = parse_renames(["net[deep=true]=Ours", "identity=Ours"])
+    with pytest.raises(UserError, match=r"--rename calls 'net\[deep=true\]' and 'identity' 'Ours'"):
+        retitled(spec(NET, DEEP, INPUT), content(two_sets()), titles)
+
+
+def test_where_all_training_sets_are_compared_every_row_says_its_own() -> None:
+    run = two_sets(*scores("net", 50.0, "c"))
+    other = NET | {"trained_on": "c", "title": "Net (trained on c-2)"}
+    shown = set_own(filled(spec(other, DEEP, trained_on="any"), run))
+    assert shown.footnotes == (("a", "Trained on c."),), "the title names another set that begins alike"
+    assert "Networks trained on the training images of each column's own dataset, where nothing else is said." in [
+        *shown.notes
+    ]
+    assert not set_own(filled(spec(other | {"title": "Net, trained on c"}, DEEP, trained_on="any"), run)).footnotes

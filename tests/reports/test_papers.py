@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +15,7 @@ from derainbench.reports.charts.scatter import Point, cost_scatter
 from derainbench.reports.papers.arrange import arrange
 from derainbench.reports.papers.canvas import drawing_file
 from derainbench.reports.papers.sheet import Frame, Picture, Words
-from derainbench.reports.papers.subjects import TRUTH, Plate, Subject, Version
+from derainbench.reports.papers.subjects import TRUTH, Order, Plate, Subject, Version, columns
 from derainbench.reports.papers.windows import Box, parse_windows
 from derainbench.reports.papers.wording import width_of, wrapped
 from derainbench.reports.titles import parse_renames
@@ -119,3 +120,18 @@ def test_pictures_are_pictures() -> None:
     assert isinstance(whole, Picture)
     np.testing.assert_array_equal(crop.pixels, image[1:5, 1:5])
     assert (whole.exact, crop.exact) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["a=Ours", "b=Ours"], "'a' and 'b' would all be called 'Ours'"),
+        (["a=B"], "'a' and 'b' would all be called 'B'"),
+        (["a=Rainy"], "'rainy' and 'a' would all be called 'Rainy'"),
+        (["a=X", "first=Y"], "'a' has the title 'X' already"),
+    ],
+)
+def test_no_two_columns_are_called_alike(words: list[str], said: str) -> None:
+    known = columns({"a": "A", "b": "B"}, {"a": ["first"]})
+    with pytest.raises(UserError, match=re.escape(said)):
+        known.renamed(known.titles, Order(titles=parse_renames(words)))
