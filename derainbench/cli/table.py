@@ -55,17 +55,22 @@ def table(
     import tomli_w
 
     from derainbench.reports.content import report_of
+    from derainbench.reports.own_files import OwnFiles
     from derainbench.reports.own_tables.default import default_spec
     from derainbench.reports.own_tables.fill import fill_own, retitled
     from derainbench.reports.own_tables.spec import read_spec, spec_data
     from derainbench.reports.text.terminal import plain_text
     from derainbench.reports.titles import parse_renames
+    from derainbench.support.atomic import write_atomic
 
     if protocol is not None and spec is not None:
         raise UserError(f"--protocol does not go with --spec, whose file names its protocols; write it into {spec}")
     kind = _format(table_format, out, print_spec)
     if out is not None and (out.exists() if print_spec else spec is not None and out.resolve() == spec.resolve()):
         raise UserError(f"--out {out} is there already, and may be a file that you wrote; give another name")
+    own = None if out is None or print_spec else OwnFiles(out.parent)
+    if out is not None and own is not None:
+        own.check([out.name])
     asked, titles = None if spec is None else read_spec(spec), parse_renames(rename)
     content = report_of(runs, (), titles)
     where = "table" if spec is None else f"table spec {spec}"
@@ -79,9 +84,10 @@ def table(
     if out is None:
         typer.echo("\n".join(map(plain_text, text.split("\n"))), nl=False)
     else:
-        from derainbench.support.atomic import write_atomic
-
-        write_atomic(out, text.encode())
+        if own is None:
+            write_atomic(out, text.encode())
+        else:
+            own.write_all({out.name: text.encode()})
         typer.echo(str(out))
     if not chosen.notes and not print_spec:
         for note in filled.notes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from derainbench.errors import UserError
 
@@ -72,7 +72,7 @@ def fit(table: SetOwn, layout: Layout) -> Fit:
     page, width = lines[-1]
     for each in _ways(layout, page):
         panels = _panels(table, each, width)
-        if panels is not None and each.size <= 8.0:
+        if panels is not None and (each.size <= 8.0 or layout.size is not None):
             return replace(each, panels=panels)
     raise UserError(
         f"a table with names and columns of this width does not fit {layout.width or _lines(layout)[-1][1]} in any "
@@ -104,14 +104,19 @@ def _panels(table: SetOwn, way: Fit, width: float) -> tuple[Panel, ...] | None:
     edges = _edges(table.groups)
     last = 0
     while last < len(table.columns):
-        fitting = [edge for edge in edges if edge > last and _width(table, way, last, edge) <= width]
+        fitting = _within(table, way, width, last, [edge for edge in edges if edge > last])
         if not fitting:
-            fitting = [n for n in range(last + 1, len(table.columns)) if _width(table, way, last, n) <= width]
+            fitting = _within(table, way, width, last, range(last + 1, len(table.columns)))
         if not fitting:
             return None
-        last = max(fitting)
+        last = fitting[-1]
         cuts.append(last)
     return tuple(Panel(_part(table.groups, first, end), first, end) for first, end in pairwise(cuts))
+
+
+def _within(table: SetOwn, way: Fit, width: float, first: int, ends: Iterable[int]) -> list[int]:
+    """Those of ``ends``, which grow, up to which the columns from ``first`` on fit."""
+    return [*takewhile(lambda end: _width(table, way, first, end) <= width, ends)]
 
 
 def _edges(groups: Sequence[Group]) -> list[int]:
@@ -138,7 +143,7 @@ def _width(table: SetOwn, way: Fit, first: int, last: int) -> float:
     total, place = _names(table, way), first
     for group in _part(table.groups, first, last):
         columns = [
-            max([text_width(column.title, way.size), *_widths(table.column(n), way.size)])
+            max([text_width(column.title, way.size), *column_widths(table.column(n), way.size)])
             for n, column in enumerate(group.columns, place)
         ]
         place += len(group.columns)
@@ -147,10 +152,6 @@ def _width(table: SetOwn, way: Fit, first: int, last: int) -> float:
         inner = sum(columns) + 2 * way.separation * (len(columns) - 1)
         total += max(inner, heading, protocol) + 2 * way.separation
     return total
-
-
-def _widths(column: Sequence[MarkedCell], size: float) -> list[float]:
-    return [cell_width(cell, column, size) for cell in column]
 
 
 def _names(table: SetOwn, way: Fit) -> float:
@@ -173,19 +174,26 @@ def tail_of(cell: MarkedCell) -> str:
     return ("‡" if cell.cell.seen else "") + ("?" if cell.doubted and finished else "") + cell.marks
 
 
-def cell_width(cell: MarkedCell, column: Sequence[MarkedCell], size: float) -> float:
-    """Points of a cell with all that keeps its digits in line with those of its column."""
+def column_widths(column: Sequence[MarkedCell], size: float) -> list[float]:
+    """Points of the cells of a column, each with all that keeps its digits in line with those of the others."""
     deviation = max((each.cell.deviation_text for each in column), key=len, default="")
     tail = max((tail_of(each) for each in column), key=len, default="")
-    digits = cell.cell.text + "0" * shortfall(cell, column)
-    number = text_width(digits, size, bold=cell.cell.rank == "best")
     spread = text_width(f"±{deviation}", size * DEVIATION, bold=True) + 2 * size / 6 if deviation else 0.0
-    return number + spread + RAISED * text_width(tail, size)
+    behind = spread + RAISED * text_width(tail, size)
+    most = max(map(_decimals, column), default=0)
+    digits = [cell.cell.text + "0" * _lacking(cell, most) for cell in column]
+    return [
+        text_width(text, size, bold=cell.cell.rank == "best") + behind
+        for cell, text in zip(column, digits, strict=True)
+    ]
 
 
 def shortfall(cell: MarkedCell, column: Sequence[MarkedCell]) -> int:
     """How many digits a number has fewer behind its point than the longest of the column."""
-    most = max((_decimals(each) for each in column), default=0)
+    return _lacking(cell, max(map(_decimals, column), default=0))
+
+
+def _lacking(cell: MarkedCell, most: int) -> int:
     return most - _decimals(cell) if _decimals(cell) else 0
 
 

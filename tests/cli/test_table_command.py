@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tomllib
@@ -54,6 +55,25 @@ def test_a_file_that_somebody_may_have_written_is_kept(
         assert answered(monkeypatch, "table", run, *words, "--out", str(mine)) == 2
         assert "is there already" in capsys.readouterr().err
     assert mine.read_bytes() == text
+
+
+def test_a_table_replaces_what_the_command_wrote_and_nothing_else(
+    run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paper, pipe, out = tmp_path / "paper.tex", tmp_path / "pipe.md", tmp_path / "t.md"
+    paper.write_text("mine", encoding="utf-8")
+    os.mkfifo(pipe)
+    for there in (paper, pipe):
+        assert answered(monkeypatch, "table", run, "--out", str(there)) == 2
+        assert "is not derainbench's and would be lost" in capsys.readouterr().err
+    assert paper.read_text(encoding="utf-8") == "mine"
+    assert pipe.is_fifo()
+    for words in ([], ["--rename", "identity=Rain"]):
+        assert answered(monkeypatch, "table", run, "--out", str(out), *words) == 0
+    assert "Rain" in out.read_text(encoding="utf-8")
+    out.write_text("changed", encoding="utf-8")
+    assert answered(monkeypatch, "table", run, "--out", str(out)) == 2
+    assert "has changed since derainbench wrote it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "begins"), [("t.tex", "% Written"), ("t.csv", "Method,"), ("t.html", "<figure")])

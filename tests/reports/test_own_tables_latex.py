@@ -136,3 +136,12 @@ def test_text_is_no_wider_than_reckoned(tmp_path: Path) -> None:
 
 def test_places_are_those_of_the_templates() -> None:
     assert [round(points(each), 1) for each in (ONE, COLUMN, PAGE)] == [341.4, 234.9, 496.9]
+
+
+def test_a_size_that_is_asked_for_allows_panels_and_many_columns() -> None:
+    table = made([*WORDS[:2]], 60, 1)
+    way = fit(table, Layout(columns=2, size=10))
+    assert way.size == 10
+    assert [panel.first for panel in way.panels] == [0, *(panel.last for panel in way.panels[:-1])]
+    assert way.panels[-1].last == len(table.columns)
+    assert len(way.panels) > 10
