@@ -66,6 +66,8 @@ def figure(
 
     if bool(plot) + curves + bool(images or window or errors or photos) > 1:
         raise UserError("--plot, --curves, and crops (--images, --window, --errors, --photos) are figures of their own")
+    if curves and protocol is not None:
+        raise UserError("--protocol: trainings are validated under y and have no other; leave it out with --curves")
     if not name or not all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in name):
         raise UserError(f"--name {name!r}: letters, digits, - and _ alone, for LaTeX takes no others")
     charts = bool(plot) or curves

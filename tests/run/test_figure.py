@@ -208,6 +208,11 @@ REFUSED = {
     "no template": (("--template", "cvp"), ("--template 'cvp'", "did you mean 'cvpr'?")),
     "no figure so large": (("--window", *_MANY, "--dpi", "1200"), ("too large; give a lower --dpi",)),
     "no name": (("--name", "../x"), ("--name '../x'",)),
+    "a protocol of trainings": (("--curves", "--protocol", "y"), ("--protocol", "leave it out with --curves")),
+    "two columns alike": (
+        ("--format", "latex", "--rename", "rainy=X", "--rename", "truth=X"),
+        ("would all be called 'X'",),
+    ),
     "two figures": (("--plot", "psnr:macs", "--curves"), ("figures of their own",)),
     "no plot": (("--plot", "psnr"), ("--plot 'psnr'", "METRIC:COST")),
     "no metric": (("--plot", "lpips:macs"), ("no metric 'lpips'",)),
