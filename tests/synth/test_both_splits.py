@@ -95,9 +95,7 @@ def test_photographs_that_come_later_move_none(tmp_path: Path) -> None:
     assert [each.kept for each in outcomes.values()] == [3, 2]
 
 
-def test_what_divides_nothing_is_refused_before_anything_is_written(
-    photos: Path, tmp_path: Path
-) -> None:
+def test_what_divides_nothing_is_refused_before_anything_is_written(photos: Path, tmp_path: Path) -> None:
     request = Request("rain100l", photos, tmp_path / "mine")
     for share in (0.0, 1.0, -0.5, float("nan")):
         with pytest.raises(UserError, match="number between 0 and 1"):
