@@ -55,20 +55,12 @@ def test_versions_are_pinned_and_arguments_said() -> None:
 @pytest.mark.slow
 def test_what_is_copied_is_all_that_an_installation_needs(tmp_path: Path) -> None:
     for name in COPIED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name, **({"symlinks": True} if copy is shutil.copytree else {}))
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(tmp_path / "w"),
-    ]
-    subprocess.run([*pip, str(tmp_path)], check=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, symlinks=True)
+        else:
+            shutil.copy(ROOT / name, tmp_path / name)
+    wheel_of = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", str(tmp_path)]
+    subprocess.run([*wheel_of, "-w", str(tmp_path / "w")], check=True)
     (wheel,) = (tmp_path / "w").iterdir()
     names = zipfile.ZipFile(wheel).namelist()
     for package in PROJECT["tool"]["setuptools"]["packages"]:
