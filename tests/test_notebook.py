@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +107,53 @@ def test_without_weights_it_says_so_and_goes_on(tmp_path: Path, monkeypatch: pyt
     assert told.startswith("skipped: ")
     assert "derainbench weights add" in told
     assert score.outputs == picture.outputs == []
+
+
+COLAB = ROOT / "docs" / "colab.ipynb"
+
+
+def test_the_notebook_for_colab_names_our_repository_and_stores_nothing() -> None:
+    notebook = nbformat.read(COLAB, as_version=4)  # type: ignore[no-untyped-call]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert f'"{project["urls"]["Source"]}"' in code[0].source
+    assert [cell.source for cell in code if cell.outputs or cell.execution_count] == []
+    address = f"https://colab.research.google.com/github/{project['urls']['Source'].partition('github.com/')[2]}"
+    assert f"{address}/blob/main/docs/colab.ipynb" in (ROOT / "docs" / "install.md").read_text()
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert [target for target in targets if not (COLAB.parent / target.split("#")[0]).exists()] == []
+
+
+@pytest.mark.slow
+def test_the_notebook_for_colab_installs_runs_and_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an environment of its own, which has the packages of this one, so that only derainbench is installed."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    python = venv / "bin" / "python"
+    (site,) = (venv / "lib").glob("python*/site-packages")
+    (site / "packages.pth").write_text(sysconfig.get_path("purelib"))
+    for name, value in (
+        ("DERAINBENCH_SOURCE", str(ROOT)),
+        ("DERAINBENCH_CACHE", str(tmp_path / "cache")),
+        ("PIP_NO_BUILD_ISOLATION", "0"),  # which means none: setuptools is there
+        ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "executable", str(python))
+    notebook = nbformat.read(COLAB, as_version=4)  # type: ignore[no-untyped-call]
+    work = tmp_path / "work"
+    work.mkdir()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code[1].source = code[1].source.replace("--out", "--methods 'prenet[stages=2,shared=true]' --out")  # half the time
+    install, run, report, table, page = _executed(notebook, work, monkeypatch)
+    assert (site / "derainbench" / "methods" / "prenet.py").is_file(), install.outputs
+    assert "3 done, 0 kept, 0 failed" in _text(run)
+    assert "Demo streaks" in _text(report)
+    assert "prenet[stages=2,shared=true]" in table.outputs[0].data["text/plain"]
+    assert "srcdoc=" in page.outputs[0].data["text/html"]
+    assert "Demo streaks" in page.outputs[0].data["text/html"]
+
+
+def _text(cell: Any) -> str:
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream")

@@ -67,6 +67,17 @@ def _below_the_root(folder: str) -> str:
 Folder = Annotated[str, AfterValidator(_below_the_root)]
 
 
+def _below_the_dataset(file: str) -> str:
+    path = PurePosixPath(checked_path(file))
+    if path.is_absolute() or ".." in path.parts or "\\" in file:
+        raise ValueError(f"list {file!r} leaves the dataset's folder; it lies below it, with /")
+    return file
+
+
+#: The name of a text file below the dataset's folder.
+ListFile = Annotated[str, AfterValidator(_below_the_dataset)]
+
+
 SplitName = Literal["train", "test"]
 
 #: Both, in the order in which they are shown.
@@ -102,13 +113,15 @@ class SplitPatterns(_Data):
     """Where a split's files lie below the dataset's folder; fields in braces do the pairing (:mod:`.patterns`).
 
     The clean image is a file of its own (``clean``), or half of the file that ``rainy`` names (``side_by_side``, from
-    left to right). ``layers`` are further images for each rainy one, such as ``depth``.
+    left to right). ``layers`` are further images for each rainy one, such as ``depth``. ``listed_in`` is a text file
+    below the dataset's folder that says which of the images are the split's (:mod:`.list_file`); none: all of them.
     """
 
     rainy: PatternText
     clean: PatternText = ""
     side_by_side: Literal["rainy|clean", "clean|rainy", ""] = ""
     layers: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")], PatternText] = {}
+    listed_in: ListFile = ""
 
     @property
     def partners(self) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Dataset:
             patterns: SplitPatterns | None = getattr(self.layout, split)
             found = open_manifest(self.card, self.root, patterns, split, on_file) if patterns is not None else None
             if found is None or not len(found.pairs):
-                expected = f": no file {patterns.rainy}" if patterns is not None else ""
+                expected = f": no file {patterns.rainy}{_in_its_list(patterns)}" if patterns is not None else ""
                 raise UserError(
                     f"dataset {self.name!r} has no {split} images in {self.root} (layout {self.layout.name!r})"
                     f"{expected}; add them or leave the dataset out"
@@ -68,7 +68,8 @@ class Dataset:
 def best_packed(places: Iterable[tuple[Path, Layout]]) -> tuple[Path, Layout] | None:
     """Of folders and packagings the first with the most splits there, or None.
 
-    Rainy files without a clean one are taken as a last resort, so that the user hears what is missing.
+    Rainy files without a clean one, or without their list, are taken as a last resort, so that the user hears what
+    is missing.
     """
     tried = list(places)
     for whole in (True, False):
@@ -79,9 +80,15 @@ def best_packed(places: Iterable[tuple[Path, Layout]]) -> tuple[Path, Layout] | 
 
 
 def has_files(root: Path, layout: Layout, split: SplitName, whole: bool = False) -> bool:
-    """Whether some rainy file of the split is there, and, for the ``whole``, a clean one."""
+    """Whether some rainy file of the split is there, and, for the ``whole``, a clean one and the split's list."""
     patterns: SplitPatterns | None = getattr(layout, split)
     if patterns is None:
         return False
+    if whole and patterns.listed_in and not (root / patterns.listed_in).is_file():
+        return False
     wanted = [patterns.rainy, patterns.clean] if whole and patterns.clean else [patterns.rainy]
     return all(Pattern(text).matches_any(root) for text in wanted)
+
+
+def _in_its_list(patterns: SplitPatterns) -> str:
+    return f" that {patterns.listed_in} names" if patterns.listed_in else ""

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from derainbench.catalogue.cards import Card, SplitName, SplitPatterns
+from derainbench.catalogue.list_file import list_hash
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.catalogue.pairing import Matched, match_files
 from derainbench.errors import UserError
@@ -132,13 +133,17 @@ def keep_manifests(folder: Path, used: Iterable[tuple[str, SplitName, Manifest]]
 
 def _identity(card: Card, root: Path, split: SplitName, patterns: SplitPatterns) -> dict[str, Any]:
     """What tells the manifests of different splits, places and readings of a card apart."""
+    # What came later is left out where a card does not have it, so that the manifests that there were are found.
+    without = set() if patterns.listed_in else {"listed_in"}
+    of_list = {"list": list_hash(root / patterns.listed_in)} if patterns.listed_in else {}
     return {
         "schema": _SCHEMA,
         "dataset": card.name,
         "revision": card.revision,
         "split": split,
         "root": str(root.resolve()),
-        "patterns": patterns.model_dump(mode="json"),
+        "patterns": patterns.model_dump(mode="json", exclude=without),
+        **of_list,
         "same_scene": [list(group) for group in getattr(card.same_scene, split)],
     }
 

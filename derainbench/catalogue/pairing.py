@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from derainbench.catalogue.cards import SplitPatterns, without_zeros
+from derainbench.catalogue.list_file import listed
 from derainbench.catalogue.patterns import Pattern, Values
 from derainbench.images.decode import Half, Source
 
@@ -79,7 +80,9 @@ def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequen
     """All pairs of a split, sorted by path; none where no rainy file matches.
 
     Several rainy files may share a clean one. Clean files that ``same_scene`` names in one group are one scene, the
-    group's first. A rainy file without a partner, or with two, is a problem, and so are two of one name.
+    group's first. A rainy file without a partner, or with two, is a problem, and so are two of one name. Where the
+    split has a list, only what that names counts, and what it names that is not here is a problem;
+    :class:`UserError` where there is no such list.
     """
     folders: set[str] = set()
     rainy_pattern = Pattern(patterns.rainy)
@@ -89,12 +92,18 @@ def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequen
         for role, text in patterns.partners.items()
     }
     known_as = {without_zeros(name): group[0] for group in same_scene for name in group}
+    found = [[partner.of(*each) for partner in partners.values() if partner is not None] for each in rainy_files]
+    clean = partners.get("clean")
+    scenes = []
+    for _, values in rainy_files:
+        fields = dict(zip(rainy_pattern.fields, values, strict=True))
+        scenes.append(fields.get("scene") or (clean.name(values) if clean else "-".join(filter(None, values))))
+    chosen, problems = _listed(root, patterns, rainy_files, found, scenes)
     rows: list[FileRow] = []
-    problems: list[Problem] = []
     named: dict[str, str] = {}
-    for path, values in rainy_files:
-        found = [partner.of(path, values) for partner in partners.values() if partner is not None]
-        problems += [each for each in found if isinstance(each, Problem)]
+    for place in chosen:
+        (path, values), scene = rainy_files[place], scenes[place]
+        problems += [each for each in found[place] if isinstance(each, Problem)]
         image = "-".join(filter(None, values))
         # Some disks take Rain-1 and rain-1, and the two spellings of an accent, for one name; results are files too.
         # And 7 and 007 are one number.
@@ -104,14 +113,28 @@ def match_files(root: Path, patterns: SplitPatterns, same_scene: Sequence[Sequen
             text = f"{root / named[name]} and {root / path} are both called {image!r}; rename one"
             problems.append(Problem("same name", (root / named[name], root / path), text))
         named.setdefault(name, path)
-        clean = partners.get("clean")
-        fields = dict(zip(rainy_pattern.fields, values, strict=True))
-        scene = fields.get("scene") or (clean.name(values) if clean else image)
-        if all(isinstance(each, str) for each in found):
-            files = (path, *(each for each in found if isinstance(each, str)))
+        if all(isinstance(each, str) for each in found[place]):
+            files = (path, *(each for each in found[place] if isinstance(each, str)))
             rows.append(FileRow(image, known_as.get(without_zeros(scene), scene), files))
     orphans = [root / path for partner in partners.values() if partner for path in partner.left_over()]
     return Matched(root, patterns, rows, problems, orphans, sorted(folders))
+
+
+def _listed(
+    root: Path,
+    patterns: SplitPatterns,
+    rainy: Sequence[tuple[str, Values]],
+    found: Sequence[Sequence[str | Problem]],
+    scenes: Sequence[str],
+) -> tuple[Sequence[int], list[Problem]]:
+    """The places of the rainy files that the split's list names, in their order, and what is wrong with the list."""
+    if not patterns.listed_in:
+        return range(len(rainy)), []
+    # The clean file is the first partner; that of side-by-side files is the same one.
+    clean = [each[0] if patterns.clean and isinstance(each[0], str) else None for each in found]
+    file = root / patterns.listed_in
+    choice = listed(file, [path for path, _ in rainy], clean, scenes)
+    return sorted(choice.chosen), [Problem("list", (file,), text) for text in choice.problems]
 
 
 class _Partners:

@@ -11,13 +11,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from derainbench.catalogue.cards import SplitName, without_zeros
+from derainbench.catalogue.list_file import read_lines
 from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.manifest import Manifest, OnFile
 from derainbench.catalogue.pair_table import Pairs
 from derainbench.errors import UserError
-from derainbench.support.atomic import read_regular
-
-_LARGEST = 2**24  # bytes of a list
 
 
 class Subset(Dataset):
@@ -66,12 +64,7 @@ def listed_pairs(whole: Dataset, file: Path) -> Dataset:
 
     Empty lines, and those that begin with #, count for nothing. :class:`UserError` for a line that names no pair.
     """
-    if not file.is_file() or file.stat().st_size > _LARGEST:
-        raise UserError(f"list {file} is no text file; give one with the name of an image a line")
-    try:
-        lines = [line.strip() for line in read_regular(file).decode("utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise UserError(f"list {file} is no text in UTF-8; save it as such") from error
+    lines = read_lines(file)
     pairs = whole.pairs("test")
     known: dict[str, set[int]] = {}
     for place, image in enumerate(pairs.column("image").to_pylist()):
@@ -81,9 +74,7 @@ def listed_pairs(whole: Dataset, file: Path) -> Dataset:
             for name in (path, Path(path).name, Path(path).stem):
                 known.setdefault(_plain(name), set()).add(place)
     places: dict[int, None] = {}
-    for number, line in enumerate(lines, 1):
-        if not line or line.startswith("#"):
-            continue
+    for number, line in lines:
         found = known.get(_plain(line), set())
         if len(found) != 1:
             what = "several test pairs" if found else "no test pair"

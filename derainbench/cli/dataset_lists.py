@@ -184,6 +184,7 @@ def _layout(card: Card, layout: Layout) -> Iterator[str]:
         clean = patterns.clean or f"side by side, {patterns.side_by_side}"
         yield f"    {split:6}{patterns.rainy}  ->  {clean}"
         yield from (f"          {name}: {text}" for name, text in patterns.layers.items())
+        yield from [f"          of these, those that {patterns.listed_in} lists"] if patterns.listed_in else ()
     for file in layout.files:
         checked = "hash known" if file.sha256 else "hash unknown"
         yield f"    fetch {file.name} ({bytes_text(file.size)}, {checked})"

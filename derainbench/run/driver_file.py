@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from derainbench.errors import UserError
 from derainbench.support.atomic import remove, storage_error, write_json
+from derainbench.support.stopping import ask_oneself_to_end
 
 
 class Driver(BaseModel):
@@ -71,7 +71,7 @@ def obey_if_asked(run: Path) -> None:
     if _asked(run).exists():
         with contextlib.suppress(UserError):
             remove(_asked(run))
-        os.kill(os.getpid(), signal.SIGTERM)
+        ask_oneself_to_end()
 
 
 def _file(run: Path) -> Path:

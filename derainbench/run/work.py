@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 import traceback
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ class Ending:
 
 def why_silent(who: str, status: int | None) -> str:
     """What is said of a cell whose process, or one of them, ended with that status and without an answer."""
-    if status == -signal.SIGKILL:
+    if status == -9:  # SIGKILL, which Windows' Python has no name for
         return f"{who} was killed, most likely for want of memory; what it had saved is kept: run it again"
     return f"{who} ended with status {status} and without a word; what it had saved is kept: run it again"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import filelock
 
 from derainbench.errors import StorageError, UserError
 from derainbench.support.atomic import storage_error
+from derainbench.support.stopping import ask_oneself_to_end
 
 #: What a disk answers that has no locks of its own, as NFS and Lustre may be mounted.
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
@@ -89,4 +88,4 @@ def _patience() -> float:
 def stop_work_in(folder: Path) -> None:
     """Another process may have taken the folder, since this one gave no sign of life, as where it was suspended."""
     logging.getLogger(__name__).warning("lost hold of %s, which another process may have taken", folder)
-    os.kill(os.getpid(), signal.SIGTERM)
+    ask_oneself_to_end()

@@ -27,7 +27,7 @@ def card_text(record: SynthRecord) -> str:
         'root = "."',
         *(["additive = true"] if model.additive else []),
         f"counts = {{ {', '.join(f'{split} = {each.pairs}' for split, each in splits.items())} }}",
-        f"source = {_text('; '.join(_command(record, split, each) for split, each in splits.items()))}",
+        f"source = {_text('; '.join(dict.fromkeys(_command(record, *each) for each in splits.items())))}",
         'licence = "that of the clean images"',
         *_list("defects", [_made(split, each) for split, each in splits.items()]),
         *_input_score(splits.get("test")),
@@ -50,8 +50,9 @@ def _patterns(model: RainModel, split: str) -> str:
 
 def _command(record: SynthRecord, split: str, made: SplitRecord) -> str:
     depth = " --depth DIR" if made.depth == "given" else ""
+    which = f"--split {split}" if made.test_share is None else f"--test-share {made.test_share:g}"
     return (
-        f"derainbench {made.version}: datasets synth --model {record.model} --preset {made.preset} --split {split}"
+        f"derainbench {made.version}: datasets synth --model {record.model} --preset {made.preset} {which}"
         f" --per-image {made.per_image} --seed {made.seed}{depth}"
     )
 

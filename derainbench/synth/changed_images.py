@@ -1,4 +1,4 @@
-"""The set's own files read again: which clean images are others than pairs were made from, or are in both splits."""
+"""The set's own files read again: which clean images are others than pairs were made from."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from derainbench.catalogue.cards import SplitName
 from derainbench.errors import UserError
 from derainbench.images.decode import open_image, read_rgb
-from derainbench.support.atomic import file_hash
 from derainbench.synth.one_rain import Making, clean_file, has_content, layer_file, stored_depth
-from derainbench.synth.record import SynthRecord
 from derainbench.synth.sources import Scene
 
 _Pixels = TypeVar("_Pixels")
@@ -40,21 +37,6 @@ def _differs(making: Making, scene: Scene) -> bool:
         return False
     depth = stored_depth(making, scene, clean.shape[0], clean.shape[1])
     return not np.array_equal(depth, np.asarray(read_again(open_image, depth_now)))
-
-
-def in_both_splits(out: Path, record: SynthRecord, split: SplitName) -> tuple[str, ...]:
-    """The scenes of a split of the set in ``out`` whose clean file the other split has too, under whatever name."""
-    other: SplitName = "test" if split == "train" else "train"
-    if not all(each in record.splits and record.splits[each].pairs for each in (split, other)):
-        return ()
-    there = {file_hash(path) for path in _clean_files(out, other, record).values()}
-    return tuple(name for name, path in _clean_files(out, split, record).items() if file_hash(path) in there)
-
-
-def _clean_files(out: Path, split: SplitName, record: SynthRecord) -> dict[str, Path]:
-    scenes, of_split = record.splits[split].scenes, Making(record.splits[split].preset, 0, split, out / split)
-    files = {name: clean_file(of_split, name) for name in scenes}
-    return {name: path for name, path in files.items() if has_content(path)}
 
 
 def read_again(read: Callable[[Path], _Pixels], path: Path) -> _Pixels:

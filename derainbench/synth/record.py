@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from derainbench.errors import UserError
 from derainbench.rain.models import RainModelName
@@ -34,6 +34,13 @@ class SplitRecord(BaseModel):
     """How many are there. 0 until a run came to its end."""
     measured: list[dict[str, float]] | None = None
     """Rows of `statistics.measure`; None until a run came to its end."""
+    test_share: float | None = None
+    """The part of the clean images that went to test, where one folder was divided; None where it is one split's."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_asked(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialise(self)
+        return data if self.test_share is not None else {k: v for k, v in data.items() if k != "test_share"}
 
 
 class SynthRecord(BaseModel):
@@ -81,9 +88,12 @@ def refuse_others(out: Path, found: SynthRecord, asked: SynthRecord) -> None:
     ]
     for split, new in asked.splits.items():
         old = found.splits.get(split)
-        for field in ("preset", "seed", "per_image", "depth") if old is not None else ():
+        for field in ("preset", "seed", "per_image", "depth", "test_share") if old is not None else ():
             if getattr(old, field) != getattr(new, field):
                 differing.append((f"--{field.replace('_', '-')}", getattr(old, field), getattr(new, field)))
     if differing:
-        texts = ", ".join(f"{label} {old}, not {new}" for label, old, new in differing)
+        texts = ", ".join(
+            f"{f'{label} {old}' if old is not None else f'no {label}'}, not {'none' if new is None else new}"
+            for label, old, new in differing
+        )
         raise UserError(f"{out} was made with {texts}; ask for the same, or give another --out")

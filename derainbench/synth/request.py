@@ -14,7 +14,7 @@ from derainbench.errors import UserError
 from derainbench.rain import PRESETS, preset
 from derainbench.synth.one_rain import Job, Making, files_of, has_content, rain_files
 from derainbench.synth.record import SplitRecord, SynthRecord, read_record, refuse_others
-from derainbench.synth.sources import Scene, changed_or_gone
+from derainbench.synth.sources import Scene, changed_or_gone, find_scenes
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Request:
     """What is asked for: rain by ``preset`` on the images below ``clean``, as a split of the dataset in ``out``.
 
     ``per_image`` rains a clean image. ``depth``: the folder of depth maps for mist; None for a modelled plane.
-    ``name``: the dataset's; None for the one it has, or the name of the folder ``out``.
+    ``name``: the dataset's; None for the one it has, or the name of the folder ``out``. ``only``: the scenes that are
+    meant, by name; None for all. ``test_share``: the part that went to test, where the folder was divided.
     """
 
     preset: str
@@ -33,6 +34,13 @@ class Request:
     seed: int = 0
     depth: Path | None = None
     name: str | None = None
+    only: frozenset[str] | None = None
+    test_share: float | None = None
+
+    def scenes(self) -> dict[str, Scene]:
+        """Those that are meant, by name, sorted; errors as in :func:`.find_scenes`."""
+        found = find_scenes(self.clean, self.depth)
+        return found if self.only is None else {name: each for name, each in found.items() if name in self.only}
 
     def making(self) -> Making:
         """What decides the bytes; :class:`UserError` where the request contradicts itself."""
@@ -103,6 +111,7 @@ def make_plan(request: Request, making: Making, scenes: dict[str, Scene], exchan
         seed=request.seed,
         per_image=request.per_image,
         depth="none" if not making.model.has_depth else "modelled" if request.depth is None else "given",
+        test_share=request.test_share,
     )
     record = SynthRecord(schema=1, name=name, model=making.model.name, splits={request.split: asked})
     if found is not None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from derainbench.catalogue.cards import SplitName
 from derainbench.errors import UserError
 from derainbench.rain import RainModel
 from derainbench.support.atomic import storage_error, write_atomic
 from derainbench.support.lock import locked
 from derainbench.support.workers import in_chunks
+from derainbench.synth.both_splits import divide, in_both_splits
 from derainbench.synth.card import card_text
-from derainbench.synth.changed_images import exchanged, in_both_splits
+from derainbench.synth.changed_images import exchanged
 from derainbench.synth.measured import Images, Quantities, evenly_spaced, measure
 from derainbench.synth.one_rain import Making, clean_file, layer_file, make, rainy_file
 from derainbench.synth.record import SynthRecord, write_record
 from derainbench.synth.request import Request, SynthPlan, changed_scenes, complete, make_plan, present_files
-from derainbench.synth.sources import Scene, find_scenes, problems_of
+from derainbench.synth.sources import Scene, problems_of
 
 #: Called with what is being done, how much more of it is done now, and how much there is in all.
 OnProgress = Callable[[str, int, int], None]
@@ -36,7 +38,7 @@ class Synthesized:
     ``gone``, scenes whose finished pairs are kept though their clean image is no longer there; ``dropped``, rains of
     such scenes that were unfinished and went; ``measured``, rows of up to 100 images. ``card`` is None where no image
     could be made; ``splits`` are those of the card; ``twice`` are this split's scenes whose clean image is in the
-    other split too.
+    other split too, and ``alike`` those whose photograph is, in other pixels: resized, cropped or compressed.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Synthesized:
     measured: tuple[Quantities, ...]
     splits: tuple[str, ...]
     twice: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
 
 
 def synthesize(request: Request, workers: int, progress: OnProgress = lambda what, more, total: None) -> Synthesized:
@@ -62,8 +65,9 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
     used; a file that turns out to be broken later is among the outcome's ``failures``.
     """
     making = request.making()
-    scenes = find_scenes(request.clean, request.depth)
-    _look_at_headers(make_plan(request, making, scenes), workers, progress)
+    scenes = request.scenes()
+    jobs = make_plan(request, making, scenes).jobs
+    look_at_headers({job.scene.name: job.scene for job in jobs}.values(), workers, progress)
     with locked(request.out):
         # Another process may have been at it in between.
         plan = make_plan(request, making, scenes, _exchanged(request, making, scenes, workers, progress))
@@ -82,6 +86,7 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
         write_record(request.out, record)
         card = _write_card(request.out, record)
     split = record.splits[request.split]
+    twice, alike = in_both_splits(request.out, record, request.split, progress)
     return Synthesized(
         name=record.name,
         model=making.model,
@@ -93,16 +98,33 @@ def synthesize(request: Request, workers: int, progress: OnProgress = lambda wha
         dropped=tuple(plan.dropped),
         measured=tuple(split.measured or ()),
         splits=tuple(name for name, each in record.splits.items() if each.pairs),
-        twice=in_both_splits(request.out, record, request.split),
+        twice=twice,
+        alike=alike,
     )
 
 
-def _look_at_headers(plan: SynthPlan, workers: int, progress: OnProgress) -> None:
-    scenes = list({job.scene.name: job.scene for job in plan.jobs}.values())
+def synthesize_both(
+    request: Request, test_share: float, workers: int, progress: OnProgress = lambda what, more, total: None
+) -> dict[SplitName, Synthesized]:
+    """Both splits of one folder of clean images, divided by :func:`.divide`; each as :func:`synthesize` makes it.
+
+    :class:`UserError`, and nothing is written, where one of the two could not be begun.
+    """
+    scenes = request.scenes()
+    look_at_headers(scenes.values(), workers, progress)
+    parts = divide(request, scenes, test_share, progress)
+    for part in parts.values():
+        make_plan(part, part.making(), {name: scenes[name] for name in scenes if part.only and name in part.only})
+    return {split: synthesize(part, workers, progress) for split, part in parts.items()}
+
+
+def look_at_headers(scenes: Iterable[Scene], workers: int, progress: OnProgress) -> None:
+    """:class:`UserError` naming every file whose header shows that it cannot be used."""
+    looked_at = list(scenes)
     problems: list[str] = []
-    for count, lines in in_chunks(problems_of, scenes, workers if len(scenes) > _MANY else 1):
+    for count, lines in in_chunks(problems_of, looked_at, workers if len(looked_at) > _MANY else 1):
         problems += lines
-        progress("looking at headers", count, len(scenes))
+        progress("looking at headers", count, len(looked_at))
     if problems:
         how_many = "1 file" if len(problems) == 1 else f"{len(problems)} files"
         raise UserError(f"{how_many} cannot be used, nothing was written: {' | '.join(problems)}")

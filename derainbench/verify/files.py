@@ -13,6 +13,7 @@ from derainbench.catalogue.pairing import Matched
 from derainbench.catalogue.patterns import Pattern
 from derainbench.images.decode import shown_name
 from derainbench.images.find import IMAGE_SUFFIXES
+from derainbench.support.words import listed
 from derainbench.verify.verdict import Finding, below, first_few, shortened
 
 
@@ -90,7 +91,9 @@ def folder_findings(dataset: Dataset, known: Collection[str]) -> list[Finding]:
         alike += _alike(names)
     findings = []
     if strays:
-        text = f"{len(strays):,} images beside the dataset's that no pattern names: {first_few(_shown(strays))}"
+        lists = [each.listed_in for each in (dataset.layout.train, dataset.layout.test) if each and each.listed_in]
+        what = f"no pattern names with {listed(lists)}" if lists else "no pattern names"
+        text = f"{len(strays):,} images beside the dataset's that {what}: {first_few(_shown(strays))}"
         findings.append(Finding("stray", tuple(strays), text))
     for group in alike:
         text = "differ in case or in the spelling of letters only: other systems take them for one"

@@ -97,7 +97,7 @@ def test_a_full_root_stays_as_it_is(tmp_path: Path) -> None:
         (
             'rainy = "',
             'root = "", rainy = "',
-            ["test.root: no such key; known: clean, layers, rainy, side_by_side"],
+            ["test.root: no such key; known: clean, layers, listed_in, rainy, side_by_side"],
         ),
         ("title", "'ti\\ttle' = 1\ntitle", ["ti", "no such key; did you mean 'title'?"]),
         ("dry/{id:d}", "wet/{id:d}", ["layouts.0.test", "the clean pattern", "the files of the rainy pattern"]),

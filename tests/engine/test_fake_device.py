@@ -1,5 +1,7 @@
 """Networks, losses and metrics on a device that is not there: where one of their tensors stays behind, they fail.
 
+So they do where they make float64 of float32 there: MPS, Apple's, has none.
+
 Tensors without values, on an accelerator that torch lets Python pretend to be. Gradients cannot be pretended; those are
 in tests/gpu, for machines with a GPU.
 """
@@ -20,6 +22,8 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 from derainbench.metrics.losses import LOSSES, get_loss
 from derainbench.metrics.protocols import PROTOCOLS
@@ -41,8 +45,20 @@ class Stray(Derainer):
     def forward(self, rainy):
         return rainy + torch.ones(1, 3, 1, 1)
 
+class NoDoubles(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        result = function(*arguments, **(named or {}))
+        for each in tree_leaves(result):
+            if isinstance(each, torch.Tensor) and each.device.type == "pretended":
+                assert each.dtype not in (torch.float64, torch.complex128), f"{function} gives {each.dtype}"
+        return result
+
+class Double(Derainer):
+    def forward(self, rainy):
+        return (rainy.double() * 0.5).float()
+
 def check(network):
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), NoDoubles():
         values = {name: value.to("pretended:0") for name, value in network.state_dict().items()}
         rainy, clean = (torch.rand(1, 3, 32, 32).to("pretended:0") for _ in range(2))
         restored = functional_call(network, values, (rainy,))
@@ -56,7 +72,8 @@ def check(network):
             assert {value.device.type for value in scores.values()} == {"pretended"}
 
 name = sys.argv[1]
-check(Stray() if name == "stray" else discover().variant(name).build())
+own = {"stray": Stray, "double": Double}
+check(own[name]() if name in own else discover().variant(name).build())
 """
 
 NAMES = (
@@ -105,3 +122,11 @@ def test_one_that_does_is_found() -> None:
     done = pretended("stray")
     assert done.returncode == 1
     assert "device" in done.stderr
+
+
+@there
+@pytest.mark.slow
+def test_float64_on_the_device_is_found() -> None:
+    done = pretended("double")
+    assert done.returncode == 1
+    assert "gives torch.float64" in done.stderr

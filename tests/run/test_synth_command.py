@@ -56,6 +56,28 @@ def test_prints_what_was_made_beside_the_real_sets(workshop: Workshop, photos: P
     assert "no longer in photos, their finished pairs stay: b (1)" in workshop(synth("--preset", "rain100h")).stdout
 
 
+def test_both_splits_of_one_folder(workshop: Workshop, photos: Path) -> None:
+    made = workshop(synth("--preset", "rain100l", "--test-share", "0.25"))
+    assert made.returncode == 0, made.stderr
+    assert "mine: train, 3 rainy images made, 0 kept" in made.stdout
+    assert "mine: test, 1 rainy images made, 0 kept" in made.stdout
+    assert next_command(made.stdout) == ["run", "--card", "mine/card.toml", "--datasets", "mine", "--methods", "nasnet"]
+    data = json.loads(workshop(synth("--preset", "rain100l", "--test-share", "0.25", "--json")).stdout)
+    assert {split: (each["split"], each["kept"]) for split, each in data.items()} == {
+        "train": ("train", 3),
+        "test": ("test", 1),
+    }
+    refused = workshop(synth("--preset", "rain100l", "--test-share", "0.25", "--split", "train"))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--split and --test-share contradict each other" in refused.stderr
+
+
+def test_a_photograph_in_both_splits_is_said(workshop: Workshop, photos: Path) -> None:
+    assert "warning" not in workshop(synth("--preset", "rain100l")).stdout
+    printed = workshop(synth("--preset", "rain100l", "--split", "train")).stdout
+    assert "warning: the same clean images are in test: a, b, c, d (4); scores would be of images seen" in printed
+
+
 def next_command(printed: str) -> list[str]:
     """The words after "next: derainbench", as a shell would split them."""
     line = next(line for line in printed.splitlines() if line.startswith("next: "))
