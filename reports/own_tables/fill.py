@@ -228,14 +228,21 @@ def _costed(column: SpecColumn, line: Line, text: str) -> OwnCell:
 
 
 def _options(column: SpecColumn, lines: Sequence[Line], defaults: Defaults, where: str) -> list[str]:
-    texts = [_option(column, line, defaults, where) for line in lines]
-    if all(text == MISSING for text in texts):
+    """What rows show of an option: a check mark, nothing, or the value."""
+    values = [_value(column, line, defaults, where) for line in lines]
+    there = sorted({value for value in values if value != MISSING})
+    if not there:
         raise UserError(f"{where}: column {column.name!r}: no row has an option {column.option!r}; check its name")
-    return texts
+    if column.value is None:
+        return [{"true": CHECK, "false": ""}.get(value, value) for value in values]
+    if column.value not in there:
+        hint = did_you_mean(column.value, there)
+        raise UserError(f"{where}: column {column.name!r}: no row's {column.option} is {column.value!r}; {hint}")
+    return [value if value == MISSING else CHECK if value == column.value else "" for value in values]
 
 
-def _option(column: SpecColumn, line: Line, defaults: Defaults, where: str) -> str:
-    """What a row shows of an option: a check mark, nothing, or the value."""
+def _value(column: SpecColumn, line: Line, defaults: Defaults, where: str) -> str:
+    """What an option is in a row."""
     option = column.option or ""
     value = line.row.options.get(option)
     if value is None and line.method is not None:
@@ -246,11 +253,7 @@ def _option(column: SpecColumn, line: Line, defaults: Defaults, where: str) -> s
                 f"{where}: row {line.row.name!r}, column {column.name!r}: {line.method.asked!r} does not say its "
                 f"{option}; give the column's default, or the row's options"
             )
-    if value in (None, MISSING):
-        return MISSING
-    if column.value is not None:
-        return CHECK if value == column.value else ""
-    return {"true": CHECK, "false": ""}.get(value, value)
+    return MISSING if value is None else value
 
 
 def _check_words(spec: TableSpec, where: str) -> None:

@@ -353,6 +353,13 @@ def test_what_is_not_there_is_one_line(asked: TableSpec, said: str) -> None:
     assert said in str(raised.value)
 
 
+def test_a_value_that_no_row_has_is_a_mistake() -> None:
+    options = [{"options": {"attention": value}, **NET} for value in ("na", "se")]
+    column = {"option": "attention", "value": "non"}
+    with pytest.raises(UserError, match="no row's attention is 'non'; known: na, se"):
+        filled(spec(options[0], options[1], columns=[column, {"dataset": "a"}]))
+
+
 def test_notes_warn_of_what_is_no_publication() -> None:
     quick = two_sets(recipe={"name": "quick", "comparable": False, "changes": []})
     assert "Trained here with recipe quick: not comparable with published numbers." in filled(spec(NET), quick).notes
