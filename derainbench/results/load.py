@@ -92,7 +92,7 @@ def load_run(folder: str | Path) -> Results:
         folder=folder,
         info=info,
         methods=tuple(_method(method) for method in info.methods),
-        datasets=tuple(_dataset(dataset) for dataset in info.datasets),
+        datasets=tuple(_dataset(dataset, _manifest(folder, info, dataset)) for dataset in info.datasets),
         scores=pd.concat([as_long(scores) for scores in wide], ignore_index=True),
         failures=tuple(failures),
         trainings=tuple(trainings),
@@ -280,7 +280,12 @@ def _as_one(metrics: tuple[str, ...], tables: Sequence[tuple[CellInfo, pa.Table]
     return pd.DataFrame(columns).astype(all_columns)
 
 
-def _dataset(info: DatasetInfo) -> DatasetInRun:
+def _manifest(folder: Path, info: RunInfo, dataset: DatasetInfo) -> Path | None:
+    kept = info.manifests.get(f"{dataset.name} test")
+    return None if kept is None else folder / kept.file
+
+
+def _dataset(info: DatasetInfo, manifest: Path | None) -> DatasetInRun:
     root = Path(info.root)
     roles = ("rainy",) if info.side_by_side else ("rainy", "clean")
     test = []
@@ -292,4 +297,4 @@ def _dataset(info: DatasetInfo) -> DatasetInRun:
         pair = make_pair(root, info.side_by_side, row.image, row.scene, roles, files)
         test.append(TestPair(pair.image, pair.scene, pair.rainy, pair.clean))
     facts = (info.name, info.title, info.rain_model, info.kind)
-    return DatasetInRun(*facts, tuple(test), info.whole, info.bibtex, info.other_sizes, info.mean_of)
+    return DatasetInRun(*facts, tuple(test), info.whole, info.bibtex, info.other_sizes, info.mean_of, manifest)

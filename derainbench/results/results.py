@@ -34,6 +34,7 @@ class DatasetInRun:
     ``whole`` is False where fewer or more test images are here than the card counts; ``bibtex`` is the entry of its
     paper, and ``other_sizes`` says how the sizes of the test images are not the card's, such as a cropped copy's: both
     empty in older runs. ``mean_of``: a score is the mean over ``images``, or over ``scenes`` of the means over each's.
+    ``manifest`` is the run's own list of the test files; None in older runs.
     """
 
     name: str
@@ -45,6 +46,7 @@ class DatasetInRun:
     bibtex: str = ""
     other_sizes: str = ""
     mean_of: str = "images"
+    manifest: Path | None = field(default=None, compare=False)
 
     def scene_of(self) -> dict[str, str]:
         """The scene of each test image."""

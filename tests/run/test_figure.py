@@ -229,6 +229,18 @@ def test_mistakes_are_one_line(run: Workshop, case: str) -> None:
         assert each in line
 
 
+def test_an_image_that_was_exchanged_since(run: Workshop) -> None:
+    """Its scores are another image's."""
+    clean = run.folder / "data" / "test" / "clean" / "y.png"
+    before = clean.read_bytes()
+    try:
+        Image.fromarray(pixels(clean) ^ 1).save(clean)
+        assert f"tiny/y: {clean} is another image now than the one that was scored" in refusal(run, "--images", "y")
+    finally:
+        clean.write_bytes(before)
+    made(run, "--images", "y")
+
+
 def test_images_that_were_not_kept(run: Workshop, tmp_path: Path) -> None:
     copied = Workshop(tmp_path)
     shutil.copytree(run.folder, tmp_path, dirs_exist_ok=True)
