@@ -66,27 +66,36 @@ class Dataset:
 
 
 def best_packed(places: Iterable[tuple[Path, Layout]]) -> tuple[Path, Layout] | None:
-    """Of folders and packagings the first with the most splits there, or None.
+    """Of folders and packagings the one with the most splits there, of those the one with the most layers, of those the
+    first; or None.
 
-    Rainy files without a clean one, or without their list, are taken as a last resort, so that the user hears what
-    is missing.
+    Rainy files without a clean one, without a layer or without their list, are taken as a last resort, so that the user
+    hears what is missing.
     """
     tried = list(places)
     for whole in (True, False):
-        splits = [sum(has_files(root, layout, split, whole) for split in SPLITS) for root, layout in tried]
-        if any(splits):
-            return tried[splits.index(max(splits))]
+        found = [_found(root, layout, whole) for root, layout in tried]
+        if any(found):
+            # layers are what a packaging has more than another
+            sizes = [(len(splits), sum(len(patterns.layers) for patterns in splits)) for splits in found]
+            return tried[sizes.index(max(sizes))]
     return None
 
 
+def _found(root: Path, layout: Layout, whole: bool) -> list[SplitPatterns]:
+    """The patterns of the splits that are there."""
+    return [getattr(layout, split) for split in SPLITS if has_files(root, layout, split, whole)]
+
+
 def has_files(root: Path, layout: Layout, split: SplitName, whole: bool = False) -> bool:
-    """Whether some rainy file of the split is there, and, for the ``whole``, a clean one and the split's list."""
+    """Whether some rainy file of the split is there, and, for the ``whole``, a clean one, one of each layer and the
+    split's list."""
     patterns: SplitPatterns | None = getattr(layout, split)
     if patterns is None:
         return False
     if whole and patterns.listed_in and not (root / patterns.listed_in).is_file():
         return False
-    wanted = [patterns.rainy, patterns.clean] if whole and patterns.clean else [patterns.rainy]
+    wanted = [patterns.rainy, *patterns.partners.values()] if whole else [patterns.rainy]
     return all(Pattern(text).matches_any(root) for text in wanted)
 
 

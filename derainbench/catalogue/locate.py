@@ -34,8 +34,8 @@ def checked_root(data_root: Path | None) -> Path | None:
 def locate(card: Card, data_root: Path | None) -> Dataset | None:
     """The dataset if its files are here, otherwise None. An embedded one is made on first use.
 
-    Of its layouts, the one with the most splits here; of several such, the first. A union is here where the training
-    images of all its members are.
+    Of its layouts, the one with the most splits here; of several such, the one with the most layers; of several such,
+    the first. A union is here where the training images of all its members are.
     """
     if card.generate is not None:
         return Dataset(card, _generated(card), card.layouts[0])

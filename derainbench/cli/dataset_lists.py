@@ -103,7 +103,8 @@ def show_dataset(card: Card, data_root: Path | None, as_json: bool) -> str:
         even = "" if card.union.shares else ", every pair as often as any other"
         lines += _entry("union", f"of {card.union.told()}{even}")
         return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
-    lines += ["", f"layouts, of which the first with most splits here is used; {_folders(card)}:"]
+    used = "of which the one with most splits here is used, then most layers, then the first"
+    lines += ["", f"layouts, {used}; {_folders(card)}:"]
     lines += [line for layout in card.layouts for line in _layout(card, layout)]
     return "\n".join([*lines, *(["", card.bibtex] if card.bibtex else [])])
 

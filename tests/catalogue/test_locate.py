@@ -10,6 +10,7 @@ import pytest
 
 from derainbench.catalogue.cards import Card, Layout
 from derainbench.catalogue.locate import locate, select
+from derainbench.errors import UserError
 from derainbench.rain import MIN_SIDE
 from derainbench.support.cache import cache_folder
 
@@ -115,6 +116,28 @@ def test_the_first_layout_that_matches_wins(tmp_path: Path) -> None:
         assert dataset is not None
         found.append(dataset.layout)
     assert [each.name for each in found] == ["plain", "plain", "zipped"], "a layout matches with rainy and clean files"
+
+
+def test_of_two_packagings_the_one_with_layers_is_taken_where_they_all_are(tmp_path: Path) -> None:
+    whole = layout("with layers")
+    whole["train"] |= {"layers": {name: f"train/{name}/{{id}}.png" for name in ("streak", "mask")}}  # type: ignore[operator]
+    both = card("wet", layouts=[layout("plain"), whole])
+    found: list[str] = []
+    for extra in ("test", "train"):
+        put(tmp_path / "wet", f"{extra}/rainy/1.png", f"{extra}/clean/1.png")
+        for layer in ("streak", "mask") if extra == "train" else ("none",):
+            dataset = locate(both, tmp_path)
+            assert dataset is not None
+            found.append(dataset.layout.name)
+            put(tmp_path / "wet", f"train/{layer}/1.png")
+    dataset = locate(both, tmp_path)
+    assert dataset is not None
+    assert found == ["plain", "plain", "plain"], "a layer that is not here, or one of two, is none"
+    assert dataset.layout.name == "with layers"
+    # what is missing of a layer that is here is heard of
+    put(tmp_path / "wet", "train/rainy/2.png", "train/clean/2.png", "train/mask/2.png")
+    with pytest.raises(UserError, match=r"train/rainy/2.png has no partner: no file train/streak/\{id\}.png with id=2"):
+        dataset.pairs("train")
 
 
 def test_what_is_packed_otherwise_is_said_with_what_is_missing(tmp_path: Path, refused: Refused) -> None:

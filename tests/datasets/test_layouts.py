@@ -11,7 +11,9 @@ import pytest
 from derainbench.catalogue.cards import SPLITS, SplitName, read_card
 from derainbench.catalogue.locate import Dataset, locate
 from derainbench.catalogue.pairing import Pair
+from derainbench.engine.layers import find_layers
 from derainbench.images.decode import Half, Source, read_rgb
+from derainbench.plugins.layers import luma_difference, luma_mask
 from tests.datasets.trees import FIRST, SIZE, TREES, Shown, Tree, shipped, write_fixture_card
 
 
@@ -90,6 +92,21 @@ def test_a_pair_shows_one_scene_with_and_without_rain(tree: Tree, tmp_path: Path
         assert own > 0.2, "rainy and clean are two images"
     if shipped()[tree.card].rain_model != "drop":
         assert all((one - two).mean() > 1 for one, two in zip(rainy, clean, strict=True)), "rainy is the brighter one"
+
+
+@pytest.mark.parametrize("card", ["rain100l", "rain100h"])
+def test_the_authors_own_streaks_and_regions_are_what_is_trained_on(card: str, tmp_path: Path) -> None:
+    """JORDER's set holds what JORDER learns; without those files rules make it."""
+    needs = {"mask": luma_mask(10), "streak": luma_difference()}
+    origins = []
+    for tree in (tree for tree in TREES if tree.card == card and tree.layout.startswith("PReNet, with streaks")):
+        tree.plant(tmp_path)
+        origins.append({name: layer.origin for name, layer in find_layers(needs, found(card, tmp_path)).items()})
+        for layer in tmp_path.rglob("rainregion-*"):
+            layer.unlink()
+        origins.append({name: layer.origin for name, layer in find_layers(needs, found(card, tmp_path)).items()})
+    rules = {name: f"derived: {rule.words}" for name, rule in needs.items()}
+    assert origins == [{"mask": "given", "streak": "given"}, rules]
 
 
 def test_many_rainy_images_share_a_clean_one(tmp_path: Path) -> None:
