@@ -13,6 +13,7 @@ from derainbench.catalogue.locate import Dataset
 from derainbench.catalogue.patterns import Pattern
 from derainbench.engine.image_cache import DecodedImages
 from derainbench.errors import UserError
+from derainbench.images.decode import file_of
 from derainbench.plugins.layers import Layer, Rule, Thirds
 
 #: What derainbench's generators call a layer, where that is not its name.
@@ -93,7 +94,7 @@ class _NamedDensity:
     def layer(self, images: DecodedImages, index: int) -> Layer:
         """Its number."""
         pair = images.pair(index)
-        path = pair.rainy if isinstance(pair.rainy, Path) else pair.rainy.path
+        path = file_of(pair.rainy)
         name = Pattern(self.pattern).read(path.relative_to(self.root).as_posix())["density"]
         if name.casefold() not in DENSITIES:
             raise UserError(f"{path}: its density is {name!r}, none of {', '.join(DENSITIES)}; rename the folder")

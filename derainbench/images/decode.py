@@ -182,6 +182,12 @@ class Half:
 #: Where an image's pixels are: a file, or one half of it.
 Source = Path | Half
 
+
+def file_of(source: Source) -> Path:
+    """The file that an image is in."""
+    return source.path if isinstance(source, Half) else source
+
+
 #: What Pillow calls the kinds of pixels that have a meaning as RGB here.
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "I", "I;16", "I;16L", "I;16B", "F")
 
@@ -191,7 +197,7 @@ def open_image(source: Source) -> Image.Image:
 
     Of several images in a file (animations, pages) it is the first.
     """
-    path = source.path if isinstance(source, Half) else source
+    path = file_of(source)
     with opened_image(path) as opened:
         opened.load()
         if opened.mode not in _MODES:
@@ -233,7 +239,7 @@ def read_layer(path: Path) -> Array:
 
 def image_size(source: Source) -> tuple[int, int]:
     """(height, width) of the decoded image, from the file's header: the pixels may yet be damaged."""
-    path = source.path if isinstance(source, Half) else source
+    path = file_of(source)
     with opened_image(path) as image:
         height, width = size_as_turned(image, path)
     if isinstance(source, Half):

@@ -20,7 +20,7 @@ from derainbench.catalogue.cards import RESERVED, SPLITS, Card, SplitName
 from derainbench.catalogue.locate import Dataset, select
 from derainbench.catalogue.unpaired import photographs_of, unpaired_cards, without_ground_truth
 from derainbench.errors import UserError, did_you_mean
-from derainbench.images.decode import Half, Source, read_rgb, shown_name
+from derainbench.images.decode import Half, Source, file_of, read_rgb, shown_name
 from derainbench.images.find import IMAGE_SUFFIXES, image_files
 from derainbench.overlap.fingerprint import REVISION, Fingerprint, Fingerprints, fingerprint
 from derainbench.support.atomic import write_atomic
@@ -217,11 +217,7 @@ def _load(path: Path, files: Files) -> ImageSet | None:
             prints = Fingerprints(*(columns[each] for each in ("pixels", "sides", "detail", "coefficients")))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    places = [_file(files.sources[name]) for name in broken]
+    places = [file_of(files.sources[name]) for name in broken]
     if not all(shown_name(place) in reason for place, reason in zip(places, reasons, strict=True)):
         return None
     return ImageSet(files.name, tuple(names), prints, tuple(reasons))
-
-
-def _file(source: Source) -> Path:
-    return source.path if isinstance(source, Half) else source

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 
 from derainbench.catalogue.manifest import manifest_rows
+from derainbench.images.decode import Source, file_of
 from derainbench.results.results import DatasetInRun, TestPair
 
 
-def changed_file(dataset: DatasetInRun, pair: TestPair) -> Path | None:
-    """The first of a pair's files whose content is another one than the run's kept list of files says.
+class ScoredFiles:
+    """The contents that a dataset's test files had when they were scored, as the run's kept list of them says."""
 
-    None where none is, and where the run has no such list. A file that cannot be read is told by whoever decodes it.
-    """
-    rows = None if dataset.manifest is None else manifest_rows(dataset.manifest)
-    row = next((row for row in rows or () if row[0] == pair.image), None)
-    if row is None:
-        return None
-    words = row[2 + len(row[2:]) % 3 :]  # image, scene, perhaps how two images lie side by side; then three a file
-    sums = dict(zip(words[::3], words[2::3], strict=True))
-    for role, source in (("rainy", pair.rainy), ("clean", pair.clean)):
-        if source is None or role not in sums:
-            continue
-        path = source if isinstance(source, Path) else source.path
-        try:
-            found = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError:
-            continue
-        if found != sums[role]:
-            return path
-    return None
+    def __init__(self, dataset: DatasetInRun) -> None:
+        self._manifest = dataset.manifest
+
+    @cached_property
+    def _sums(self) -> dict[str, dict[str, str]]:
+        """sha256 by image and role; empty where the run has no such list."""
+        rows = None if self._manifest is None else manifest_rows(self._manifest)
+        sums = {}
+        for image, _, *words in rows or ():
+            files = words[len(words) % 3 :]  # perhaps how two images lie side by side; then role, name and sum of each
+            sums[image] = dict(zip(files[::3], files[2::3], strict=True))
+        return sums
+
+    def changed(self, pair: TestPair) -> tuple[Path, ...]:
+        """The files of a pair whose content is another one now.
+
+        A file that cannot be read is none of them: whoever decodes it tells of it.
+        """
+        sums = self._sums.get(pair.image, {})
+        sources: dict[str, Source | None] = {"rainy": pair.rainy, "clean": pair.clean}
+        scored = {file_of(source): sums[role] for role, source in sources.items() if source and role in sums}
+        return tuple(path for path, was in scored.items() if _sum(path) not in (was, ""))
+
+
+def _sum(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

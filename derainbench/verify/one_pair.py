@@ -14,7 +14,7 @@ import numpy as np
 
 from derainbench.catalogue.pairing import FileRow, Pair, make_pair
 from derainbench.errors import UserError
-from derainbench.images.decode import Array, Half, Source, read_layer, read_rgb
+from derainbench.images.decode import Array, Half, Source, file_of, read_layer, read_rgb
 from derainbench.overlap.fingerprint import Fingerprint, fingerprint
 from derainbench.overlap.frame import inside_frame
 from derainbench.verify.image_kinds import Kinds, kinds_of
@@ -157,7 +157,7 @@ class _Inspector:
         try:
             return read(source)
         except UserError as error:
-            path = source.path if isinstance(source, Half) else source
+            path = file_of(source)
             text = shortened(str(error), [path], self._task.root)
             if all(each.message != text for each in findings):  # as of the other half of a file
                 findings.append(Finding("unreadable", (self._name(source),), text))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from derainbench.images.decode import Source
+from derainbench.images.decode import Source, file_of
 from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import DatasetInRun, Results
+from derainbench.results.scored_files import ScoredFiles
 
 from ..comparison.entries import Entry
 from ..comparison.grids import ScoreGrid, SeedScores
@@ -41,7 +42,8 @@ class Gallery:
 
     ``data`` is for the page's script: ``images``, ``scenes`` (None where each image is its own), ``lines`` (labels),
     ``scores[protocol][metric][line]`` (see :func:`.compact.compact`), ``viewer`` or None. ``illustrated`` is the number
-    of images with pictures, ``left_out`` of those for which there was no room.
+    of images with pictures, ``left_out`` of those for which there was no room, ``exchanged`` of those that are other
+    images now than those that were scored, whose pictures are not shown.
     """
 
     dataset: DatasetInRun
@@ -49,6 +51,7 @@ class Gallery:
     data: dict[str, Any]
     illustrated: int
     left_out: int
+    exchanged: int
 
     @property
     def size(self) -> int:
@@ -79,16 +82,16 @@ def _gallery(
     scenes = [pair.scene for pair in dataset.test]
     versions = _versions(lines, grids)
     order = _order(dataset, grids) if pictures.kept else []
-    shown, left_out = _shown(results, dataset, order, versions, pictures, room)
+    shown = _shown(results, dataset, order, versions, pictures, room)
     data = {
         "images": images,
         "scenes": None if scenes == images else scenes,
         "lines": [entry.full_label for entry in lines],
         "names": [entry.full_name for entry in lines],
         "scores": {protocol: _scores(grid, where) for protocol, grid in grids.items()},
-        "viewer": _viewer(results, dataset, versions, shown, grids, pictures) if shown else None,
+        "viewer": _viewer(results, dataset, versions, shown.pictures, grids, pictures) if shown.pictures else None,
     }
-    return Gallery(dataset, lines, data, len(shown), left_out)
+    return Gallery(dataset, lines, data, len(shown.pictures), shown.left_out, shown.exchanged)
 
 
 def _scores(grid: ScoreGrid, where: Mapping[str, int]) -> dict[str, list[Any]]:
@@ -100,8 +103,16 @@ def _scores(grid: ScoreGrid, where: Mapping[str, int]) -> dict[str, list[Any]]:
     return columns
 
 
-#: The pictures of each shown image, one a version: numbers of the pool, None where there is none.
-_Shown = dict[int, tuple[int | None, ...]]
+@dataclass
+class _Shown:
+    """The pictures of each shown image, one a version: numbers of the pool, None where there is none.
+
+    ``left_out`` and ``exchanged`` count as in :class:`Gallery`.
+    """
+
+    pictures: dict[int, tuple[int | None, ...]] = field(default_factory=dict)
+    left_out: int = 0
+    exchanged: int = 0
 
 
 def _shown(
@@ -111,24 +122,27 @@ def _shown(
     versions: tuple[Version, ...],
     pictures: Pictures,
     room: float,
-) -> tuple[_Shown, int]:
-    """The pictures of the images ``order`` until ``room`` is used, and for how many images there was none."""
-    shown: _Shown = {}
+) -> _Shown:
+    """The pictures of the images ``order`` until ``room`` is used."""
+    shown, scored = _Shown(), ScoredFiles(dataset)
     least = max(0.0, pictures.room - room) if math.isfinite(room) else 0.0
     for tried, image in enumerate(order):
         if pictures.room <= least:
-            return shown, len(order) - tried
-        numbers = _pictures(results, dataset, image, versions, pictures)
+            shown.left_out = len(order) - tried
+            break
+        changed = scored.changed(dataset.test[image])
+        shown.exchanged += bool(changed)
+        numbers = _pictures(results, dataset, image, versions, changed, pictures)
         if any(number is not None for number in numbers):
-            shown[image] = numbers
-    return shown, 0
+            shown.pictures[image] = numbers
+    return shown
 
 
 def _viewer(
     results: Results,
     dataset: DatasetInRun,
     versions: tuple[Version, ...],
-    shown: _Shown,
+    shown: Mapping[int, tuple[int | None, ...]],
     grids: Mapping[str, ScoreGrid],
     pictures: Pictures,
 ) -> dict[str, Any]:
@@ -203,8 +217,14 @@ def _order(dataset: DatasetInRun, grids: Mapping[str, ScoreGrid]) -> list[int]:
 
 
 def _pictures(
-    results: Results, dataset: DatasetInRun, image: int, versions: tuple[Version, ...], pictures: Pictures
+    results: Results,
+    dataset: DatasetInRun,
+    image: int,
+    versions: tuple[Version, ...],
+    changed: Collection[Path],
+    pictures: Pictures,
 ) -> tuple[int | None, ...]:
+    """One of each version; none of the files ``changed``, which show another image than the one that was scored."""
     pair = dataset.test[image]
 
     def restored(version: Version) -> Path:
@@ -212,10 +232,13 @@ def _pictures(
         assert version.seed is not None
         return results.restored(version.entry.method.name, version.trained_on, version.seed, dataset.name, pair.image)
 
-    sources: list[Source] = [*(restored(version) for version in versions[1:-1]), pair.clean]
+    def as_scored(source: Source) -> Source | None:
+        return None if file_of(source) in changed else source
+
+    sources = [*(restored(version) for version in versions[1:-1]), as_scored(pair.clean)]
     if pair.rainy is None:
         return (None, *pictures.add(sources))
-    rainy, *others = pictures.add([pair.rainy, *sources])
+    rainy, *others = pictures.add([as_scored(pair.rainy), *sources])
     if rainy is None and versions[0].entry is not None:  # the dataset has moved, but the run kept its copy
         (rainy,) = pictures.add([restored(versions[0])])
     return (rainy, *others)

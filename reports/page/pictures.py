@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from derainbench.errors import UserError
-from derainbench.images.decode import Half, Source, read_rgb
+from derainbench.images.decode import Half, Source, file_of, read_rgb
 from derainbench.support.atomic import storage_error, write_atomic
 from derainbench.support.workers import default_workers
 
@@ -54,14 +54,15 @@ class Pictures:
         """The names of the files beside the page that it needs."""
         return frozenset()
 
-    def add(self, sources: Sequence[Source]) -> tuple[int | None, ...]:
+    def add(self, sources: Sequence[Source | None]) -> tuple[int | None, ...]:
         """The numbers of these pictures in :attr:`addresses`; None where there is no readable image."""
-        new = [source for source in dict.fromkeys(sources) if source not in self._sources and _exists(source)]
+        asked = [source for source in dict.fromkeys(sources) if source is not None and source not in self._sources]
+        new = [source for source in asked if _exists(source)]
         if new:
             with ThreadPoolExecutor(default_workers()) as pool:
                 for source, picture in zip(new, pool.map(self._picture, new), strict=True):
                     self._sources[source] = None if picture is None else self._number(*picture)
-        return tuple(self._sources.get(source) for source in sources)
+        return tuple(None if source is None else self._sources.get(source) for source in sources)
 
     def _picture(self, source: Source) -> tuple[str, tuple[int, int]] | None:
         """Address and size of a picture; None where there is no readable image."""
@@ -84,7 +85,7 @@ class NoPictures(Pictures):
 
     kept = False
 
-    def add(self, sources: Sequence[Source]) -> tuple[int | None, ...]:
+    def add(self, sources: Sequence[Source | None]) -> tuple[int | None, ...]:
         """None for each: no picture is kept."""
         return (None,) * len(sources)
 
@@ -157,21 +158,17 @@ def remove_stale_pictures(report: Path, needed: frozenset[str]) -> None:
         raise storage_error(folder, error) from error
 
 
-def _path(source: Source) -> Path:
-    return source.path if isinstance(source, Half) else source
-
-
 def _exists(source: Source) -> bool:
     """Whether there is such a file: thousands may be gone, and asking is cheap."""
     try:
-        return _path(source).is_file()
+        return file_of(source).is_file()
     except (OSError, ValueError):
         return False
 
 
 def _file_name(source: Source) -> str:
     """Never made of what a user may have called the image."""
-    path = _path(source)
+    path = file_of(source)
     state = path.stat()
     side = source.side if isinstance(source, Half) else "whole"
     known_by = (str(path.resolve()), side, state.st_size, state.st_mtime_ns, QUALITY, LONGEST_SIDE)

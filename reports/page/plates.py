@@ -16,6 +16,7 @@ from derainbench.images.decode import Source, read_rgb
 from derainbench.metrics.kinds import METRICS
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import DatasetInRun, Results
+from derainbench.results.scored_files import ScoredFiles
 
 from ..comparison.cells import in_words
 from ..comparison.entries import Entry
@@ -78,16 +79,18 @@ def plates(results: Results, grids: Mapping[tuple[str, str], ScoreGrid]) -> tupl
             continue
         first = next(iter(of_dataset))
         grid = of_dataset[first]
-        chosen = choose(grid, partial(_any_restored, results, grid))
+        chosen = choose(grid, partial(_can_be_drawn, results, grid, ScoredFiles(dataset)))
         drawn = [_plate(results, of_dataset, choice) for choice in chosen]
         shown = tuple(plate for plate in drawn if plate is not None)
         sections += [PlateSection(dataset, first, shown)] if shown else []
     return tuple(sections)
 
 
-def _any_restored(results: Results, grid: ScoreGrid, image: int) -> bool:
-    """Whether the image, as one of the grid's methods restored it, is still there: not all need have been kept."""
-    return any(_restored_file(results, grid, line, image).is_file() for line in range(len(grid.lines)))
+def _can_be_drawn(results: Results, grid: ScoreGrid, scored: ScoredFiles, image: int) -> bool:
+    """Whether the image, as one of the grid's methods restored it, is still there (not all need have been kept), and
+    its own files are those that were scored."""
+    there = any(_restored_file(results, grid, line, image).is_file() for line in range(len(grid.lines)))
+    return there and not scored.changed(grid.dataset.test[image])
 
 
 def _restored_file(results: Results, grid: ScoreGrid, line: int, image: int) -> Path:

@@ -12,7 +12,7 @@ from derainbench.images.decode import read_rgb
 from derainbench.metrics.kinds import METRICS, of_protocols
 from derainbench.plugins.names import UNPROCESSED
 from derainbench.results.results import Results
-from derainbench.results.scored_files import changed_file
+from derainbench.results.scored_files import ScoredFiles
 
 from ..comparison.cells import printed, protocols
 from ..comparison.grids import ScoreGrid, SeedScores, score_grids
@@ -163,10 +163,10 @@ def _subject(
 ) -> Subject:
     part, image = chosen.part, chosen.image
     pair = part.grid.dataset.test[image]
-    changed = changed_file(part.grid.dataset, pair)
-    if changed is not None:
+    changed = ScoredFiles(part.grid.dataset).changed(pair)
+    if changed:
         raise UserError(
-            f"{chosen.name}: {changed} is another image now than the one that was scored; put that back, or run the "
+            f"{chosen.name}: {changed[0]} is another image now than the one that was scored; put that back, or run the "
             "same command again"
         )
     clean = read_rgb(pair.clean)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -230,15 +232,40 @@ def test_mistakes_are_one_line(run: Workshop, case: str) -> None:
 
 
 def test_an_image_that_was_exchanged_since(run: Workshop) -> None:
-    """Its scores are another image's."""
-    clean = run.folder / "data" / "test" / "clean" / "y.png"
-    before = clean.read_bytes()
+    """Its scores are another image's: no figure is made of it, and the page shows neither it nor its errors."""
+    clean, rainy = (run.folder / "data" / "test" / part / "y.png" for part in ("clean", "rainy"))
+    before = {path: path.read_bytes() for path in (clean, rainy)}
+    whole, captions = page_of(run)
+    assert [image for image in "xy" if f"<strong>{image}</strong>" in captions] == ["x", "y"]
     try:
-        Image.fromarray(pixels(clean) ^ 1).save(clean)
-        assert f"tiny/y: {clean} is another image now than the one that was scored" in refusal(run, "--images", "y")
+        for path in (clean, rainy):
+            Image.fromarray(pixels(path) ^ 1).save(path)
+            assert f"tiny/y: {path} is another image now than the one that was scored" in refusal(run, "--images", "y")
+            changed, captions = page_of(run)
+            assert "Files of 1 test image hold other images now than those that were scored" in captions
+            assert [image for image in "xy" if f"<strong>{image}</strong>" in captions] == ["x"]
+            (x, y), (_, was) = changed["pictures"], whole["pictures"]
+            assert None not in x
+            # what methods restored is of the image that was scored, and so is the input that the run kept
+            assert [each is None for each in y] == [False, False, False, path == clean]
+            assert len(y) == len(was)
+            path.write_bytes(before[path])
     finally:
-        clean.write_bytes(before)
+        for path, content in before.items():
+            path.write_bytes(content)
     made(run, "--images", "y")
+    again, captions = page_of(run)
+    assert again == whole
+    assert "hold other images now" not in captions
+
+
+def page_of(run: Workshop) -> tuple[dict[str, Any], str]:
+    """What the page's slider shows of the one dataset, and the page without the data of its script."""
+    done = run(["report", "run", "--format", "html"])
+    assert done.returncode == 0, done.stderr
+    before, _, data = (run.folder / "run/report/index.html").read_text().partition('id="report-data">')
+    viewer: dict[str, Any] = json.loads(data.partition("</script>")[0])["datasets"][0]["viewer"]
+    return viewer, before
 
 
 def test_images_that_were_not_kept(run: Workshop, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_both_splits_of_one_folder(workshop: Workshop, photos: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert "mine: train, 3 rainy images made, 0 kept" in made.stdout
     assert "mine: test, 1 rainy images made, 0 kept" in made.stdout
-    assert next_command(made.stdout) == ["run", "--card", "mine/card.toml", "--datasets", "mine", "--methods", "nasnet"]
+    assert next_command(made.stdout) == ["run", "--card", "mine/card.toml", "--datasets", "mine", "--methods", "prenet"]
     data = json.loads(workshop(synth("--preset", "rain100l", "--test-share", "0.25", "--json")).stdout)
     assert {split: (each["split"], each["kept"]) for split, each in data.items()} == {
         "train": ("train", 3),
@@ -93,7 +93,7 @@ def test_the_next_command_works_as_typed(workshop: Workshop, photos: Path) -> No
     done = workshop([*test, "--out", "run"])
     assert done.returncode == 0, done.stderr
     both = next_command(workshop([*arguments, "--preset", "rain100l", "--split", "train"]).stdout)
-    assert both == [*test[:-1], "nasnet"]
+    assert both == [*test[:-1], "prenet"]
 
 
 def test_a_training_split_alone_cannot_be_scored_on(workshop: Workshop, photos: Path) -> None:
