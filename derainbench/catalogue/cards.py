@@ -31,24 +31,18 @@ from derainbench.rain.embedded import Generation
 from derainbench.rain.models import RAIN_MODELS
 from derainbench.support.cache import cache_folder
 from derainbench.support.toml import complaints, read_toml
-from derainbench.support.words import listed
-
-
-def _printable(text: str) -> str:
-    if re.search("[\x00-\x1f\x7f]", text):
-        raise ValueError(f"{text!a} holds a control character; remove it")
-    return text
+from derainbench.support.words import listed, plain_text
 
 
 def checked_path(text: str) -> str:
     """A path without control characters or overlong names; ValueError otherwise."""
-    if any(len(part.encode()) > 255 for part in PurePosixPath(_printable(text)).parts):
+    if any(len(part.encode()) > 255 for part in PurePosixPath(plain_text(text)).parts):
         raise ValueError("a name in it is longer than 255 bytes, which no disk takes; shorten it")
     return text
 
 
 #: A pattern of :mod:`.patterns`.
-PatternText = Annotated[str, AfterValidator(_printable)]
+PatternText = Annotated[str, AfterValidator(plain_text)]
 
 
 def files_of(pattern: str) -> str:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from torch import Tensor, nn
 
 from derainbench.download.remote import RemoteFile
+from derainbench.errors import UserError
 from derainbench.images.quantisation import Quantisation
 from derainbench.metrics.losses import Loss, check_own_losses, get_loss
 from derainbench.plugins.layers import Rule, Thirds
 from derainbench.plugins.recipe import Recipe
+from derainbench.support.words import plain_text
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -196,7 +198,12 @@ class Method:
     opens: Callable[[Mapping[str, Any]], Weights] | None = None
 
     def __post_init__(self) -> None:
-        """:class:`UserError` where a recipe names a loss that there is not: when the plugin is loaded."""
+        """:class:`UserError` where the title cannot be printed in a line, or a recipe names a loss that there is not:
+        when the plugin is loaded."""
+        try:
+            plain_text(self.title)
+        except ValueError as error:
+            raise UserError(f"{self.name}: the title {error}") from error
         own = self.network.own_losses
         check_own_losses(own)
         for recipe in (self.recipe, *map(self.published_recipe, self.recipe_on)):

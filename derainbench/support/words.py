@@ -5,6 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+#: What ends a line, moves a cursor, or is half of a character.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def plain_text(text: str) -> str:
+    """The same text; ValueError where it holds a control character."""
+    if _CONTROL.search(text):
+        raise ValueError(f"{text!a} holds a control character; remove it")
+    return text
+
+
+def one_line(text: str) -> str:
+    """The text with a space for every run of white space; ValueError where it holds a control character."""
+    return plain_text(" ".join(text.split()))
+
 
 def whole_number(text: str, most: int) -> int | None:
     """The number from 0 to ``most`` that decimal digits spell; None where they spell none, or a larger one."""

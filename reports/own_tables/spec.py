@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from derainbench.errors import UserError
 from derainbench.support.toml import complaints, read_toml
+from derainbench.support.words import one_line
 
 from ..published.paper_table import Published, Source
 from ..published.shipped import by_title
@@ -27,6 +37,8 @@ def _spelled(value: object) -> object:
 
 
 Spelled = Annotated[str, BeforeValidator(_spelled)]
+#: What is printed in the table or below it.
+Words = Annotated[str, AfterValidator(one_line)]
 
 
 class _Data(BaseModel):
@@ -52,12 +64,12 @@ class SpecColumn(_Data):
     measured several times. ``unit`` is of parameters: ``M``, or ``1`` for the whole number.
     """
 
-    title: str = ""
+    title: Words = ""
     dataset: str | None = None
     average: Literal["all"] | tuple[str, ...] | None = None
     option: str | None = None
     cost: Cost | None = None
-    text: str | None = None
+    text: Words | None = None
     protocol: str | None = None
     metrics: tuple[str, ...] = ()
     value: Spelled | None = None
@@ -99,7 +111,7 @@ class SpecRow(_Data):
     ``options``, ``costs`` and ``text`` are what its cells hold in columns of these. ``line`` draws one above it.
     """
 
-    title: str = ""
+    title: Words = ""
     cite: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9:._+/-]*(,[A-Za-z0-9:._+/-]+)*$")] | None = None
     method: str | None = None
     quote: Quote | None = None
@@ -108,8 +120,8 @@ class SpecRow(_Data):
     apart: bool = False
     line: bool = False
     options: dict[str, Spelled] = {}
-    costs: dict[Cost, str] = {}
-    text: dict[str, str] = {}
+    costs: dict[Cost, Words] = {}
+    text: dict[str, Words] = {}
 
     @model_validator(mode="after")
     def _of_something(self) -> SpecRow:
@@ -146,7 +158,7 @@ class TableSpec(_Data):
     quoted. ``notes`` are sentences below the table, ``remarks`` more of them.
     """
 
-    caption: str = ""
+    caption: Words = ""
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9:._+/-]*$")] = ""
     protocol: str | None = None
     metrics: tuple[str, ...] = ()
@@ -154,7 +166,7 @@ class TableSpec(_Data):
     digits: dict[str, Annotated[int, Field(ge=0, le=8)]] = {}
     deviations: bool = True
     notes: bool = True
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Words, ...] = ()
     layout: Layout = Layout()
     columns: tuple[SpecColumn, ...]
     rows: tuple[SpecRow, ...]

@@ -169,3 +169,8 @@ def test_a_method_can_be_added_once(refused: Refused) -> None:
     assert registry.get("net") is method
     with refused("'net'", "here", "there"):
         registry.add(method, "there")
+
+
+def test_a_title_that_would_move_the_cursor_is_refused(refused: Refused) -> None:
+    with refused("mine: the title", "holds a control character"):
+        Method(name="mine", title="A \x1b[31mnet", network=Derainer)

@@ -282,6 +282,9 @@ def test_names_come_from_the_command(tmp_path: Path) -> None:
             parse_renames([word])
     with pytest.raises(UserError, match="twice"):
         parse_renames(["net=A", "net=B"])
+    with pytest.raises(UserError, match=r"--rename 'net=\\x1b\[31mred': the title .* holds a control character"):
+        parse_renames(["net=\x1b[31mred"])
+    assert parse_renames(["net=two\n lines"]) == {"net": "two lines"}
 
 
 FILE = """
@@ -298,6 +301,7 @@ title = "Net"
     [
         ('title = "Net"', 'titel = "Net"', ["row 'net', titel: no such key", "did you mean 'title'?"]),
         ('method = "net"\n', "", ["row 'Net'", "give its method, quote or published"]),
+        ('title = "Net"', 'title = "\\u001b[31mNet"', ["title: ", "holds a control character; remove it"]),
         ('{ dataset = "a" }', "{ }", ["column 1: give one of dataset, average, option, cost, text"]),
         ('{ dataset = "a" }', '{ dataset = "a", cost = "macs" }', ["not dataset and cost"]),
         ('{ dataset = "a" }', '{ cost = "macs", metrics = ["psnr"] }', ["metrics does not go with cost"]),
