@@ -563,6 +563,7 @@ DIDMDN = Method(
         "batch": 1,  # as in use, where an image is normalised by its own statistics
         "patch": 128,
         "steps": 600,
+        "loss": "l1 + 0.2*ssim",  # without the features of VGG16 structure needs a word of its own
         "augment": ("hflip", "rot90"),
         "perceptual": "none",
         "checkpoint_every": 200,  # the classifier's matrix and its optimiser are 0.8 GB

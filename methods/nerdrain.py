@@ -323,7 +323,7 @@ NERDRAIN = Method(
         "rate_lag": 0,
         "patch": 64,
         "steps": 60,
-        "loss": "charbonnier",
+        "loss": "mse",
     },
     paper=Paper(
         title="Bidirectional Multi-Scale Implicit Neural Representations for Image Deraining",
