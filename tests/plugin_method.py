@@ -28,5 +28,5 @@ TINY = Method(
     name="tinycnn",
     title="Tiny CNN",
     network=TinyCNN,
-    recipe=Recipe(lr=1e-3, steps=1000, batch=4, patch=32, augment=("hflip", "rot90"), loss="l1"),
+    recipe=Recipe(lr=5e-3, steps=1000, batch=4, patch=32, augment=("hflip", "rot90"), loss="mse"),
 )

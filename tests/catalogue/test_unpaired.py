@@ -49,6 +49,7 @@ def test_what_needs_pairs_is_refused_in_a_line(card: UnpairedCard, refused: Refu
         choose_sets(f"{card.name}:test", all_cards(), tmp_path)
 
 
+@pytest.mark.slow
 def test_all_and_the_rain_models_leave_them_out(tmp_path: Path) -> None:
     (tmp_path / "Real_Internet").mkdir()
     chosen = {dataset.name for word in ("all", "streak", "demo") for dataset in select(word, all_cards(), tmp_path)}

@@ -81,6 +81,7 @@ NET = Method(name="odd", title="Odd", network=Net)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "body", "error"),
     [

@@ -91,6 +91,7 @@ def test_by_hand(name: str) -> None:
     assert count_macs(REGISTRY.variant(name).skeleton(), 12, 20) == 12 * 20 * A_PIXEL[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_every_method_is_counted(variant: Variant) -> None:
     found = described(variant, 24, 16)

@@ -131,6 +131,7 @@ def test_reasons() -> None:
     assert reason(ValueError("two\nlines")) == "ValueError: two lines"
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     arguments = ("--plugin", str(PLUGIN), "--size", "8x4", "--repeats", "2", "--device", "cpu")
     status, out, _ = command("efficiency", "--methods", "small", *arguments, "--out", str(tmp_path))

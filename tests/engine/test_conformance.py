@@ -84,6 +84,7 @@ def test_registered_methods(variant: Variant, check: str) -> None:
     CHECKS[check](variant)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*discover().working(), *EXPORTED])
 def test_registered_methods_are_exported(name: str) -> None:
     variant = _small(name)

@@ -120,6 +120,7 @@ def test_tiles_of_an_identity_are_the_whole(height: int, width: int, tile: int, 
     assert len({seen.shape for seen in network.seen}) == 1, "memory is used again where all tiles are equal"
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 100), st.integers(0, 4), st.integers(1, 4))
 def test_tiles_equal_the_whole_where_the_network_says_how_far_it_sees(

@@ -166,6 +166,7 @@ def test_biases_learn_twice_as_fast_where_the_file_says_so() -> None:
     assert len(doubled) == 32
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_vgg16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused) -> None:
     """In its authors' colours and units; what no VGG16 has stays random."""
     monkeypatch.setenv("DERAINBENCH_CACHE", str(tmp_path / "cache"))

@@ -315,6 +315,7 @@ def test_each_network_has_its_phase() -> None:
     assert [phased.rate(step) for step in (0, 3, 6, 7, 8, 24)] == pytest.approx([1e-3, 5e-4, 1e-3, 5e-4, 1e-3, 5e-4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped", [3, 7, 9])
 def test_it_goes_on_bit_for_bit(stopped: int) -> None:
     whole, parts, resumed = trainer(), trainer(), trainer()

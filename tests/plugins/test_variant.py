@@ -108,6 +108,7 @@ class Wide(Derainer):
         return rainy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [Variant.build, Variant.skeleton, Variant.parameters])
 @pytest.mark.parametrize(
     ("options", "words"),

@@ -21,6 +21,7 @@ from .conftest import dataset, info, method, results, weights_info, with_picture
 EVIL = """ <script>alert(1)</script> <img src=x onerror=alert(1)> a&b"c.png'{{ 1 }}""" + "x" * 60
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
     # a folder's name cannot have a slash, a name shown by the page can: two spellings
     run = with_pictures(tmp_path, lambda plain: plain + EVIL.replace("/", "\\"))

@@ -137,6 +137,7 @@ def test_a_name_is_no_formula_of_a_spreadsheet_and_numbers_stay_numbers() -> Non
     assert {(row["psnr"], row["ssim"], row["seed"]) for row in rows} == {("-1.5", "-0.25", "3")}
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(allow_nan=False), min_size=1))
 def test_every_float_is_read_back_from_the_csv(values: list[float]) -> None:
     run = results([("a", "d", 0, "d", "i", "y", value, 0.5) for value in values], [method("a")], [])

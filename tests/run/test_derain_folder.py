@@ -161,6 +161,7 @@ def test_a_method_that_fails_on_one_photograph(workshop: Workshop, folder: Path)
     assert "Failed: odd on 10.png: RuntimeError: too wide" in (workshop.folder / "out" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_nothing_is_half_written_and_it_goes_on(workshop: Workshop, folder: Path) -> None:
     assert workshop(command(out="whole")).returncode == 0
     whole = results(workshop.folder / "whole")

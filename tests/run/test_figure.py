@@ -163,6 +163,7 @@ def test_windows_maps_and_order(run: Workshop) -> None:
     np.testing.assert_array_equal(error.max(axis=2) > 0, (rainy != clean).any(axis=2))
 
 
+@pytest.mark.slow
 def test_the_same_command_writes_the_same_bytes(run: Workshop) -> None:
     """Also in another process, whose hashes are others."""
     command = ["figure", "run", "--images", "x", "--format", "all", "--out", "again"]

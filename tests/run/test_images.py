@@ -61,6 +61,7 @@ def test_a_finished_evaluation_is_left_alone_unless_images_are_asked_for(worksho
     assert "0 done, 1 kept" in workshop([*arguments, "--images", "all"]).stdout
 
 
+@pytest.mark.slow
 def test_a_page_shows_the_images_that_are_there(twenty: Workshop) -> None:
     assert twenty(twenty.arguments(out="some", images="some")).returncode == 0
     assert twenty(["report", "some"]).returncode == 0

@@ -101,6 +101,7 @@ def test_a_metric_that_changed_is_measured_again(workshop: Workshop) -> None:
     assert "0 done, 1 kept" in workshop(asked).stdout, "a title measures nothing"
 
 
+@pytest.mark.slow
 def test_other_processes_know_it(workshop: Workshop) -> None:
     done = workshop.process(arguments(workshop, executor="processes", device="", devices="cpu:1"))
     assert done.returncode == 0, done.stderr

@@ -77,6 +77,7 @@ def test_another_definition_under_the_same_name_is_refused(larger: Workshop) -> 
     assert "another name" in refusal.stderr
 
 
+@pytest.mark.slow
 def test_another_process_knows_a_users_own(larger: Workshop) -> None:
     more = {"baseline": "none", "protocols": "y,mine.toml", "executor": "processes", "devices": "cpu:1", "device": ""}
     done = larger.process(larger.arguments("identity", **more))

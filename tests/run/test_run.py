@@ -399,7 +399,7 @@ def test_published_weights_that_are_not_here_are_missed_before_anything_is_train
 def test_a_plugin_with_a_mistake_in_its_recipe(workshop: Workshop) -> None:
     path = workshop.folder / "mistaken.py"
     text = (Path(__file__).parents[1] / "plugin_method.py").read_text()
-    path.write_text(text.replace("lr=1e-3", "learning_rate=1e-3"))
+    path.write_text(text.replace("lr=5e-3", "learning_rate=5e-3"))
     result = workshop(["check", "mistaken.py"])
     line = one_line(result, "mistaken.py does not import", "lr: Field required", "learning_rate: Extra inputs")
     assert "pydantic.dev" not in line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -18,6 +19,7 @@ pytestmark = NEEDS_SPANDREL
 RESTRICTED = ("restormer", "mprnet", "m3snet")
 
 
+@pytest.mark.slow
 def test_five_networks_are_run_and_reported(workshop: Workshop) -> None:
     names = {name: f"spandrel[file={name}.pth,trained_on=elsewhere]" for name in NETWORKS}
     files = {name: saved(workshop.folder, name) for name in NETWORKS}

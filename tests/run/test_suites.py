@@ -60,6 +60,7 @@ def info(run: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_the_plan_is_shown_where_no_dataset_is(workshop: Workshop) -> None:
     """All cells of Tables 7 to 9, shared ones once, with the rows they are for and what they cost."""
     result = workshop([*ABLATIONS, "--recipe", "quick", "--dry-run"])
@@ -88,6 +89,7 @@ def test_the_plan_is_shown_where_no_dataset_is(workshop: Workshop) -> None:
     assert not (workshop.folder / "runs").exists()
 
 
+@pytest.mark.slow
 def test_the_tables_are_filled_at_a_reduced_size(workshop: Workshop, reduced: list[str]) -> None:
     result = workshop(reduced)
     assert result.returncode == 0, result.stderr

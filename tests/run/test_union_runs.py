@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.datasets.trees import TREES
 
 from .conftest import Workshop
@@ -97,6 +99,7 @@ def test_lists_and_verify_look_through_a_union(workshop: Workshop) -> None:
     assert [head for head in heads if head in ("tiny", "other", "both")] == ["tiny", "other"], verified.stdout
 
 
+@pytest.mark.slow
 def test_the_plans_of_today_s_tables_on_trees_as_they_are_packed(workshop: Workshop) -> None:
     rain13k = {
         "rain13k": "MPRNet, Restormer",

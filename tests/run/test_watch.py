@@ -82,6 +82,7 @@ def planted(run: Path, started: float, cells: dict[str, UnderWay], to_do: dict[s
         (folder / "progress.json").write_text(said.model_dump_json())
 
 
+@pytest.mark.slow
 def test_when_it_ends_is_worked_out_from_what_was_done(tmp_path: Path) -> None:
     """100 seconds for a quarter of one cell and all of another, equally large; resumed steps count for nothing."""
     said = UnderWay(

@@ -137,6 +137,7 @@ def test_files_that_are_refused_even_if_trusted(
     assert cached(workshop) == []
 
 
+@pytest.mark.slow
 def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop: Workshop, mine: Path) -> None:
     """Truncated outputs score otherwise, and the report says so; a record that says nothing of it means rounding."""
     name = "tinycnn[width=4]@mine"
@@ -160,6 +161,7 @@ def test_a_file_of_ones_own_says_how_its_authors_made_grey_levels(workshop: Work
     error(add(workshop, name, *again, "--quantisation", "floor"), "'floor' is not one of 'round', 'truncate'")
 
 
+@pytest.mark.slow
 def test_a_file_of_ones_own_works_wherever_a_name_does(workshop: Workshop, mine: Path) -> None:
     entry = listed(workshop)["tinycnn[width=4]@mine"]
     assert (entry["trained_on"], entry["verified"], entry["sha256"]) == ("tiny", False, file_hash(mine))
