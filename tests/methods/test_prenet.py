@@ -133,6 +133,7 @@ def test_scores_are_printed_of_every_set_that_its_authors_test_a_model_on() -> N
     assert set(printed["rain100h []"]) == {"rain100h"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tag", "folder"), [("rain200h", "RainHeavy"), ("rain200l", "RainLight")])
 def test_files_of_a_later_repository_are_read(shared: Path, tag: str, folder: str) -> None:
     """Known by hash, and no tensor of them left out. Of the lighter rain's network the first image of Rain100L is known

@@ -51,6 +51,7 @@ def test_every_stage_is_the_authors(shared: Path, weights: str, entry: str, opti
     torch.testing.assert_close(rains, expected, atol=5e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_three_training_steps(shared: Path) -> None:
     """Losses to 1e-6, first gradients to 1e-4 of the largest of their parameter, final weights to 1e-4."""
     golden = torch.load(shared / "golden" / "train_rescan.pt", weights_only=True)

@@ -37,6 +37,7 @@ def test_published_weights_give_the_published_output(shared: Path, entry: str) -
     torch.testing.assert_close(mask, torch.tensor(golden[f"spanet/{entry}_mask_bgr"]), atol=2e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_three_training_steps(shared: Path) -> None:
     """Losses to 1e-5, first gradients to 1e-4 of the largest of their parameter, final weights to 1e-3.
 

@@ -71,6 +71,7 @@ def differences(shared: Path, side: str, tolerances: Any) -> list[tuple[Any, ...
     return wrong
 
 
+@pytest.mark.slow
 def test_one_reference_in_float64(shared: Path) -> None:
     """The old six too; rgb-zeropad starts from float32 as its authors do, the reference does not."""
 
@@ -88,6 +89,7 @@ SSIM_WITHIN = {
 }
 
 
+@pytest.mark.slow
 def test_the_authors_own_code(shared: Path) -> None:
     """In their float32, where that is what they compute in. Of images below a window theirs give other things."""
 

@@ -52,6 +52,7 @@ def test_sizes_are_those_of_the_files(shared: Path) -> None:
             assert sizes.get(file.sha256, file.size) == file.size, file.name
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_two_files(
     shared: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

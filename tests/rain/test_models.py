@@ -92,6 +92,7 @@ def test_rain100l_on_real_backgrounds(shared: Path) -> None:
     assert 1.0 <= np.median([s.width for s in statistics]) <= 2.0
 
 
+@pytest.mark.slow
 def test_rain100h_on_real_backgrounds(shared: Path) -> None:
     statistics, psnr = rained("rain100h", real(shared))
     check_rain100h(statistics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 
 from derainbench.metrics.protocols import DEFAULT_PROTOCOLS
 from tests.datasets.trees import TESTED, shipped
@@ -12,6 +13,7 @@ from tests.datasets.trees import TESTED, shipped
 from .conftest import Workshop
 
 
+@pytest.mark.slow
 def test_run_evaluates_every_dataset_there_is_a_card_for(workshop: Workshop) -> None:
     for tree in TESTED.values():
         tree.plant(workshop.folder / "all")

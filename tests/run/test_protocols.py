@@ -52,6 +52,7 @@ def test_protocols_are_listed(larger: Workshop) -> None:
     assert "did you mean 'y-float'?" in mistake.stderr
 
 
+@pytest.mark.slow
 def test_a_users_own_is_in_the_run_and_travels_with_it(larger: Workshop) -> None:
     arguments = larger.arguments("identity", baseline="none", protocols="y,mine.toml")
     done = larger.process(arguments)

@@ -352,6 +352,7 @@ def test_damaged_weights_are_trained_again(workshop: Workshop) -> None:
     assert weights.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_interrupted_by_the_user(workshop: Workshop) -> None:
     """Ctrl-C: one line that says how to go on, and the status of an interrupted program."""
     import signal

@@ -153,6 +153,7 @@ def test_a_rows_own_recipe_is_comparable_and_out_of_date_only_if_it_changed(work
     assert (run / "eval/identity/untrained/seed0/tiny/done.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
