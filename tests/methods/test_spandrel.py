@@ -43,6 +43,7 @@ def variant(name: str) -> Variant:
     return discover().variant(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_answers_are_spandrels_own(name: str, here: Path) -> None:
     file = saved(here, name)

@@ -179,6 +179,7 @@ def test_crops_are_spread_and_not_empty() -> None:
     assert max(top for top, _ in corners) - min(top for top, _ in corners) >= 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "model"), [("demo-streak", "streak"), ("demo-drop", "drop"), ("demo-mist", "mist")])
 def test_cards_generate(name: str, model: str, tmp_path: Path) -> None:
     spec = card(name)

@@ -74,6 +74,7 @@ def written(shown: Content) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenes", SCENES)
 def test_the_clearest_sample_is_never_called_unclear(scenes: int) -> None:
     """Every method is lower than the next in every scene. Either tests find that, or they are refused."""
@@ -98,6 +99,7 @@ def test_the_clearest_sample_is_never_called_unclear(scenes: int) -> None:
             assert all(reason in text and f"among {comparisons} comparison" in text for text in said.values()), where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenes", SCENES)
 def test_what_is_not_told_apart_could_have_been(scenes: int) -> None:
     """Of methods of all kinds: what a test does not find, it would have found had every scene favoured one method."""

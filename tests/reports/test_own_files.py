@@ -102,6 +102,7 @@ def test_a_report_of_the_version_before_is_written_over(tmp_path: Path) -> None:
     assert not OwnFiles(tmp_path).may_write("report.pdf"), "now there is a record, and no report wrote this one"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", range(0, 42, 3))
 def test_a_report_that_was_killed_knows_its_files(tmp_path: Path, moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At every write, before and after it: the next report goes over what is there."""

@@ -10,6 +10,7 @@ import pandas as pd
 from .conftest import Workshop
 
 
+@pytest.mark.slow
 def test_the_inputs_score_tells_whether_the_files_are_those_of_the_card(workshop: Workshop) -> None:
     """The notice stays while the card and the files disagree, and is gone when they agree."""
     run, card = workshop.folder / "run", (workshop.folder / "card.toml").read_text()

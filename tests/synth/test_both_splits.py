@@ -50,6 +50,7 @@ def quiet(what: str, more: int, total: int) -> None:
     """Nobody looks."""
 
 
+@pytest.mark.slow
 def test_a_folder_is_divided_by_photograph_and_copies_stay_together(tmp_path: Path, files_of: FilesOf) -> None:
     photos = crops(tmp_path / "photos", 10)
     first = Image.open(photos / "astronaut0.png")
