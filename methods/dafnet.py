@@ -117,10 +117,8 @@ class DAFNet(Derainer):
         depth = torch.sigmoid(self.convs["depth_predict"](depth))
         features = self._decoded("", deepest, sixteenth, eighth, quarter, half, full)
         features = self._relu("conv1_group_3x3", self._relu("conv1_group_1x1", features))
-        features = self.convs["conv2_group_1x1"](features)
-        attention = self._attention(depth.detach(), half, full)
-        weighed = (features.unflatten(1, (attention.shape[1], -1)) * attention.unsqueeze(2)).flatten(1, 2)
-        rest = self.convs["attentional_conv2"](self._relu("attentional_conv1", weighed))
+        weighed = self._weighed(features, self._attention(depth.detach(), half, full))
+        rest = self.convs["attentional_conv2"](weighed.relu_())
         restored = data + torch.tanh(self.convs["attentional_conv3"](rest))
         return restored.flip(1) / SCALE, depth
 
@@ -156,6 +154,19 @@ class DAFNet(Derainer):
         x = self._relu("atten2_c2", self._relu("atten2_c1", _resized(x, half)))
         x = self._relu("atten3_c2", self._relu("atten3_c1", _resized(x, full)))
         return torch.softmax(self.convs["atten_weight"](x), 1)
+
+    def _weighed(self, features: Tensor, attention: Tensor) -> Tensor:
+        """``attentional_conv1`` of what each map weighs: four channels of ``conv2_group_1x1``'s.
+
+        A map weighs all of its group alike, so that both convolutions can be one, ahead of it.
+        """
+        maps = attention.shape[1]
+        first: Tensor = self.convs["conv2_group_1x1"].weight  # type: ignore[assignment]
+        second: Tensor = self.convs["attentional_conv1"].weight  # type: ignore[assignment]
+        both = torch.bmm(second.view(maps, -1, second.shape[1]), first.view(maps, second.shape[1], -1))
+        found = F.conv2d(features, both.view(len(second), -1, 1, 1))
+        weighed: Tensor = found.unflatten(1, (maps, -1)) * attention.unsqueeze(2)  # type: ignore[no-untyped-call]
+        return weighed.flatten(1, 2)
 
     def _relu(self, name: str, x: Tensor) -> Tensor:
         activated: Tensor = self.convs[name](x).relu_()
