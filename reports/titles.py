@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from derainbench.errors import UserError
-from derainbench.support.words import one_line
+from derainbench.support.words import in_one_line
 
 #: A method's name, whose options have equals signs of their own, and what follows the first one outside of them.
 _WORD = re.compile(r"(?P<method>[^=\[]*(?:\[[^\]]*\][^=\[]*)?)=(?P<title>.*)", re.DOTALL)
@@ -21,7 +21,7 @@ def parse_renames(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         match = _WORD.fullmatch(word)
         try:
-            method, title = (match["method"].strip(), one_line(match["title"])) if match else ("", "")
+            method, title = (match["method"].strip(), in_one_line(match["title"])) if match else ("", "")
         except ValueError as error:
             raise UserError(f"--rename {word!a}: the title {error}") from error
         if not method or not title:

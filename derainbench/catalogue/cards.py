@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from derainbench.catalogue.patterns import Pattern
+from derainbench.catalogue.patterns import Pattern, leads_out
 from derainbench.download.remote import RemoteFile
 from derainbench.errors import UserError, did_you_mean, printable
 from derainbench.metrics.protocols import PROTOCOLS
@@ -51,8 +51,7 @@ def files_of(pattern: str) -> str:
 
 
 def _below_the_root(folder: str) -> str:
-    path = PurePosixPath(checked_path(folder))
-    if path.is_absolute() or ".." in path.parts or "\\" in folder:
+    if leads_out(checked_path(folder)):
         raise ValueError(f"folder {folder!r} leaves the data root; folders are relative to it, with /")
     return folder
 
@@ -62,8 +61,7 @@ Folder = Annotated[str, AfterValidator(_below_the_root)]
 
 
 def _below_the_dataset(file: str) -> str:
-    path = PurePosixPath(checked_path(file))
-    if path.is_absolute() or ".." in path.parts or "\\" in file:
+    if leads_out(checked_path(file)):
         raise ValueError(f"list {file!r} leaves the dataset's folder; it lies below it, with /")
     return file
 

@@ -21,6 +21,12 @@ _NOT_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 Values = tuple[str, ...]
 
 
+def leads_out(path: str) -> bool:
+    """Whether a path is no relative one with / that stays below where it begins."""
+    parts = PurePosixPath(path)
+    return parts.is_absolute() or ".." in parts.parts or "\\" in path
+
+
 @dataclass(frozen=True)
 class Pattern:
     """A path below a dataset's folder, with fields.
@@ -36,11 +42,10 @@ class Pattern:
     text: str
 
     def __post_init__(self) -> None:
-        path = PurePosixPath(self.text)
-        if path.is_absolute() or ".." in path.parts or "\\" in self.text:
+        if leads_out(self.text):
             raise ValueError(f"pattern {self.text!r} leaves the dataset's folder; patterns are relative, with /")
-        if path.as_posix() != self.text:
-            raise ValueError(f"pattern {self.text!r} is spelt {path.as_posix()!r}")
+        if (spelt := PurePosixPath(self.text).as_posix()) != self.text:
+            raise ValueError(f"pattern {self.text!r} is spelt {spelt!r}")
         kinds: dict[str, set[str]] = {}
         for match in FIELD.finditer(self.text):
             kinds.setdefault(match["name"], set()).add(f"{match['optional']}{match['number']}")

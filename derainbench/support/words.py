@@ -16,7 +16,7 @@ def plain_text(text: str) -> str:
     return text
 
 
-def one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
     """The text with a space for every run of white space; ValueError where it holds a control character."""
     return plain_text(" ".join(text.split()))
 

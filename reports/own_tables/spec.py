@@ -18,7 +18,7 @@ from pydantic import (
 
 from derainbench.errors import UserError
 from derainbench.support.toml import complaints, read_toml
-from derainbench.support.words import one_line
+from derainbench.support.words import in_one_line
 
 from ..published.paper_table import Published, Source
 from ..published.shipped import by_title
@@ -38,7 +38,7 @@ def _spelled(value: object) -> object:
 
 Spelled = Annotated[str, BeforeValidator(_spelled)]
 #: What is printed in the table or below it.
-Words = Annotated[str, AfterValidator(one_line)]
+Words = Annotated[str, AfterValidator(in_one_line)]
 
 
 class _Data(BaseModel):

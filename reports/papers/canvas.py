@@ -17,9 +17,8 @@ from derainbench.errors import UserError
 
 from ..charts.drawing import Drawing, Line, Mark, Path, Rect, Text, outline
 from ..charts.tikz import COLOURS
-from .sheet import Frame, Picture, Sheet, Words, resized
+from .sheet import Frame, Picture, Sheet, Words, on_paper, resized
 from .template import INCH
-from .windows import Image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,9 +110,8 @@ def _same_subset_names(pdf: bytes) -> bytes:
 
 
 def _picture(figure: Figure, axes: Axes, sheet: Sheet, picture: Picture, dpi: int, order: int) -> None:
-    pixels = picture.pixels if picture.exact else _reduced(picture, dpi)
     extent = (picture.x, picture.x + picture.width, picture.y + picture.height, picture.y)
-    axes.imshow(pixels, extent=extent, interpolation="none", aspect="auto", zorder=order)
+    axes.imshow(on_paper(picture, dpi), extent=extent, interpolation="none", aspect="auto", zorder=order)
 
 
 def _picture_exact(figure: Figure, axes: Axes, sheet: Sheet, picture: Picture, dpi: int, order: int) -> None:
@@ -123,13 +121,6 @@ def _picture_exact(figure: Figure, axes: Axes, sheet: Sheet, picture: Picture, d
     top, bottom = round(picture.y * scale), round((picture.y + picture.height) * scale)
     pixels = resized(picture.pixels, max(right - left, 1), max(bottom - top, 1))
     figure.figimage(pixels, left, round(sheet.height * scale) - bottom, origin="upper", zorder=order)
-
-
-def _reduced(picture: Picture, dpi: int) -> Image:
-    """No more pixels than the paper shows."""
-    height, width = picture.pixels.shape[:2]
-    across = round(picture.width * dpi / INCH)
-    return resized(picture.pixels, across, round(across * height / width)) if across < width else picture.pixels
 
 
 def _frame(figure: Figure, axes: Axes, sheet: Sheet, frame: Frame, dpi: int, order: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from derainbench.errors import UserError, did_you_mean
@@ -30,6 +31,11 @@ class Part:
     results: Results
     grid: ScoreGrid
     lines: Mapping[str, int]
+
+    @cached_property
+    def scored(self) -> ScoredFiles:
+        """What its test files held when they were scored."""
+        return ScoredFiles(self.grid.dataset)
 
     @property
     def input(self) -> dict[str, int]:
@@ -163,7 +169,7 @@ def _subject(
 ) -> Subject:
     part, image = chosen.part, chosen.image
     pair = part.grid.dataset.test[image]
-    changed = ScoredFiles(part.grid.dataset).changed(pair)
+    changed = part.scored.changed(pair)
     if changed:
         raise UserError(
             f"{chosen.name}: {changed[0]} is another image now than the one that was scored; put that back, or run the "

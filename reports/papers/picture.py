@@ -8,20 +8,16 @@ from collections.abc import Sequence
 from PIL import Image as Pillow
 
 from ..tex.escape import escape
-from .sheet import Frame, Picture, Sheet, Words, resized
-from .template import INCH, SIZES
+from .sheet import Frame, Picture, Sheet, Words, on_paper
+from .template import SIZES
 
 
 def crop_files(sheet: Sheet, dpi: int) -> dict[str, bytes]:
     """A PNG for each picture by its name: crops pixel for pixel the image's, whole images no larger than printed."""
     files = {}
     for picture in sheet.pictures:
-        pixels = picture.pixels
-        across = round(picture.width * dpi / INCH)
-        if not picture.exact and across < pixels.shape[1]:
-            pixels = resized(pixels, across, round(across * pixels.shape[0] / pixels.shape[1]))
         file = io.BytesIO()
-        Pillow.fromarray(pixels).save(file, "PNG", optimize=True)
+        Pillow.fromarray(on_paper(picture, dpi)).save(file, "PNG", optimize=True)
         files[f"{picture.name}.png"] = file.getvalue()
     return files
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Pillow
 
+from .template import INCH
 from .windows import Image
 
 
@@ -60,6 +61,15 @@ class Sheet:
     def pictures(self) -> tuple[Picture, ...]:
         """The pictures among the shapes."""
         return tuple(shape for shape in self.shapes if isinstance(shape, Picture))
+
+
+def on_paper(picture: Picture, dpi: int) -> Image:
+    """A picture's pixels: all of an exact one, of others no more than paper shows of them."""
+    height, width = picture.pixels.shape[:2]
+    across = round(picture.width * dpi / INCH)
+    if picture.exact or across >= width:
+        return picture.pixels
+    return resized(picture.pixels, across, round(across * height / width))
 
 
 def resized(pixels: Image, width: int, height: int) -> Image:

@@ -118,15 +118,8 @@ def test_no_tensor_stays_behind(name: str) -> None:
 
 @there
 @pytest.mark.slow
-def test_one_that_does_is_found() -> None:
-    done = pretended("stray")
+@pytest.mark.parametrize(("fault", "said"), [("stray", "device"), ("double", "gives torch.float64")])
+def test_a_tensor_that_does_and_float64_on_the_device_are_found(fault: str, said: str) -> None:
+    done = pretended(fault)
     assert done.returncode == 1
-    assert "device" in done.stderr
-
-
-@there
-@pytest.mark.slow
-def test_float64_on_the_device_is_found() -> None:
-    done = pretended("double")
-    assert done.returncode == 1
-    assert "gives torch.float64" in done.stderr
+    assert said in done.stderr
